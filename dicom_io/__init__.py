@@ -1,0 +1,1 @@
+"""DICOM: messages, headers, pixels, objects. No database, clock or settings file."""

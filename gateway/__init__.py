@@ -1,0 +1,1 @@
+"""Time, state and people: the application that runs the other packages."""

@@ -1,0 +1,1 @@
+"""Images and words: what a report engine takes and gives. No DICOM here."""
