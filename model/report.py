@@ -131,6 +131,8 @@ class Provenance:
 
     Digests are lowercase hexadecimal SHA-256. `image_digests` pairs an input's
     name with the digest of its bytes (rows, columns, then pixels in C order).
+    `crop_side` is the side, in pixels, of the square that the model reads: the
+    shorter edge is resized to it and the centre kept.
     """
 
     engine: str
@@ -140,6 +142,7 @@ class Provenance:
     libraries: tuple[tuple[str, str], ...]
     device: str
     dtype: str
+    crop_side: int
     max_new_tokens: int
     prompt_digest: str
     image_digests: tuple[tuple[str, str], ...]

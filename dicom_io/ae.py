@@ -1,0 +1,102 @@
+"""Application entities: ours and the others. Light: loads no DICOM library.
+
+Titles follow PS3.5 6.2 (VR AE) and PS3.8 9.3.2.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+
+class AETitle(str):
+    """An application entity title: 1 to 16 printable ASCII characters.
+
+    Leading and trailing spaces are not significant (PS3.5 6.2) and are
+    removed; a backslash or a control character is refused with ValueError.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> "AETitle":
+        """Check and strip `text`."""
+        title = text.strip(" ")
+        printable = all(" " <= character <= "~" for character in title)
+        if not 1 <= len(title) <= 16 or not printable or "\\" in title:
+            raise ValueError(f"{text!r} is not an AE title (PS3.5 6.2)")
+        return super().__new__(cls, title)
+
+
+class Retrieval(StrEnum):
+    """How instances are fetched from a peer."""
+
+    AUTO = "auto"
+    """C-GET, and C-MOVE to our own listener where the peer has no C-GET."""
+    GET = "c-get"
+    MOVE = "c-move"
+
+
+class Proof(StrEnum):
+    """How a destination proves that it keeps what we sent."""
+
+    AUTO = "auto"
+    """Storage commitment, and a C-FIND read-back where the peer has none."""
+    COMMITMENT = "commitment"
+    READ_BACK = "read-back"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsOptions:
+    """Certificates of a TLS connection, PEM files.
+
+    `authority` verifies the other side; a listener with it demands a client
+    certificate (PS3.15 B.12).
+    """
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalAE:
+    """Our own application entity and where it listens.
+
+    Sizes are bytes and times seconds. `require_calling` and `require_called`
+    reject unknown calling titles and any called title but ours (PS3.8 9.3.4).
+    """
+
+    title: AETitle
+    host: str
+    port: int
+    tls: TlsOptions | None = None
+    require_calling: bool = True
+    require_called: bool = True
+    max_associations: int = 32
+    max_pdu_bytes: int = 1 << 20
+    max_instance_bytes: int = 512 << 20
+    pdu_deadline_seconds: float = 30.0
+    idle_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteAE:
+    """A node that the site wrote down.
+
+    `networks`: addresses that it may connect from; empty means any. `may_store`
+    lets it send us instances. `send_titles`: calling titles that it uses when it
+    sends to us; its own `title` is always one of them.
+    """
+
+    name: str
+    title: AETitle
+    host: str
+    port: int
+    tls: TlsOptions | None = None
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    send_titles: tuple[AETitle, ...] = ()
+    may_store: bool = True
+    retrieval: Retrieval = Retrieval.AUTO
+    proof: Proof = Proof.AUTO
+    deadline_seconds: float = 60.0

@@ -1,0 +1,29 @@
+"""C-FIND identifiers as values (PS3.4 C.6.2, Study Root)."""
+
+from dataclasses import dataclass
+from datetime import date, time
+
+from dicom_io.header import PatientIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyQuery:
+    """A STUDY-level question about one patient: exact ID, never a wildcard."""
+
+    patient_id: str
+    issuer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyAnswer:
+    """One study that an archive named; what it left out is None or empty."""
+
+    study_instance_uid: str
+    patient: PatientIdentity
+    study_date: date | None
+    study_time: time | None
+    accession_number: str | None
+    study_description: str | None
+    modalities: tuple[str, ...]
+    body_part: str | None
+    instance_count: int | None

@@ -1,0 +1,1 @@
+"""GroundedReport + Evidence -> EncodedInstance: SR, GSPS."""
