@@ -30,7 +30,8 @@ class Maira2Config:
     """The composition: Dinov2 backbone, projector, Llama.
 
     `projector_layers` counts linear layers, with an activation between two.
-    `image_token_id` marks the positions that image features replace.
+    `image_token_id` marks the positions that image features replace. `image_size`
+    and `patch_size` are sides in pixels.
     """
 
     text: LlamaConfig
@@ -39,12 +40,14 @@ class Maira2Config:
     projector_activation: str
     projector_bias: bool
     image_token_id: int
+    image_size: int
+    patch_size: int
     domain: Domain
 
     @property
     def patches(self) -> int:
         """Tokens of one image: patches of the square crop, without CLS."""
-        return int(self.vision.image_size // self.vision.patch_size) ** 2
+        return (self.image_size // self.patch_size) ** 2
 
 
 def parse_config(values: JsonObject) -> Maira2Config:
@@ -56,16 +59,18 @@ def parse_config(values: JsonObject) -> Maira2Config:
     _require(values, "model_type", "maira2")
     _require(values, "vision_feature_layer", -1)
     _require(values, "vision_feature_select_strategy", "default")
-    text = _object(values, "text_config")
+    text, vision = _object(values, "text_config"), _object(values, "vision_config")
     domain = _domain(values)
     _check_rope(text, domain)
     return Maira2Config(
         text=_llama(text),
-        vision=_dinov2(_object(values, "vision_config")),
+        vision=_dinov2(vision),
         projector_layers=_integer(values, "projector_n_layers"),
         projector_activation=_string(values, "projector_hidden_act"),
         projector_bias=values.get("multimodal_projector_bias", True) is True,
         image_token_id=_integer(values, "image_token_index"),
+        image_size=_integer(vision, "image_size"),
+        patch_size=_integer(vision, "patch_size"),
         domain=domain,
     )
 
@@ -91,7 +96,7 @@ def read_json(path: Path) -> dict[str, object]:
 def _llama(values: JsonObject) -> LlamaConfig:
     """Build the language model's configuration; tied weights are refused."""
     _require(values, "model_type", "llama")
-    config = LlamaConfig(**values)
+    config = LlamaConfig.from_dict(dict(values))
     if config.tie_word_embeddings:
         raise CheckpointError(f"{CONFIG_FILE}: text_config.tie_word_embeddings is set")
     return config
@@ -106,7 +111,7 @@ def _dinov2(values: JsonObject) -> Dinov2Config:
     _require(values, "model_type", "dinov2")
     _require(values, "apply_layernorm", wanted=True)
     _require(values, "reshape_hidden_states", wanted=False)
-    config = Dinov2Config(**values)
+    config = Dinov2Config.from_dict(dict(values))
     last = f"stage{config.num_hidden_layers}"
     if list(config.out_features) != [last]:
         raise CheckpointError(f"{CONFIG_FILE}: out_features is not [{last!r}]")

@@ -126,5 +126,5 @@ class Maira2Model(nn.Module):
 
 
 def positions(attention_mask: Tensor) -> Tensor:
-    """Number the tokens of each prompt from 0, padding left out of the count."""
+    """Return each token's place in its prompt, from 0, padding not counted."""
     return torch.clamp(attention_mask.long().cumsum(dim=-1) - 1, min=0)

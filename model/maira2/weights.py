@@ -184,10 +184,11 @@ def _fill(model: Maira2Model, folder: Path, placement: Placement) -> None:
     ours = {official_name(name): name for name in model.state_dict()}
     for shard in shard_files(folder):
         with _open(shard) as file:
-            for name in file.keys():  # noqa: SIM118 - not a mapping
-                tensor = file.get_tensor(name)
-                placed = tensor.to(device=placement.device, dtype=placement.dtype)
-                model.load_state_dict({ours[name]: placed}, strict=False, assign=True)
+            tensors = {
+                ours[name]: file.get_tensor(name).to(placement.device, placement.dtype)
+                for name in file.keys()  # noqa: SIM118 - not a mapping
+            }
+        model.load_state_dict(tensors, strict=False, assign=True)
 
 
 def _restore_rotary(model: Maira2Model, device: str) -> None:
@@ -196,9 +197,9 @@ def _restore_rotary(model: Maira2Model, device: str) -> None:
     Losing the linear factor degrades the text without any error.
     """
     config = model.config.text
-    rotary = LlamaRotaryEmbedding(config, device=torch.device(device))
+    rotary = LlamaRotaryEmbedding(config).to(device)
     model.language_model.model.rotary_emb = rotary
-    scaled = config.rope_parameters.get("rope_type") == "linear"
+    scaled = (config.rope_parameters or {}).get("rope_type") == "linear"
     first = float(rotary.inv_freq[0])
     if abs(first - (1 / ROPE_FACTOR if scaled else 1.0)) > 1e-6:
         raise CheckpointError(f"rotary scaling was lost: first frequency {first}")

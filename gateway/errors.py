@@ -1,0 +1,48 @@
+"""Errors of `gateway`.
+
+GatewayError
+├── IllegalMove              a move that TRANSITIONS does not hold
+├── LostRace                 somebody else moved the study first
+├── SpoolFailure             a file could not be made durable
+│   └── OutOfSpace           the disk (or its reserve) is full
+├── LedgerFailure            the ledger cannot be opened, read or written
+├── NoSuchStudy              a study UID that the ledger does not know
+├── NotReady                 a start that must not happen (settings, licence)
+└── PeerNotReady             work that waits for another node; tried again later
+"""
+
+
+class GatewayError(Exception):
+    """Base of all errors of this package."""
+
+
+class IllegalMove(GatewayError):  # noqa: N818 - says what was tried
+    """A move that the lifecycle does not hold; nothing was changed."""
+
+
+class LostRace(GatewayError):  # noqa: N818 - says what happened
+    """The study was no longer in the state that was read; nothing was changed."""
+
+
+class SpoolFailure(GatewayError):  # noqa: N818 - says what failed
+    """A file could not be made durable; the sender must keep it."""
+
+
+class OutOfSpace(SpoolFailure):
+    """The disk, its quota or our reserve on it is full."""
+
+
+class LedgerFailure(GatewayError):  # noqa: N818 - says what failed
+    """The ledger cannot be opened, read or written."""
+
+
+class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
+    """The ledger knows no study with this UID."""
+
+
+class NotReady(GatewayError):  # noqa: N818 - says what is missing
+    """The gateway must not start like this; the message says what to change."""
+
+
+class PeerNotReady(GatewayError):  # noqa: N818 - says who is awaited
+    """Another node must do its part first; the stage runs again later."""

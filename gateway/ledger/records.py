@@ -1,0 +1,170 @@
+"""Rows of the ledger as frozen values. Times are aware, UTC."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.lifecycle import State
+
+
+class Role(StrEnum):
+    """Why an instance is here."""
+
+    CURRENT = "current"
+    """An image that a modality or router sent: opens or reopens its study."""
+    RETRIEVED = "retrieved"
+    """It answered a retrieval of ours; never opens a study."""
+    DOCUMENT = "document"
+    """A report or presentation state of others; never opens a study."""
+    OWN = "own"
+    """One of our results that came back; never opens a study."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInstance:
+    """What the intake knows of an instance whose file is durable.
+
+    `file_name` is relative to the spool; `sha256` is over the data set as
+    received, without preamble and file meta.
+    """
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    file_name: str
+    size: int
+    sha256: str
+    role: Role
+    calling_title: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRecord:
+    """An instance in the spool; `revision` is its study's at arrival (0: none)."""
+
+    id: int
+    revision: int
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    file_name: str
+    size: int
+    sha256: str
+    role: Role
+    calling_title: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRecord:
+    """A study and where it stands.
+
+    `attempts` counts failures in the present state. `not_before`: no worker
+    takes it earlier. `lease_*`: who works on it, and until when. `reason` says
+    why it is declined, held, rejected or parked, or why the last attempt failed.
+    """
+
+    id: int
+    study_instance_uid: str
+    state: State
+    revision: int
+    reason: str | None
+    calling_title: str
+    opened_at: datetime
+    last_arrival_at: datetime
+    changed_at: datetime
+    attempts: int
+    not_before: datetime | None
+    lease_owner: str | None
+    lease_until: datetime | None
+
+
+class Document(StrEnum):
+    """What a stage keeps as JSON for the next, one body a revision."""
+
+    VIEWS = "views"
+    PRIOR = "prior"
+    EVIDENCE = "evidence"
+    REPORTS = "reports"
+    ENGINE = "engine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRecord:
+    """A result object of ours; its file is in the spool."""
+
+    study_id: int
+    revision: int
+    kind: str
+    task: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    file_name: str
+    send: bool
+    created_at: datetime
+
+
+class DeliveryState(StrEnum):
+    """Where a result stands on its way to one destination."""
+
+    PENDING = "pending"
+    STORED = "stored"
+    """The destination answered success (or a warning that it stored)."""
+    COMMITTED = "committed"
+    REFUSED = "refused"
+    """A permanent refusal: shown, not tried again by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRecord:
+    """One result on its way to one destination (the outbox)."""
+
+    id: int
+    study_id: int
+    revision: int
+    destination: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    file_name: str
+    state: DeliveryState
+    attempts: int
+    first_tried_at: datetime | None
+    not_before: datetime | None
+    detail: str | None
+    transaction_uid: str | None
+    committed_how: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalRecord:
+    """An open retrieval: what may arrive for it is never a new study."""
+
+    id: int
+    study_instance_uid: str
+    for_study_id: int
+    peer: str
+    opened_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """An audit message as kept: `sequence` is gapless and orders the log."""
+
+    sequence: int
+    recorded_at: datetime
+    event: str
+    event_type: str | None
+    action: str
+    outcome: int
+    study_instance_uid: str | None
+    user: str
+    detail: str | None
+    message: str
+    """The PS3.15 A.5 message, XML."""
