@@ -1,1 +1,1 @@
-"""GroundedReport + Evidence -> EncodedInstance: SR, GSPS."""
+"""GroundedReport + Evidence -> DICOM objects, and back from them."""

@@ -1,0 +1,323 @@
+"""The settings as types; config/default.toml documents each key.
+
+Every model is frozen and refuses unknown keys. The methods hand out the option
+types that `dicom_io` and `model` declare, so those never see a settings file.
+"""
+
+from datetime import date
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from dicom_io.ae import AETitle, LocalAE, Proof, RemoteAE, Retrieval, TlsOptions
+from dicom_io.options import (
+    AbsencePolicy,
+    DecodeLimits,
+    IdentityPolicy,
+    PriorRules,
+    Rendering,
+)
+from model.options import PHANTOM_CHECKPOINT, EngineOptions, TokenLimits
+from model.report import FlagKind, Task
+
+Title = Annotated[str, AfterValidator(AETitle)]
+
+
+class Section(BaseModel):
+    """A table of the settings file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class Tls(Section):
+    """PEM files of a TLS connection."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+    def options(self) -> TlsOptions:
+        """Return what `dicom_io` takes."""
+        return TlsOptions(
+            certificate=self.certificate, key=self.key, authority=self.authority
+        )
+
+
+class Storage(Section):
+    """Where files lie."""
+
+    folder: Path
+    reserve_bytes: NonNegativeInt
+
+
+class LedgerSettings(Section):
+    """Where the state lies."""
+
+    url: str
+
+
+class ListenerSettings(Section):
+    """Our own AE."""
+
+    title: Title
+    host: str
+    port: Annotated[int, Field(ge=0, le=65535)]
+    require_calling: bool
+    require_called: bool
+    max_associations: PositiveInt
+    max_pdu_bytes: Annotated[int, Field(ge=4096, le=1 << 30)]
+    max_instance_bytes: PositiveInt
+    pdu_deadline_seconds: PositiveFloat
+    idle_seconds: PositiveFloat
+    tls: Tls | None = None
+
+
+class Peer(Section):
+    """A node that the site wrote down."""
+
+    title: Title
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    send_titles: tuple[Title, ...] = ()
+    may_store: bool = True
+    retrieval: Retrieval = Retrieval.AUTO
+    proof: Proof = Proof.AUTO
+    deadline_seconds: PositiveFloat = 60.0
+    tls: Tls | None = None
+
+    def remote(self, name: str) -> RemoteAE:
+        """Return what `dicom_io` takes."""
+        return RemoteAE(
+            name=name,
+            title=AETitle(self.title),
+            host=self.host,
+            port=self.port,
+            tls=self.tls.options() if self.tls else None,
+            networks=self.networks,
+            send_titles=tuple(AETitle(title) for title in self.send_titles),
+            may_store=self.may_store,
+            retrieval=self.retrieval,
+            proof=self.proof,
+            deadline_seconds=self.deadline_seconds,
+        )
+
+
+class Archive(Section):
+    """Who is asked for priors."""
+
+    peer: str
+
+
+class Results(Section):
+    """What is asked of the model, and who gets the answer."""
+
+    destinations: tuple[str, ...]
+    tasks: tuple[Literal[Task.GROUNDED_FINDINGS, Task.FINDINGS], ...]
+    phrases: tuple[Annotated[str, Field(min_length=1, max_length=400)], ...]
+    send_phrases: bool
+    hold_flags: tuple[FlagKind, ...]
+
+
+class Completeness(Section):
+    """When a study is whole."""
+
+    quiet_seconds: PositiveFloat
+    max_wait_seconds: PositiveFloat
+    ask_archive: bool
+
+
+class PriorSettings(Section):
+    """How the prior is looked for."""
+
+    enabled: bool
+    look_back_days: PositiveInt
+    max_candidates: PositiveInt
+    attempts: PositiveInt
+    pause_seconds: PositiveFloat
+
+
+class Identity(Section):
+    """What is done with an identity attribute that one side lacks."""
+
+    issuer: AbsencePolicy
+    birth_date: AbsencePolicy
+    sex: AbsencePolicy
+
+
+class Pictures(Section):
+    """Grey values and limits of decoding."""
+
+    rendering: Rendering
+    decode_seconds: PositiveFloat
+    decode_memory_bytes: PositiveInt
+    decode_max_pixels: PositiveInt
+
+
+class TokenLimitSettings(Section):
+    """Most new tokens a task."""
+
+    findings: PositiveInt
+    grounded_findings: PositiveInt
+    phrase_grounding: PositiveInt
+
+
+class EngineSettings(Section):
+    """Which checkpoint, and how it runs."""
+
+    checkpoint: str
+    device: Literal["auto", "cpu", "cuda"]
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    threads: NonNegativeInt
+    token_limits: TokenLimitSettings
+
+
+class Licence(Section):
+    """Who acknowledged the research-only licence of the weights, and when."""
+
+    acknowledged_by: str
+    acknowledged_on: date | Literal[""]
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether both are given."""
+        return bool(self.acknowledged_by.strip()) and self.acknowledged_on != ""
+
+
+class Work(Section):
+    """Leases and repetitions of the stages."""
+
+    lease_seconds: PositiveFloat
+    max_attempts: PositiveInt
+    first_pause_seconds: PositiveFloat
+    max_pause_seconds: PositiveFloat
+
+
+class Delivery(Section):
+    """Repetitions of sending, and how long a commitment is waited for."""
+
+    first_pause_seconds: PositiveFloat
+    max_pause_seconds: PositiveFloat
+    give_up_days: PositiveFloat
+    commitment_wait_seconds: PositiveFloat
+
+
+class Retention(Section):
+    """How long the files of a finished study stay."""
+
+    days: PositiveFloat
+
+
+class AuditSettings(Section):
+    """Who writes the audit messages (PS3.15 A.5.2)."""
+
+    source_id: Annotated[str, Field(min_length=1)]
+    enterprise_site_id: str
+
+
+class Settings(Section):
+    """All settings of a site."""
+
+    storage: Storage
+    ledger: LedgerSettings
+    listener: ListenerSettings
+    peers: dict[str, Peer] = {}
+    archive: Archive
+    results: Results
+    completeness: Completeness
+    prior: PriorSettings
+    identity: Identity
+    pictures: Pictures
+    engine: EngineSettings
+    licence: Licence
+    work: Work
+    delivery: Delivery
+    retention: Retention
+    audit: AuditSettings
+
+    @model_validator(mode="after")
+    def _peers_are_written_down(self) -> Self:
+        known = ", ".join(sorted(self.peers)) or "none"
+        named = [("archive.peer", self.archive.peer)] if self.archive.peer else []
+        named += [("results.destinations", name) for name in self.results.destinations]
+        for key, name in named:
+            if name not in self.peers:
+                raise ValueError(f"{key}: {name!r} is not a peer (peers: {known})")
+        return self
+
+    @property
+    def ledger_url(self) -> str:
+        """SQLAlchemy URL of the ledger."""
+        return self.ledger.url or f"sqlite:///{self.storage.folder / 'ledger.sqlite'}"
+
+    def local_ae(self) -> LocalAE:
+        """Return our own AE."""
+        own = self.listener
+        return LocalAE(
+            title=AETitle(own.title),
+            host=own.host,
+            port=own.port,
+            tls=own.tls.options() if own.tls else None,
+            require_calling=own.require_calling,
+            require_called=own.require_called,
+            max_associations=own.max_associations,
+            max_pdu_bytes=own.max_pdu_bytes,
+            max_instance_bytes=own.max_instance_bytes,
+            pdu_deadline_seconds=own.pdu_deadline_seconds,
+            idle_seconds=own.idle_seconds,
+        )
+
+    def remote_aes(self) -> tuple[RemoteAE, ...]:
+        """Return every peer."""
+        return tuple(peer.remote(name) for name, peer in self.peers.items())
+
+    def archive_ae(self) -> RemoteAE | None:
+        """Return the peer that is asked for priors; None: nobody."""
+        name = self.archive.peer
+        return self.peers[name].remote(name) if name else None
+
+    def destination_aes(self) -> tuple[RemoteAE, ...]:
+        """Return the peers that get the results."""
+        return tuple(self.peers[n].remote(n) for n in self.results.destinations)
+
+    def prior_rules(self) -> PriorRules:
+        """Return which earlier studies may be used."""
+        return PriorRules(
+            look_back_days=self.prior.look_back_days,
+            max_candidates=self.prior.max_candidates,
+        )
+
+    def identity_policy(self) -> IdentityPolicy:
+        """Return what an absent identity attribute means."""
+        own = self.identity
+        return IdentityPolicy(issuer=own.issuer, birth_date=own.birth_date, sex=own.sex)
+
+    def decode_limits(self) -> DecodeLimits:
+        """Return the limits of one decoding process."""
+        return DecodeLimits(
+            seconds=self.pictures.decode_seconds,
+            memory_bytes=self.pictures.decode_memory_bytes,
+            max_pixels=self.pictures.decode_max_pixels,
+        )
+
+    def engine_options(self) -> EngineOptions:
+        """Return how the report engine runs."""
+        own = self.engine
+        return EngineOptions(
+            checkpoint=Path(own.checkpoint) if own.checkpoint else PHANTOM_CHECKPOINT,
+            device=own.device,
+            dtype=own.dtype,
+            token_limits=TokenLimits(**own.token_limits.model_dump()),
+            threads=own.threads or None,
+        )

@@ -1,0 +1,50 @@
+"""Free text made fit for a DICOM attribute; pure.
+
+Text of a model may hold anything. It stays text: nothing is escaped, and only
+what a value representation cannot carry is taken out (PS3.5 6.1.3, 6.2).
+"""
+
+import re
+
+_SINGLE_LINE = re.compile(r"\s+")
+_KEPT_CONTROLS = {"\n", "\f", "\r"}
+ELLIPSIS = "..."
+LONG_STRING_LIMIT = 64
+"""Characters of one LO value."""
+SHORT_TEXT_LIMIT = 1024
+"""Characters of an ST value."""
+
+
+def clean(text: str) -> str:
+    """Return `text` for a value of VR UT, unchanged where it is valid.
+
+    Control characters other than CR, LF and FF are removed, a tab becomes a
+    space, and a lone surrogate (no UTF-8 form) becomes U+FFFD.
+    """
+    return "".join(_carried(character) for character in text)
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return `text` cleaned, on one line and of at most `limit` characters.
+
+    A text that had to be shortened ends in "...".
+    """
+    line = _SINGLE_LINE.sub(" ", clean(text)).strip()
+    if len(line) <= limit:
+        return line
+    return line[: limit - len(ELLIPSIS)].rstrip() + ELLIPSIS
+
+
+def long_string(text: str) -> str:
+    """Return `text` as one value of VR LO: no backslash, 64 characters."""
+    return one_line(text.replace("\\", "/"), LONG_STRING_LIMIT)
+
+
+def _carried(character: str) -> str:
+    code = ord(character)
+    if character == "\t":
+        return " "
+    if 0xD800 <= code <= 0xDFFF:
+        return "\ufffd"
+    is_control = code < 0x20 or 0x7F <= code < 0xA0
+    return "" if is_control and character not in _KEPT_CONTROLS else character
