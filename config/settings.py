@@ -219,13 +219,6 @@ class Retention(Section):
     days: PositiveFloat
 
 
-class AuditSettings(Section):
-    """Who writes the audit messages (PS3.15 A.5.2)."""
-
-    source_id: Annotated[str, Field(min_length=1)]
-    enterprise_site_id: str
-
-
 class Settings(Section):
     """All settings of a site."""
 
@@ -244,7 +237,6 @@ class Settings(Section):
     work: Work
     delivery: Delivery
     retention: Retention
-    audit: AuditSettings
 
     @model_validator(mode="after")
     def _peers_are_written_down(self) -> Self:
@@ -259,7 +251,16 @@ class Settings(Section):
     @property
     def ledger_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
-        return self.ledger.url or f"sqlite:///{self.storage.folder / 'ledger.sqlite'}"
+        return self.ledger.url or f"sqlite:///{self._own_ledger}"
+
+    @property
+    def ledger_path(self) -> Path | None:
+        """File of the ledger; None: the site named a URL of its own."""
+        return None if self.ledger.url else self._own_ledger
+
+    @property
+    def _own_ledger(self) -> Path:
+        return self.storage.folder / "ledger.sqlite"
 
     def local_ae(self) -> LocalAE:
         """Return our own AE."""

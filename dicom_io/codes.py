@@ -17,6 +17,8 @@ ENGLISH = Code("en", "RFC5646", "English")
 """Language of content (TID 1204, CID 5000)."""
 DEVICE = Code("121007", "DCM", "Device")
 """Observer type (TID 1002, CID 270): these documents have no human author."""
+PERSON = Code("121006", "DCM", "Person")
+"""Observer type (TID 1002, CID 270) of a report that a person wrote."""
 PROCEDURE_REPORTED = Code("121058", "DCM", "Procedure reported")
 """TID 1500 row 4, TID 2000."""
 IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
@@ -48,6 +50,9 @@ UNSPECIFIC_FINDING = Code("404684003", "SCT", "Finding")
 """Value of Finding where the sentence is not coded (CID 3769)."""
 COMMENT = Code("121106", "DCM", "Comment")
 """The whole sentence of a finding, beside its box."""
+TRACKING_IDENTIFIER = Code("112039", "DCM", "Tracking Identifier")
+TRACKING_UNIQUE_IDENTIFIER = Code("112040", "DCM", "Tracking Unique Identifier")
+"""What makes a region the same one in the findings SR and the GSPS (TID 1410)."""
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 """Algorithm family (TID 4019, CID 7162)."""
 
@@ -58,10 +63,6 @@ PROCEDURE_DESCRIPTION = Code("121065", "DCM", "Procedure Description")
 """A text under that heading (CID 7002)."""
 FINDINGS = Code("59776-5", "LN", "Findings")
 """Heading of the sentences (CID 7001)."""
-IMPRESSIONS = Code("19005-8", "LN", "Impressions")
-"""Heading of a conclusion (CID 7001)."""
-IMPRESSION = Code("121072", "DCM", "Impressions")
-"""A text under that heading (CID 7002)."""
 SOURCE_OF_MEASUREMENT = Code("121112", "DCM", "Source of Measurement")
 """Purpose of the reference from a sentence to its image (CID 7551)."""
 
@@ -71,7 +72,7 @@ PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 ACQUISITION_EQUIPMENT = Code("109101", "DCM", "Acquisition Equipment")
 """Purpose in Contributing Equipment of the modality (CID 7005)."""
 
-# Images (phantoms)
+# Phantom images
 POSTERO_ANTERIOR = Code("272479007", "SCT", "postero-anterior")
 """View Code (0054,0220), CID 4010."""
 LATERAL = Code("399067008", "SCT", "lateral")

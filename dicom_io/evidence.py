@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dicom_io.coordinates import ImageFrame
+from dicom_io.header import Instance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,16 @@ class ReferencedInstance:
     series_instance_uid: str
     sop_class_uid: str
     sop_instance_uid: str
+
+
+def reference(instance: Instance) -> ReferencedInstance:
+    """Return an instance's place in the hierarchy."""
+    return ReferencedInstance(
+        study_instance_uid=instance.study_instance_uid,
+        series_instance_uid=instance.series_instance_uid,
+        sop_class_uid=instance.sop_class_uid,
+        sop_instance_uid=instance.sop_instance_uid,
+    )
 
 
 class SlotName(StrEnum):

@@ -61,6 +61,8 @@ class Event(StrEnum):
     RESULTS_STORED = "results-stored"
     RESULTS_KEPT = "results-kept"
     RESULTS_COMMITTED = "results-committed"
+    COMMITMENT_FAILED = "commitment-failed"
+    """A destination does not hold what it had answered success for."""
     GAVE_UP = "gave-up"
     """The attempts are used up, or a peer refused for good."""
     RETRIED = "retried"
@@ -95,6 +97,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.ENCODED, Event.RESULTS_STORED): State.STORED,
     (State.ENCODED, Event.RESULTS_KEPT): State.KEPT,
     (State.STORED, Event.RESULTS_COMMITTED): State.COMMITTED,
+    (State.STORED, Event.COMMITMENT_FAILED): State.ENCODED,
     # Refusals: by the header, or by the decoded picture.
     (State.COMPLETE, Event.STUDY_DECLINED): State.DECLINED,
     (State.GATHERED, Event.STUDY_DECLINED): State.DECLINED,

@@ -6,10 +6,12 @@ coordinates and tracking UIDs are the same by construction.
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from dicom_io.coordinates import ImageFrame, PixelBox, to_pixels
+from dicom_io.results.identity import result_uid
 from dicom_io.results.text import clean
 from dicom_io.results.values import ResultContext
-from dicom_io.uid import derive_uid
 from model.report import GroundedPhrase, GroundedReport, NormalizedBox
 
 Point = tuple[float, float]
@@ -47,10 +49,23 @@ def place_findings(
     box is kept as "(no text)".
     """
     said = [phrase for phrase in report.phrases if phrase.boxes or _sentence(phrase)]
-    return tuple(
-        _place(number, phrase, _Placing(report=report, frame=frame, context=context))
-        for number, phrase in enumerate(said, 1)
-    )
+    crop_side = report.provenance.crop_side
+    placed = []
+    for number, phrase in enumerate(said, 1):
+        seen = _seen(phrase, frame, crop_side)
+        uids = [
+            result_uid(report, context, "tracking", str(number), str(index))
+            for index in range(len(seen))
+        ]
+        placed.append(
+            PlacedFinding(
+                number=number,
+                sentence=_sentence(phrase) or NO_TEXT,
+                boxes=_tracked(number, seen, uids),
+                dropped=len(phrase.boxes) - len(seen),
+            )
+        )
+    return tuple(placed)
 
 
 def corners(box: PixelBox) -> tuple[Point, ...]:
@@ -67,53 +82,42 @@ def corners(box: PixelBox) -> tuple[Point, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Placing:
-    report: GroundedReport
-    frame: ImageFrame
-    context: ResultContext
-
-
-def _place(number: int, phrase: GroundedPhrase, placing: _Placing) -> PlacedFinding:
-    mapped = [_in_image(box, placing) for box in phrase.boxes]
-    visible = [box for box in mapped if box is not None]
-    return PlacedFinding(
-        number=number,
-        sentence=_sentence(phrase) or NO_TEXT,
-        boxes=tuple(
-            TrackedBox(
-                box=box,
-                tracking_uid=_tracking_uid(placing, number, index),
-                identifier=_identifier(number, index, len(visible)),
-            )
-            for index, box in enumerate(visible, 1)
-        ),
-        dropped=len(mapped) - len(visible),
-    )
-
-
 def _sentence(phrase: GroundedPhrase) -> str:
     return clean(phrase.text).strip()
 
 
-def _in_image(box: NormalizedBox, placing: _Placing) -> PixelBox | None:
-    frame = placing.frame
-    pixels = to_pixels(box.ordered(), frame, placing.report.provenance.crop_side)
-    clipped = PixelBox(
-        left=min(max(pixels.left, 0.0), frame.columns),
-        top=min(max(pixels.top, 0.0), frame.rows),
-        right=min(max(pixels.right, 0.0), frame.columns),
-        bottom=min(max(pixels.bottom, 0.0), frame.rows),
+def _seen(
+    phrase: GroundedPhrase, frame: ImageFrame, crop_side: int
+) -> tuple[PixelBox, ...]:
+    boxes = (_in_image(box, frame, crop_side) for box in phrase.boxes)
+    return tuple(box for box in boxes if box is not None)
+
+
+def _in_image(box: NormalizedBox, frame: ImageFrame, crop_side: int) -> PixelBox | None:
+    pixels = to_pixels(box.ordered(), frame, crop_side)
+    seen = PixelBox(
+        left=_stored(pixels.left, frame.columns),
+        top=_stored(pixels.top, frame.rows),
+        right=_stored(pixels.right, frame.columns),
+        bottom=_stored(pixels.bottom, frame.rows),
     )
-    has_area = clipped.left < clipped.right and clipped.top < clipped.bottom
-    return clipped if has_area else None
+    return seen if seen.left < seen.right and seen.top < seen.bottom else None
 
 
-def _tracking_uid(placing: _Placing, number: int, index: int) -> str:
-    context = placing.context
-    where = (str(context.revision), placing.report.task.value, placing.report.phrase)
-    keys = [key for key in where if key is not None]
-    return derive_uid(context.case_key, "tracking", *keys, str(number), str(index))
+def _stored(value: float, limit: int) -> float:
+    # FL (PS3.5 6.2) is single precision: what is checked here is what is read back
+    return float(np.float32(min(max(value, 0.0), float(limit))))
+
+
+def _tracked(
+    number: int, boxes: tuple[PixelBox, ...], uids: list[str]
+) -> tuple[TrackedBox, ...]:
+    return tuple(
+        TrackedBox(
+            box=box, tracking_uid=uid, identifier=_identifier(number, index, len(boxes))
+        )
+        for index, (box, uid) in enumerate(zip(boxes, uids, strict=True), 1)
+    )
 
 
 def _identifier(number: int, index: int, count: int) -> str:

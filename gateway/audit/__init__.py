@@ -1,1 +1,5 @@
-"""PS3.15 A.5 audit messages: what is written for each step."""
+"""What happened, by whom and to which study: audit messages of PS3.15 A.5."""
+
+from gateway.audit.message import AuditEntry
+
+__all__ = ["AuditEntry"]

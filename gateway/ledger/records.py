@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.lifecycle import State
+from gateway.lifecycle import Event, State
 
 
 class Role(StrEnum):
@@ -168,3 +168,32 @@ class AuditRecord:
     detail: str | None
     message: str
     """The PS3.15 A.5 message, XML."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveRecord:
+    """One step in the life of a study; `from_state` is None for its first."""
+
+    revision: int
+    from_state: State | None
+    event: Event
+    to_state: State
+    at: datetime
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Which audit records: all conditions hold; None asks nothing.
+
+    `since` is included, `until` is not; `event` is the value of the EventID;
+    `after_sequence` is the last one already seen.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    study_instance_uid: str | None = None
+    event: str | None = None
+    outcome: int | None = None
+    limit: int = 100
+    after_sequence: int = 0

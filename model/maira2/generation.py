@@ -73,12 +73,6 @@ def generate_greedy(
         logits = decoder.step(chosen)
 
 
-@torch.inference_mode()
-def first_logits(model: Maira2Model, prompts: Prompts) -> Tensor:
-    """Compute the logits of the first new token: (prompts, vocabulary)."""
-    return _Decoder(model, prompts.attention_mask).prefill(prompts.embeddings)
-
-
 class _Decoder:
     """One batch under generation: the mask so far and the key-value cache."""
 

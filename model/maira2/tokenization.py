@@ -3,6 +3,7 @@
 Ids differ between checkpoints, so every token is looked up by its text.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tokenizers import Tokenizer
 
 from model.errors import CheckpointError
 from model.grounding import ALL_TAGS
-from model.maira2.configuration import Maira2Config
+from model.maira2.configuration import Maira2Config, read_json
 from model.maira2.prompts import BEGIN, END, IMAGE
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -71,15 +72,19 @@ class PromptTokenizer:
 
 
 def read_tokenizer(folder: Path) -> PromptTokenizer:
-    """Read `tokenizer.json` of a snapshot folder. Raises `CheckpointError`."""
+    """Read `tokenizer.json` of a snapshot folder. Raises `CheckpointError`.
+
+    The parts are checked here because the library raises bare `Exception`, which
+    cannot be told from other failures.
+    """
     path = folder / TOKENIZER_FILE
-    try:
-        content = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{TOKENIZER_FILE} is missing in {folder}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    return PromptTokenizer(_parse(path, content))
+    document = read_json(path)
+    model, added = document.get("model"), document.get("added_tokens")
+    if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict):
+        raise CheckpointError(f"{path} holds no vocabulary")
+    if not isinstance(added, list):
+        raise CheckpointError(f"{path} holds no added tokens")
+    return PromptTokenizer(Tokenizer.from_str(json.dumps(document)))
 
 
 def check_tokenizer(tokenizer: PromptTokenizer, config: Maira2Config) -> None:
@@ -96,14 +101,3 @@ def check_tokenizer(tokenizer: PromptTokenizer, config: Maira2Config) -> None:
         )
     if tokenizer.encode("", image_tokens=1).tolist() != [tokenizer.begin_id]:
         raise CheckpointError(f"{TOKENIZER_FILE} does not put {BEGIN} before a text")
-
-
-def _parse(path: Path, content: str) -> Tokenizer:
-    """Parse the file; the library raises bare `Exception` for any content it refuses.
-
-    That type cannot be told from others, so it is translated here and nowhere else.
-    """
-    try:
-        return Tokenizer.from_str(content)
-    except Exception as error:  # noqa: BLE001 - the library raises nothing narrower
-        raise CheckpointError(f"{path} is not a tokenizer: {error}") from error

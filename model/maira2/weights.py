@@ -4,7 +4,6 @@ Reading goes shard by shard, straight to the target dtype and device, on a
 skeleton without memory: the peak is the target's size and one tensor.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from model.errors import CheckpointError
 from model.maira2.configuration import (
-    CONFIG_FILE,
     ROPE_FACTOR,
     Maira2Config,
     read_config,
@@ -28,7 +26,6 @@ from model.maira2.modeling import Attention, Maira2Model
 
 INDEX_FILE = "model.safetensors.index.json"
 SINGLE_FILE = "model.safetensors"
-TOKENIZER_FILE = "tokenizer.json"
 SHARD_BYTES = 5_000_000_000
 """Most bytes of tensors in one shard, as in the official snapshot."""
 
@@ -133,28 +130,6 @@ def shard_files(folder: Path) -> tuple[Path, ...]:
         raise CheckpointError(f"{index}: weight_map is missing or empty")
     names = sorted({str(name) for name in weight_map.values()})
     return tuple(_shard(folder, name) for name in names)
-
-
-def weights_digest(folder: Path) -> str:
-    """Digest what decides the answers: weights, configuration and tokenizer.
-
-    Returns the lowercase SHA-256 over the sorted lines "name sha256" of the
-    safetensors files, every JSON configuration that is read, and the tokenizer.
-    """
-    names = (CONFIG_FILE, TOKENIZER_FILE, "preprocessor_config.json")
-    extra = [folder / name for name in (*names, "processor_config.json")]
-    files = sorted([*shard_files(folder), *extra], key=lambda path: path.name)
-    lines = (f"{path.name} {file_digest(path)}\n" for path in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """Return the lowercase SHA-256 of a file. Raises `CheckpointError`."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def save_weights(

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-Field: TypeAlias = npt.NDArray[np.float32]
+Field: TypeAlias = npt.NDArray[np.floating]
 """(rows, columns) float32, or an array that broadcasts to it."""
 
 LUNG_LEVEL = 0.20
@@ -105,6 +105,12 @@ def step(value: Field, width: float) -> Field:
     return np.asarray(ramp * ramp * (3.0 - 2.0 * ramp), dtype=np.float32)
 
 
+def brightened(image: Field, share: Field, level: float) -> Field:
+    """Bring what is darker than `level` towards it."""
+    raised: Field = image + share * np.maximum(level - image, 0.0)
+    return raised
+
+
 def across(body: Anatomy, where: Plane) -> Field:
     """Return the signed distance from the (tilted) midline, to the right > 0."""
     return where.x - body.midline - body.tilt * (where.y - 0.5)
@@ -152,7 +158,7 @@ def normal_chest(body: Anatomy, where: Plane) -> Field:
     image = image + _clavicles(body, where, offset)
     silhouette = heart(body, where)
     image = image + silhouette * (HEART_LEVEL - image)
-    return image + _spine(body, where, offset)
+    return image + _spine(where, offset)
 
 
 def _torso(body: Anatomy, where: Plane, offset: Field) -> Field:
@@ -174,9 +180,7 @@ def _ribs(body: Anatomy, where: Plane, offset: Field) -> Field:
 
 def _hila(body: Anatomy, where: Plane, offset: Field) -> Field:
     middle = 0.5 * (body.apex + body.dome[0])
-    radial = ((np.abs(offset) - 0.075) / 0.035) ** 2 + (
-        (where.y - middle) / 0.055
-    ) ** 2
+    radial = ((np.abs(offset) - 0.075) / 0.035) ** 2 + ((where.y - middle) / 0.055) ** 2
     return np.asarray(0.13 * np.exp(-radial), dtype=np.float32)
 
 
@@ -187,18 +191,27 @@ def _clavicles(body: Anatomy, where: Plane, offset: Field) -> Field:
     return 0.11 * band * step(reach - 0.05, 0.02) * step(0.33 - reach, 0.02)
 
 
-def _spine(body: Anatomy, where: Plane, offset: Field) -> Field:
+def _spine(where: Plane, offset: Field) -> Field:
     column = step(0.033 - np.abs(offset), 0.014)
     discs = 0.75 + 0.25 * np.cos(2.0 * np.pi * where.y / 0.055)
     return np.asarray(0.09 * column * discs, dtype=np.float32)
 
 
 def texture(rng: np.random.Generator, where: Plane) -> Field:
-    """Return smooth noise of unit variance, the same at every resolution."""
-    grain = rng.standard_normal((44, 36)).astype(np.float32)
-    size = (where.shape[1], where.shape[0])
-    smooth = Image.fromarray(grain, mode="F").resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(smooth, dtype=np.float32)
+    """Return smooth noise, coarse and fine, the same at every resolution."""
+    total = np.zeros(where.shape, np.float32)
+    for rows in (30, 90):
+        grain = rng.standard_normal((rows, rows * 5 // 6)).astype(np.float32)
+        total += enlarged_field(grain, where.shape)
+    return total
+
+
+def enlarged_field(field: Field, shape: tuple[int, int]) -> Field:
+    """Return a field resampled to (rows, columns), bicubic."""
+    picture = Image.fromarray(np.ascontiguousarray(field, dtype=np.float32))
+    rows, columns = shape
+    resized = picture.resize((columns, rows), Image.Resampling.BICUBIC)
+    return np.asarray(resized, dtype=np.float32)
 
 
 def marker(side: Side, where: Plane, height: float, at: tuple[float, float]) -> Field:

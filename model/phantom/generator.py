@@ -16,29 +16,32 @@ from model.phantom.anatomy import (
     Plane,
     Side,
     draw_anatomy,
+    enlarged_field,
     marker,
     normal_chest,
     plane,
     texture,
 )
-from model.phantom.findings import Box, Change, Kind, Lesion, Size, Zone, plant
+from model.phantom.findings import Box, Change, Kind, Lesion, Size, Zone
 from model.phantom.lateral import lateral_chest, plant_lateral
-from model.phantom.plan import Plan, draw_plan, present_body, visible_box
-from model.phantom.sentences import Sections, draw_sections, negatives, sentence
+from model.phantom.lesions import box_of, plant
+from model.phantom.plan import Plan, draw_plan, present_body
+from model.phantom.sentences import draw_sections, negatives, sentence
 
 PhantomImage: TypeAlias = npt.NDArray[np.uint16]
 """(rows, columns) uint16, 0 .. 4095 (12 bits stored), 0 = black, upright."""
 
 GREY_LEVELS = 4096
+DRAWN_SIDE = 480
+"""Shorter side in pixels at which densities are drawn before enlargement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhantomOptions:
     """What to draw. None leaves a choice to the seed.
 
-    `short_side` is in pixels; `aspect` is rows / columns (a chest film is
-    portrait: above 1). `with_change` set to a change gives the first finding
-    that change, and a prior with it.
+    `short_side` is in pixels; `aspect` is rows / columns (most chest films are
+    portrait: above 1). `normal` asks for a study without, or with, findings.
     """
 
     short_side: int = 840
@@ -71,7 +74,8 @@ class PhantomStudy:
     """A synthetic study and everything that is known about it.
 
     `findings` are those of the current study, resolved ones last; `normal` are
-    the sentences on what is normal. `prior_report` belongs to `prior_frontal`:
+    the sentences on what is normal. `prior_findings` have their boxes in
+    `prior_frontal`. `prior_report` belongs to `prior_frontal`:
     both are None together.
     """
 
@@ -80,6 +84,7 @@ class PhantomStudy:
     current_lateral: PhantomImage | None
     prior_frontal: PhantomImage | None
     findings: tuple[PlantedFinding, ...]
+    prior_findings: tuple[PlantedFinding, ...]
     normal: tuple[str, ...]
     indication: str | None
     technique: str | None
@@ -102,34 +107,49 @@ def make_phantom(seed: int, options: PhantomOptions = DEFAULT_OPTIONS) -> Phanto
     choices alone, never on the size of the images.
     """
     rng = np.random.default_rng(seed)
-    with_lateral = _choose(rng, options.with_lateral, 0.5)
-    with_prior = _choose(rng, options.with_prior, 0.5)
-    normal = _choose(rng, options.normal, 0.15)
-    aspect = _aspect(rng, options.aspect)
+    with_lateral = _choose(rng, 0.5, wanted=options.with_lateral)
+    with_prior = _choose(rng, 0.5, wanted=options.with_prior)
+    normal = _choose(rng, 0.15, wanted=options.normal)
+    shape = _shape(options.short_side, _aspect(rng, options.aspect))
     body = draw_anatomy(rng)
     plan = draw_plan(rng, body, with_prior=with_prior, normal=normal)
     if not with_lateral:
         plan = plan.without(Kind.RETROCARDIAC_NODULE)
     sections = draw_sections(rng, with_lateral=with_lateral, with_prior=with_prior)
+    now = _Visit(present_body(body, plan.current), plan.current, shape)
+    before = _Visit(present_body(_moved(rng, body), plan.prior), plan.prior, shape)
     films = rng.spawn(3)
-    rows, columns = _size(options.short_side, aspect)
-    where = plane(rows, columns)
-    frontal_body = present_body(body, plan.current)
     return PhantomStudy(
         seed=seed,
-        current_frontal=_frontal(films[0], frontal_body, plan.current, where),
-        current_lateral=_lateral(films[1], frontal_body, plan.current, where)
-        if with_lateral
-        else None,
-        prior_frontal=_prior(films[2], body, plan, where) if with_prior else None,
-        findings=_truth(plan, frontal_body, (rows, columns)),
+        current_frontal=_frontal(films[0], now),
+        current_lateral=_lateral(films[1], now) if with_lateral else None,
+        prior_frontal=_frontal(films[2], before) if with_prior else None,
+        findings=(*_truth(now, plan.changes), *_resolved(plan)),
+        prior_findings=_truth(before, (None,) * len(plan.prior)),
         normal=negatives(plan.current),
+        indication=sections.indication,
+        technique=sections.technique,
+        comparison=sections.comparison,
         prior_report=_prior_report(plan) if with_prior else None,
-        **_texts(sections),
     )
 
 
-def _choose(rng: np.random.Generator, wanted: bool | None, share: float) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """The patient at one examination and the (rows, columns) of its images."""
+
+    body: Anatomy
+    lesions: tuple[Lesion, ...]
+    shape: tuple[int, int]
+
+    def plane(self) -> Plane:
+        """Return where the densities are drawn: coarser than a large image."""
+        share = min(1.0, DRAWN_SIDE / min(self.shape))
+        rows, columns = (round(side * share) for side in self.shape)
+        return plane(rows, columns)
+
+
+def _choose(rng: np.random.Generator, share: float, *, wanted: bool | None) -> bool:
     drawn = bool(rng.random() < share)
     return drawn if wanted is None else wanted
 
@@ -139,51 +159,48 @@ def _aspect(rng: np.random.Generator, wanted: float | None) -> float:
     return drawn if wanted is None else wanted
 
 
-def _size(short_side: int, aspect: float) -> tuple[int, int]:
+def _shape(short_side: int, aspect: float) -> tuple[int, int]:
     if aspect >= 1.0:
         return round(short_side * aspect), short_side
     return short_side, round(short_side / aspect)
 
 
-def _frontal(
-    rng: np.random.Generator, body: Anatomy, lesions: tuple[Lesion, ...], where: Plane
-) -> PhantomImage:
-    image = normal_chest(body, where)
-    for lesion in lesions:
-        image = plant(image, lesion, body, where)
-    return _expose(rng, image, where)
-
-
-def _lateral(
-    rng: np.random.Generator, body: Anatomy, lesions: tuple[Lesion, ...], where: Plane
-) -> PhantomImage:
-    image = lateral_chest(body, where)
-    for lesion in lesions:
-        image = plant_lateral(image, lesion, body, where)
-    return _expose(rng, image, where)
-
-
-def _prior(
-    rng: np.random.Generator, body: Anatomy, plan: Plan, where: Plane
-) -> PhantomImage:
-    moved = replace(
-        present_body(body, plan.prior),
-        midline=body.midline + rng.uniform(-0.012, 0.012),
-        tilt=body.tilt + rng.uniform(-0.02, 0.02),
+def _moved(rng: np.random.Generator, body: Anatomy) -> Anatomy:
+    """Return the patient as positioned on another day."""
+    midline, tilt = rng.uniform((-0.012, -0.02), (0.012, 0.02))
+    return replace(
+        body, midline=body.midline + float(midline), tilt=body.tilt + float(tilt)
     )
-    return _frontal(rng, moved, plan.prior, where)
 
 
-def _expose(rng: np.random.Generator, image: Field, where: Plane) -> PhantomImage:
+def _frontal(rng: np.random.Generator, visit: _Visit) -> PhantomImage:
+    where = visit.plane()
+    image = normal_chest(visit.body, where)
+    for lesion in visit.lesions:
+        image = plant(image, lesion, visit.body, where)
+    return _expose(rng, image, where, visit.shape)
+
+
+def _lateral(rng: np.random.Generator, visit: _Visit) -> PhantomImage:
+    where = visit.plane()
+    image = lateral_chest(visit.body, where)
+    for lesion in visit.lesions:
+        image = plant_lateral(image, lesion, visit.body, where)
+    return _expose(rng, image, where, visit.shape)
+
+
+def _expose(
+    rng: np.random.Generator, image: Field, where: Plane, shape: tuple[int, int]
+) -> PhantomImage:
     """Turn densities into stored values: scatter, marker, exposure, collimation."""
     amount, gamma, white = rng.uniform((0.005, 0.8, 0.8), (0.02, 1.3, 1.0))
     image = image + np.float32(amount) * texture(rng, where)
     image = np.maximum(image, _markers(rng, where))
     image = np.clip(image, 0.0, 1.0) ** np.float32(gamma) * np.float32(white)
-    image = image * _collimation(rng, where)
+    image = enlarged_field(image * _collimation(rng, where), shape)
     # The grain is that of 840 pixels; fewer pixels average it, as binning would.
-    grain = rng.uniform(0.004, 0.02) * min(where.shape) / 840.0
-    image = image + np.float32(grain) * rng.standard_normal(where.shape, np.float32)
+    grain = rng.uniform(0.004, 0.02) * min(shape) / 840.0
+    image = image + np.float32(grain) * rng.standard_normal(shape, np.float32)
     stored = np.clip(image, 0.0, 1.0) * np.float32(GREY_LEVELS - 1)
     return stored.astype(np.uint16)
 
@@ -207,26 +224,27 @@ def _collimation(rng: np.random.Generator, where: Plane) -> Field:
 
 
 def _truth(
-    plan: Plan, body: Anatomy, shape: tuple[int, int]
+    visit: _Visit, changes: tuple[Change | None, ...]
 ) -> tuple[PlantedFinding, ...]:
-    stated = zip(
-        (*plan.current, *plan.resolved),
-        (*plan.changes, *(Change.RESOLVED for _ in plan.resolved)),
-        strict=True,
-    )
     return tuple(
-        PlantedFinding(
-            kind=lesion.kind,
-            side=lesion.side,
-            zone=lesion.zone,
-            size=lesion.size,
-            change=change,
-            box=None
-            if change is Change.RESOLVED
-            else _to_pixels(visible_box(lesion, body), shape),
-            sentence=sentence(lesion, change),
-        )
-        for lesion, change in stated
+        _finding(lesion, change, _to_pixels(box_of(lesion, visit.body), visit.shape))
+        for lesion, change in zip(visit.lesions, changes, strict=True)
+    )
+
+
+def _resolved(plan: Plan) -> tuple[PlantedFinding, ...]:
+    return tuple(_finding(lesion, Change.RESOLVED, None) for lesion in plan.resolved)
+
+
+def _finding(lesion: Lesion, change: Change | None, box: Box | None) -> PlantedFinding:
+    return PlantedFinding(
+        kind=lesion.kind,
+        side=lesion.side,
+        zone=lesion.zone,
+        size=lesion.size,
+        change=change,
+        box=box,
+        sentence=sentence(lesion, change),
     )
 
 
@@ -247,11 +265,3 @@ def _to_pixels(box: Box | None, shape: tuple[int, int]) -> Box | None:
 def _prior_report(plan: Plan) -> str:
     stated = (sentence(lesion, None) for lesion in plan.prior)
     return " ".join((*stated, *negatives(plan.prior)))
-
-
-def _texts(sections: Sections) -> dict[str, str | None]:
-    return {
-        "indication": sections.indication,
-        "technique": sections.technique,
-        "comparison": sections.comparison,
-    }

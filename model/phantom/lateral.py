@@ -1,5 +1,7 @@
 """The same patient from the left side: anterior is on the image's left."""
 
+from typing import assert_never
+
 import numpy as np
 
 from model.phantom.anatomy import (
@@ -10,6 +12,7 @@ from model.phantom.anatomy import (
     Anatomy,
     Field,
     Plane,
+    brightened,
     step,
 )
 from model.phantom.findings import Kind, Lesion
@@ -35,18 +38,22 @@ def plant_lateral(image: Field, lesion: Lesion, body: Anatomy, where: Plane) -> 
     """Return the lateral image with the finding in it, where it shows one."""
     match lesion.kind:
         case Kind.NODULE | Kind.CONSOLIDATION | Kind.RETROCARDIAC_NODULE:
-            seen = _mass(lesion, body, where)
-            level = HEART_LEVEL + 0.10
+            return brightened(image, _mass(lesion, body, where), HEART_LEVEL + 0.10)
         case Kind.EFFUSION:
-            _, back = _walls(body, where)
-            fill = where.y + 0.5 * (where.x - back) - body.dome[1] + 0.12 * lesion.scale
-            seen, level = step(fill, 0.02) * _air(body, where), ABDOMEN_LEVEL
+            return brightened(image, _fluid(lesion, body, where), ABDOMEN_LEVEL)
         case Kind.PACEMAKER:
-            seen = _ellipse(where, _FRONT - 0.01, 0.26, 0.018, 0.05)
-            level = 1.0
+            generator = _ellipse(where, _FRONT - 0.01, 0.26, 0.018, 0.05)
+            return brightened(image, generator, 1.0)
         case Kind.ATELECTASIS | Kind.PNEUMOTHORAX | Kind.CARDIOMEGALY:
             return image
-    return image + seen * np.maximum(level - image, 0.0)
+        case _ as never:
+            assert_never(never)
+
+
+def _fluid(lesion: Lesion, body: Anatomy, where: Plane) -> Field:
+    _, back = _walls(body, where)
+    depth = where.y + 0.5 * (where.x - back) - body.dome[1] + 0.12 * lesion.scale
+    return step(depth, 0.02) * _air(body, where)
 
 
 def _walls(body: Anatomy, where: Plane) -> tuple[Field, Field]:

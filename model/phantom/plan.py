@@ -4,21 +4,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.phantom.anatomy import Anatomy, Side, heart, plane
+from model.phantom.anatomy import Anatomy, Plane, Side, heart
 from model.phantom.findings import (
     SIDED,
     SIZED,
     SIZES,
+    ZONED,
     Box,
     Change,
     Kind,
     Lesion,
     Size,
     Zone,
-    box_of,
-    centre,
-    enlarged,
 )
+from model.phantom.lesions import box_of, centre, enlarged
 from model.phantom.sentences import RESOLVED
 
 _COUNTS = (1, 2, 3)
@@ -33,10 +32,13 @@ _KIND_SHARES = {
     Kind.RETROCARDIAC_NODULE: 0.07,
     Kind.PACEMAKER: 0.09,
 }
-_ZONE_BAND = {Zone.UPPER: (0.17, 0.30), Zone.MID: (0.42, 0.58), Zone.LOWER: (0.70, 0.84)}
+_ZONE_BAND = {
+    Zone.UPPER: (0.17, 0.30),
+    Zone.MID: (0.42, 0.58),
+    Zone.LOWER: (0.70, 0.84),
+}
 """Where a zone's findings are centred: shares of the way from apex to diaphragm."""
 _TRIES = 12
-_GRID = plane(256, 256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +96,6 @@ def present_body(body: Anatomy, lesions: tuple[Lesion, ...]) -> Anatomy:
     return body
 
 
-def visible_box(lesion: Lesion, body: Anatomy) -> Box | None:
-    """Return the finding's box in the crop; `body` as `present_body` gives it."""
-    return box_of(lesion, body)
-
-
 def _draw_lesions(
     rng: np.random.Generator, body: Anatomy, count: int
 ) -> tuple[Lesion, ...]:
@@ -145,11 +142,10 @@ def _draw_lesion(rng: np.random.Generator, body: Anatomy) -> Lesion:
 
 def _said(lesion: Lesion) -> Lesion:
     """Drop what a kind's sentence does not say."""
-    zoned = lesion.kind in {Kind.NODULE, Kind.CONSOLIDATION, Kind.ATELECTASIS}
     return replace(
         lesion,
         side=lesion.side if lesion.kind in SIDED else None,
-        zone=lesion.zone if zoned else None,
+        zone=lesion.zone if lesion.kind in ZONED else None,
         size=lesion.size if lesion.kind in SIZED else None,
     )
 
@@ -173,10 +169,8 @@ def _is_local(lesion: Lesion) -> bool:
 def _behind_heart(lesion: Lesion, body: Anatomy) -> bool:
     if lesion.zone is None:
         return False
-    x, y = centre(lesion, body)
-    side = _GRID.shape[0]
-    silhouette = heart(body, _GRID)
-    return bool(silhouette[int(y * side), int(x * side)] > 0.05)
+    x, y = (np.full((1, 1), value, np.float32) for value in centre(lesion, body))
+    return bool(heart(body, Plane(x=x, y=y))[0, 0] > 0.05)
 
 
 def _covers(one: Box | None, other: Box | None) -> bool:

@@ -51,7 +51,10 @@ INDICATIONS = (
 COMPARISONS = ("Prior frontal radiograph.", "Prior chest radiograph.", "Yesterday.")
 NO_COMPARISON = ("None.", "No prior study.", None)
 
-_LUNG_KINDS = frozenset({Kind.NODULE, Kind.CONSOLIDATION, Kind.ATELECTASIS})
+LUNG_KINDS = frozenset(
+    {Kind.NODULE, Kind.CONSOLIDATION, Kind.ATELECTASIS, Kind.RETROCARDIAC_NODULE}
+)
+"""With one of these the lungs are not clear."""
 _WORDS_OF_KIND = (
     ("lateral view", Kind.RETROCARDIAC_NODULE),
     ("atelectasis", Kind.ATELECTASIS),
@@ -88,14 +91,18 @@ def sentence(lesion: Lesion, change: Change | None) -> str:
     return f"{words}, which is {change}."
 
 
+def without_change(text: str) -> str:
+    """Return a sentence without its words of comparison."""
+    return re.sub(r", which is \w+\.$", ".", text)
+
+
 def negatives(present: Sequence[Lesion]) -> tuple[str, ...]:
     """Return the sentences on what is normal, given what is present now."""
     kinds = {lesion.kind for lesion in present}
-    lungs = kinds & (_LUNG_KINDS | {Kind.RETROCARDIAC_NODULE})
     return tuple(
         text
         for text, hidden in (
-            (CLEAR_LUNGS, bool(lungs)),
+            (CLEAR_LUNGS, bool(kinds & LUNG_KINDS)),
             (NO_EFFUSION, Kind.EFFUSION in kinds),
             (NO_PNEUMOTHORAX, Kind.PNEUMOTHORAX in kinds),
             (NORMAL_HEART, Kind.CARDIOMEGALY in kinds),

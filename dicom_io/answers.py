@@ -1,0 +1,179 @@
+"""C-FIND identifiers, built and read (PS3.4 C.4.1.1.3, Study Root). Pure.
+
+Answers come from other people's archives: a value that cannot be read counts as
+left out, and only an answer without a study is dropped.
+"""
+
+import re
+from datetime import date, datetime, time
+
+from pydicom.dataset import Dataset
+
+from dicom_io.header import PatientIdentity
+from dicom_io.identifiers import StudyAnswer, StudyQuery
+from dicom_io.intake import is_uid
+
+_STUDY_KEYS = (
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "StudyDescription",
+    "ModalitiesInStudy",
+    "BodyPartExamined",
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "NumberOfStudyRelatedInstances",
+)
+
+_WILDCARDS = frozenset("*?\\")
+"""Matching characters and the value separator (PS3.4 C.2.2.2.4, PS3.5 6.2)."""
+
+_LONG_STRING = 64
+"""Characters of a VR LO."""
+
+
+def study_identifier(query: StudyQuery) -> Dataset:
+    """Ask for the studies of one patient.
+
+    Raises ValueError where a key would match more than one patient: an empty
+    key matches every patient, a wildcard or a second value several.
+    """
+    identifier = _identifier("STUDY", _STUDY_KEYS)
+    identifier.PatientID = _single(query.patient_id, "PatientID")
+    if query.issuer is not None:
+        identifier.IssuerOfPatientID = _single(query.issuer, "IssuerOfPatientID")
+    if not f"{query.patient_id}{query.issuer or ''}".isascii():
+        identifier.SpecificCharacterSet = "ISO_IR 192"
+    return identifier
+
+
+def count_identifier(study_instance_uid: str) -> Dataset:
+    """Ask how many instances a study has."""
+    identifier = _identifier("STUDY", ("NumberOfStudyRelatedInstances",))
+    identifier.StudyInstanceUID = _uid(study_instance_uid)
+    return identifier
+
+
+def series_identifier(study_instance_uid: str) -> Dataset:
+    """Ask for the series of a study."""
+    identifier = _identifier("SERIES", ("SeriesInstanceUID",))
+    identifier.StudyInstanceUID = _uid(study_instance_uid)
+    return identifier
+
+
+def image_identifier(study_instance_uid: str, series_instance_uid: str) -> Dataset:
+    """Ask for the instances of a series."""
+    identifier = _identifier("IMAGE", ("SOPInstanceUID",))
+    identifier.StudyInstanceUID = _uid(study_instance_uid)
+    identifier.SeriesInstanceUID = _uid(series_instance_uid)
+    return identifier
+
+
+def retrieve_identifier(study_instance_uid: str) -> Dataset:
+    """Name a study to be retrieved."""
+    identifier = _identifier("STUDY", ())
+    identifier.StudyInstanceUID = _uid(study_instance_uid)
+    return identifier
+
+
+def _identifier(level: str, keys: tuple[str, ...]) -> Dataset:
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = level
+    for keyword in keys:
+        setattr(identifier, keyword, None)
+    return identifier
+
+
+def _single(value: str, keyword: str) -> str:
+    """Return `value` without its padding, if it can match one value only."""
+    text = value.strip(" ")
+    broken = not text or len(text) > _LONG_STRING or not text.isprintable()
+    if broken or _WILDCARDS & set(text):
+        raise ValueError(f"{keyword} is not one exact value: no query is sent")
+    return text
+
+
+def _uid(text: str) -> str:
+    """Return `text`; raises ValueError where it is not one UID (PS3.5 9.1)."""
+    if not is_uid(text):
+        raise ValueError(f"{text[:64]!r} is not a UID: no query is sent")
+    return text
+
+
+def study_answer(answer: Dataset) -> StudyAnswer | None:
+    """Read a STUDY-level answer; None where it names no study."""
+    study_instance_uid = text_of(answer, "StudyInstanceUID")
+    if study_instance_uid is None:
+        return None
+    return StudyAnswer(
+        study_instance_uid=study_instance_uid,
+        patient=_patient(answer),
+        study_date=_date(text_of(answer, "StudyDate")),
+        study_time=_time(text_of(answer, "StudyTime")),
+        accession_number=text_of(answer, "AccessionNumber"),
+        study_description=text_of(answer, "StudyDescription"),
+        modalities=_values(answer, "ModalitiesInStudy"),
+        body_part=text_of(answer, "BodyPartExamined"),
+        instance_count=count_of(answer),
+    )
+
+
+def count_of(answer: Dataset) -> int | None:
+    """Return Number of Study Related Instances (0020,1208), or None."""
+    text = text_of(answer, "NumberOfStudyRelatedInstances")
+    if text is None or re.fullmatch(r"\+?[0-9]{1,9}", text) is None:
+        return None
+    return int(text)
+
+
+def text_of(answer: Dataset, keyword: str) -> str | None:
+    """Return a value as text, several joined by backslashes; None: none given."""
+    return "\\".join(_values(answer, keyword)) or None
+
+
+def _values(answer: Dataset, keyword: str) -> tuple[str, ...]:
+    try:
+        value = answer.get(keyword)
+    except (ValueError, TypeError, LookupError, NotImplementedError):
+        return ()
+    several = value if not isinstance(value, str) and hasattr(value, "append") else None
+    values = [value] if several is None else list(several)
+    texts = (str(each).strip(" \0") for each in values if each is not None)
+    return tuple(text for text in texts if text)
+
+
+def _patient(answer: Dataset) -> PatientIdentity:
+    return PatientIdentity(
+        patient_id=text_of(answer, "PatientID"),
+        issuer=text_of(answer, "IssuerOfPatientID"),
+        birth_date=_date(text_of(answer, "PatientBirthDate")),
+        sex=text_of(answer, "PatientSex"),
+        name=text_of(answer, "PatientName"),
+    )
+
+
+def _date(text: str | None) -> date | None:
+    """Read a DA, with the dots of ACR-NEMA 2.0 too (PS3.5 6.2 note)."""
+    digits = (text or "").replace(".", "").replace("-", "")
+    try:
+        return datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007 - a DA has no zone
+    except ValueError:
+        return None
+
+
+def _time(text: str | None) -> time | None:
+    """Read a TM: hours, and what follows of minutes, seconds and fraction."""
+    found = re.fullmatch(
+        r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?", text or "", re.ASCII
+    )
+    if found is None:
+        return None
+    hour, minute, second, fraction = found.groups(default="0")
+    try:
+        return time(int(hour), int(minute), int(second), int(fraction.ljust(6, "0")))
+    except ValueError:
+        return None

@@ -1,0 +1,168 @@
+"""Is another study of the same patient? One verdict table; pure.
+
+A mistake here shows one patient's past in another one's report. So equality is
+exact, doubt refuses, and a name never helps to accept.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dicom_io.header import PatientIdentity
+from dicom_io.options import AbsencePolicy, IdentityPolicy
+
+
+class Key(StrEnum):
+    """The attributes that are compared."""
+
+    PATIENT_ID = "patient-id"
+    ISSUER = "issuer"
+    BIRTH_DATE = "birth-date"
+    SEX = "sex"
+    NAME = "name"
+
+
+class Comparison(StrEnum):
+    """What two values of one attribute are to each other."""
+
+    EQUAL = "equal"
+    CONFLICT = "conflict"
+    ABSENT_ON_ONE_SIDE = "absent-on-one-side"
+    ABSENT_ON_BOTH = "absent-on-both"
+
+
+class Ruling(StrEnum):
+    """What follows from one comparison."""
+
+    ACCEPT = "accept"
+    FLAG = "flag"
+    """Accepted, and said so in the report's notes."""
+    REFUSE = "refuse"
+    BY_SETTING = "by-setting"
+    """Refused, unless the site accepts the absence of this attribute."""
+
+
+VERDICTS: Mapping[Key, Mapping[Comparison, Ruling]] = {
+    Key.PATIENT_ID: {
+        Comparison.EQUAL: Ruling.ACCEPT,
+        Comparison.CONFLICT: Ruling.REFUSE,
+        Comparison.ABSENT_ON_ONE_SIDE: Ruling.REFUSE,
+        Comparison.ABSENT_ON_BOTH: Ruling.REFUSE,
+    },
+    Key.ISSUER: {
+        Comparison.EQUAL: Ruling.ACCEPT,
+        Comparison.CONFLICT: Ruling.REFUSE,
+        Comparison.ABSENT_ON_ONE_SIDE: Ruling.BY_SETTING,
+        Comparison.ABSENT_ON_BOTH: Ruling.ACCEPT,
+    },
+    Key.BIRTH_DATE: {
+        Comparison.EQUAL: Ruling.ACCEPT,
+        Comparison.CONFLICT: Ruling.REFUSE,
+        Comparison.ABSENT_ON_ONE_SIDE: Ruling.BY_SETTING,
+        Comparison.ABSENT_ON_BOTH: Ruling.FLAG,
+    },
+    Key.SEX: {
+        Comparison.EQUAL: Ruling.ACCEPT,
+        Comparison.CONFLICT: Ruling.REFUSE,
+        Comparison.ABSENT_ON_ONE_SIDE: Ruling.BY_SETTING,
+        Comparison.ABSENT_ON_BOTH: Ruling.FLAG,
+    },
+    Key.NAME: {
+        Comparison.EQUAL: Ruling.ACCEPT,
+        Comparison.CONFLICT: Ruling.FLAG,
+        Comparison.ABSENT_ON_ONE_SIDE: Ruling.ACCEPT,
+        Comparison.ABSENT_ON_BOTH: Ruling.ACCEPT,
+    },
+}
+"""The whole rule; the documentation prints this table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityVerdict:
+    """Whether two identities are taken for one patient.
+
+    `reasons` names each attribute that refused, `flags` each that is odd; both
+    without any value.
+    """
+
+    accepted: bool
+    reasons: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+def guard_identity(
+    current: PatientIdentity, other: PatientIdentity, policy: IdentityPolicy
+) -> IdentityVerdict:
+    """Apply `VERDICTS` to each attribute; one refusal refuses."""
+    reasons, flags = [], []
+    for key, comparison in compare(current, other).items():
+        ruling = _settle(key, VERDICTS[key][comparison], policy)
+        if ruling is Ruling.REFUSE:
+            reasons.append(f"{key}: {comparison}")
+        elif ruling is Ruling.FLAG:
+            flags.append(f"{key}: {comparison}")
+    return IdentityVerdict(
+        accepted=not reasons, reasons=tuple(reasons), flags=tuple(flags)
+    )
+
+
+def compare(
+    current: PatientIdentity, other: PatientIdentity
+) -> Mapping[Key, Comparison]:
+    """Compare each attribute; a Patient ID that cannot be queried is absent."""
+    return {
+        Key.PATIENT_ID: _compare(_exact(current.patient_id), _exact(other.patient_id)),
+        Key.ISSUER: _compare(current.issuer, other.issuer),
+        Key.BIRTH_DATE: _compare(current.birth_date, other.birth_date),
+        Key.SEX: _compare(_upper(current.sex), _upper(other.sex)),
+        Key.NAME: _compare(_name_parts(current.name), _name_parts(other.name)),
+    }
+
+
+def is_exact_key(value: str) -> bool:
+    """Tell whether a value matches itself alone in a query (PS3.4 C.2.2.2).
+
+    Empty values match everything, `*` and `?` are wildcards, a backslash makes a
+    list, and control characters are in no identifier that a person gave.
+    """
+    controls = any(unicodedata.category(character)[0] == "C" for character in value)
+    return bool(value.strip()) and not controls and not set(value) & set("*?\\")
+
+
+def _settle(key: Key, ruling: Ruling, policy: IdentityPolicy) -> Ruling:
+    if ruling is not Ruling.BY_SETTING:
+        return ruling
+    settings = {
+        Key.ISSUER: policy.issuer,
+        Key.BIRTH_DATE: policy.birth_date,
+        Key.SEX: policy.sex,
+    }
+    accepted = settings[key] is AbsencePolicy.ACCEPT
+    return Ruling.FLAG if accepted else Ruling.REFUSE
+
+
+def _compare(current: object | None, other: object | None) -> Comparison:
+    if current is None and other is None:
+        return Comparison.ABSENT_ON_BOTH
+    if current is None or other is None:
+        return Comparison.ABSENT_ON_ONE_SIDE
+    return Comparison.EQUAL if current == other else Comparison.CONFLICT
+
+
+def _exact(patient_id: str | None) -> str | None:
+    usable = patient_id is not None and is_exact_key(patient_id)
+    return patient_id if usable else None
+
+
+def _upper(sex: str | None) -> str | None:
+    return None if sex is None else sex.upper()
+
+
+def _name_parts(name: str | None) -> tuple[str, ...] | None:
+    """Fold a name so that case, accents, order and padding make no conflict."""
+    if name is None:
+        return None
+    decomposed = unicodedata.normalize("NFKD", name.split("=")[0]).casefold()
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return tuple(sorted(plain.replace("^", " ").split())) or None

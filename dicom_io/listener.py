@@ -1,0 +1,131 @@
+"""The guarded SCP: C-ECHO, C-STORE, and reports of storage commitment.
+
+It knows who may speak and what an instance may weigh; where bytes go, and what
+is remembered, is for those who call `open_listener`.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from pydicom.uid import UID
+from pynetdicom import AE
+from pynetdicom.association import Association
+
+from dicom_io.ae import LocalAE, RemoteAE
+from dicom_io.contexts import listener_contexts
+from dicom_io.errors import ListenerFailure
+from dicom_io.guard import Limits
+from dicom_io.product import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_io.server import Door, GuardedServer
+from dicom_io.session import (
+    AssociationFacts,
+    ClassCount,
+    ListenerEvents,
+    Node,
+    Session,
+)
+from dicom_io.sink import Incoming, Sink, StoreFacts
+from dicom_io.tls import server_context
+
+__all__ = [
+    "AssociationFacts",
+    "ClassCount",
+    "Incoming",
+    "Listener",
+    "ListenerEvents",
+    "Sink",
+    "StoreFacts",
+    "open_listener",
+]
+
+_POLL_SECONDS = 0.02
+
+_WAITING_CONNECTIONS = 64
+"""Connections without an association that are held beside the associations."""
+
+
+class Listener:
+    """An open port; made by `open_listener`."""
+
+    def __init__(self, node: Node, server: GuardedServer) -> None:
+        self._node = node
+        self._server = server
+        self._thread = threading.Thread(
+            target=server.serve_until_stopped, name="dicom-listener", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port that is bound."""
+        return self._server.port
+
+    def close(self, deadline_seconds: float = 10.0) -> None:
+        """Accept nothing more, let associations finish, then abort the rest."""
+        self._server.stop()
+        self._thread.join()
+        self._wait(deadline_seconds)
+        for session in self._node.running():
+            session.abort()
+        self._wait(self._node.local.pdu_deadline_seconds)
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while self._node.running() and time.monotonic() < end:
+            time.sleep(_POLL_SECONDS)
+
+
+def open_listener(
+    local: LocalAE, peers: Sequence[RemoteAE], sink: Sink, events: ListenerEvents
+) -> Listener:
+    """Listen as `local` for `peers`; port 0 takes any free one.
+
+    Raises ListenerFailure when the port is taken or the TLS files are broken.
+    """
+    node = Node(local=local, peers=tuple(peers), sink=sink, events=events)
+    try:
+        server = _bound(node)
+    except OSError as error:
+        where = f"{local.host}:{local.port}"
+        raise ListenerFailure(f"cannot listen on {where}: {error}") from error
+    return Listener(node, server)
+
+
+def _bound(node: Node) -> GuardedServer:
+    def session(assoc: Association, address: str) -> Session:
+        return Session(node, assoc, address)
+
+    def refused(address: str, reason: str) -> None:
+        node.refuse(node.facts(address), reason)
+
+    local = node.local
+    door = Door(
+        limits=Limits(
+            max_pdu_bytes=local.max_pdu_bytes,
+            pdu_deadline_seconds=local.pdu_deadline_seconds,
+        ),
+        tls=None if local.tls is None else server_context(local.tls),
+        session=session,
+        refused=refused,
+    )
+    return GuardedServer(
+        _entity(local), (local.host, local.port), listener_contexts(), door
+    )
+
+
+def _entity(local: LocalAE) -> AE:
+    """Describe us to pynetdicom.
+
+    `judge` bounds the associations; the number here bounds all connections, so that
+    those which never ask for an association take no place from those that do.
+    """
+    ae = AE(local.title)
+    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    ae.maximum_pdu_size = local.max_pdu_bytes
+    ae.maximum_associations = local.max_associations + _WAITING_CONNECTIONS
+    ae.acse_timeout = local.pdu_deadline_seconds
+    ae.dimse_timeout = local.idle_seconds
+    ae.network_timeout = local.idle_seconds
+    return ae

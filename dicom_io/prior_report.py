@@ -1,0 +1,194 @@
+"""The report of a prior study, read from its structured reports (PS3.3 A.35).
+
+Only what a person wrote serves: a model that reads an AI's words as a
+radiologist's would quote itself.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from dicom_io.elements import Attributes
+from dicom_io.errors import UnreadableHeader
+from dicom_io.evidence import ReferencedInstance
+from dicom_io.parsing import read_file
+from dicom_io.product import MANUFACTURER, PRODUCT_NAME
+from dicom_io.values import clean_text, codes, day, items, meanings, one_line, text, uid
+
+MAX_REPORT_CHARACTERS = 3000
+"""About 700 tokens: room enough for a long report beside three images."""
+
+REPORT_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.88.11": "Basic Text SR",
+    "1.2.840.10008.5.1.4.1.1.88.22": "Enhanced SR",
+    "1.2.840.10008.5.1.4.1.1.88.33": "Comprehensive SR",
+}
+
+_MEASUREMENT_REPORT = ("126000", "DCM")
+_DEVICE_OBSERVER = ("121007", "DCM")
+_ALGORITHM_CONCEPTS = frozenset({("111001", "DCM"), ("111003", "DCM")})
+"""Algorithm Name and Algorithm Version (TID 4019)."""
+_NOT_CLINICAL = frozenset({"RESEARCH", "SERVICE"})
+"""Content Qualification (0018,9004)."""
+_SECTIONS = {
+    "findings": frozenset({"121070", "121071", "59776-5", "18782-3"}),
+    "impression": frozenset({"121072", "121073", "121076", "121077", "19005-8"}),
+}
+"""Concept names of the two sections: CID 7001, CID 7002, and LOINC."""
+_SECTION_WORDS = {
+    "findings": ("finding", "befund"),
+    "impression": ("impression", "conclusion", "beurteilung"),
+}
+_OWN_NAMES = frozenset({PRODUCT_NAME, MANUFACTURER})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorReport:
+    """The text of a prior report: one line, at most `MAX_REPORT_CHARACTERS`."""
+
+    text: str
+    instance: ReferencedInstance
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRefused:
+    """No report serves; one reason a document, or that there is none."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """A text of the content tree and the section that it stands in."""
+
+    section: str | None
+    text: str
+
+
+def find_prior_report(
+    paths: Sequence[Path], own_device_uids: frozenset[str] = frozenset()
+) -> PriorReport | ReportRefused:
+    """Return the report among the files of one prior study.
+
+    Verified documents come before others, then the latest. Of a document the
+    findings are taken, or else the impression, or else all of its text. Never
+    one of our own, and none that a device or an algorithm made.
+
+    The caller has guarded the identity of each file.
+    """
+    found: list[tuple[tuple[bool, date, str], PriorReport]] = []
+    reasons: list[str] = []
+    for path in paths:
+        ds = _read(path)
+        if ds is None or text(ds, "SOPClassUID") not in REPORT_CLASSES:
+            continue
+        refusal = _refuse(ds, own_device_uids)
+        report = None if refusal else _report(ds)
+        if report is None:
+            reasons.append(f"{uid(ds, 'SOPInstanceUID')}: {refusal or 'no text in it'}")
+        else:
+            found.append((_rank(ds), report))
+    if found:
+        return max(found, key=lambda pair: pair[0])[1]
+    return ReportRefused(reasons=tuple(reasons) or ("the prior study has no report",))
+
+
+def _read(path: Path) -> Attributes | None:
+    try:
+        return read_file(path).attributes
+    except UnreadableHeader as error:
+        _log.warning("a file of the prior study is not read: %s", error)
+        return None
+
+
+def _refuse(ds: Attributes, own_device_uids: frozenset[str]) -> str | None:
+    """Return why a document does not serve, or None."""
+    equipment = (ds, *items(ds, "ContributingEquipmentSequence"))
+    names = {
+        text(holder, keyword)
+        for holder in equipment
+        for keyword in ("Manufacturer", "ManufacturerModelName")
+    }
+    devices = {text(holder, "DeviceUID") for holder in equipment}
+    if names & _OWN_NAMES or devices & own_device_uids:
+        return "written by this gateway"
+    if text(ds, "ContentQualification") in _NOT_CLINICAL:
+        return "its content is qualified as not clinical"
+    if _MEASUREMENT_REPORT in codes(ds, "ConceptNameCodeSequence"):
+        return "it holds measurements, not a report"
+    return _refuse_author(ds, own_device_uids)
+
+
+def _refuse_author(ds: Attributes, own_device_uids: frozenset[str]) -> str | None:
+    for item in _walk(ds):
+        if _ALGORITHM_CONCEPTS & set(codes(item, "ConceptNameCodeSequence")):
+            return "an algorithm wrote it"
+        if _DEVICE_OBSERVER in codes(item, "ConceptCodeSequence"):
+            return "a device observed it, not a person"
+        if text(item, "UID") in own_device_uids:
+            return "written by this gateway"
+    return None
+
+
+def _walk(holder: Attributes) -> Iterator[Attributes]:
+    """Yield all content items; the parser bounds how deep they nest."""
+    for item in items(holder, "ContentSequence"):
+        yield item
+        yield from _walk(item)
+
+
+def _report(ds: Attributes) -> PriorReport | None:
+    lines = tuple(_lines(ds, None))
+    for section in (*_SECTIONS, None):
+        chosen = [
+            line.text for line in lines if section is None or line.section == section
+        ]
+        joined = one_line(" ".join(chosen), MAX_REPORT_CHARACTERS)
+        if joined is not None:
+            return PriorReport(
+                text=joined,
+                instance=_reference(ds),
+                reason=f"{section or 'whole text'} of the prior's "
+                f"{REPORT_CLASSES[uid(ds, 'SOPClassUID')]}",
+            )
+    return None
+
+
+def _lines(holder: Attributes, section: str | None) -> Iterator[_Line]:
+    """Yield the texts of the tree, in order; context about the observer left out."""
+    for item in items(holder, "ContentSequence"):
+        if text(item, "RelationshipType") not in ("CONTAINS", "INFERRED FROM", None):
+            continue
+        within = _section_of(item) or section
+        value = clean_text(item, "TextValue", MAX_REPORT_CHARACTERS)
+        if text(item, "ValueType") == "TEXT" and value is not None:
+            yield _Line(section=within, text=value)
+        yield from _lines(item, within)
+
+
+def _section_of(item: Attributes) -> str | None:
+    named = {value for value, _ in codes(item, "ConceptNameCodeSequence")}
+    words = (meanings(item, "ConceptNameCodeSequence") or "").casefold()
+    for section, known in _SECTIONS.items():
+        if named & known or any(word in words for word in _SECTION_WORDS[section]):
+            return section
+    return None
+
+
+def _rank(ds: Attributes) -> tuple[bool, date, str]:
+    verified = text(ds, "VerificationFlag") == "VERIFIED"
+    return verified, day(ds, "ContentDate") or date.min, uid(ds, "SOPInstanceUID")
+
+
+def _reference(ds: Attributes) -> ReferencedInstance:
+    return ReferencedInstance(
+        study_instance_uid=uid(ds, "StudyInstanceUID"),
+        series_instance_uid=uid(ds, "SeriesInstanceUID"),
+        sop_class_uid=uid(ds, "SOPClassUID"),
+        sop_instance_uid=uid(ds, "SOPInstanceUID"),
+    )

@@ -1,0 +1,55 @@
+"""Where received instances go: the contract between the network and the gateway.
+
+Light: loads no DICOM library.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from dicom_io.ae import RemoteAE
+from dicom_io.status import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFacts:
+    """What is known of an instance before its first byte.
+
+    The UIDs are those of the command set and obey the UID grammar (PS3.5 9.1);
+    the data set may still say otherwise. `peer` is None only for a caller that
+    nobody wrote down. `move_originator` is the title that asked for the C-MOVE
+    which this is a sub-operation of (PS3.7 9.1.1.1.6), None outside of one.
+    """
+
+    association_id: str
+    calling_title: str
+    called_title: str
+    peer_address: str
+    peer: RemoteAE | None
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    move_originator: str | None
+
+
+class Incoming(Protocol):
+    """One instance on its way to disk.
+
+    The calls come one after the other, but not all on the same thread.
+    """
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take the next piece of the data set, in its transfer syntax."""
+        ...
+
+    def commit(self) -> Status:
+        """Make the instance durable; what returns is answered to the sender."""
+        ...
+
+    def discard(self) -> None:
+        """Forget what was written: the instance is refused or was cut off."""
+        ...
+
+
+Sink = Callable[[StoreFacts], Incoming]
+"""Opens a place for one instance; raising refuses it."""

@@ -1,0 +1,88 @@
+"""The seven inputs of the model, each with what filled it and why; pure."""
+
+from dataclasses import dataclass
+
+from dicom_io.evidence import ReferencedInstance, Slot, SlotName, reference
+from dicom_io.header import Instance
+from dicom_io.prior import Prior
+from dicom_io.sections import Sections
+from dicom_io.view import Views
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedImages:
+    """The images whose pictures the model was given; None: none was."""
+
+    frontal: Instance
+    lateral: Instance | None
+    prior: Instance | None
+
+
+def fill_slots(
+    views: Views, prior: Prior | None, used: UsedImages, sections: Sections
+) -> tuple[Slot, ...]:
+    """Return all seven slots, in the order of `SlotName`."""
+    return (
+        _image(SlotName.CURRENT_FRONTAL, used.frontal, _reason(views, "frontal")),
+        _lateral(views, used),
+        _prior_frontal(prior, used),
+        _prior_report(prior),
+        _text(
+            SlotName.INDICATION,
+            sections.indication,
+            f"from {sections.indication_source}",
+        ),
+        _text(SlotName.TECHNIQUE, sections.technique, "written from the views used"),
+        _text(SlotName.COMPARISON, sections.comparison, "written from the prior used"),
+    )
+
+
+def _reason(views: Views, name: str) -> str:
+    """Return the line of `Views.reasons` that is about one of the two images."""
+    return next((line for line in views.reasons if line.startswith(name)), name)
+
+
+def _image(name: SlotName, instance: Instance, reason: str) -> Slot:
+    return Slot(name=name, filled=True, reason=reason, instance=reference(instance))
+
+
+def _empty(name: SlotName, reason: str) -> Slot:
+    return Slot(name=name, filled=False, reason=reason)
+
+
+def _lateral(views: Views, used: UsedImages) -> Slot:
+    name = SlotName.CURRENT_LATERAL
+    if used.lateral is not None:
+        return _image(name, used.lateral, _reason(views, "lateral"))
+    if views.lateral is not None:
+        return _empty(name, "the lateral image is not usable; see the notes")
+    return _empty(name, "the study has no lateral image")
+
+
+def _prior_frontal(prior: Prior | None, used: UsedImages) -> Slot:
+    name = SlotName.PRIOR_FRONTAL
+    if prior is None:
+        return _empty(name, "there is no prior study")
+    if used.prior is None:
+        return _empty(name, "the prior's image is not usable; see the notes")
+    return _image(name, used.prior, prior.reasons[0])
+
+
+def _prior_report(prior: Prior | None) -> Slot:
+    name = SlotName.PRIOR_REPORT
+    if prior is None:
+        return _empty(name, "there is no prior study")
+    if prior.report is None:
+        return _empty(name, "; ".join(prior.reasons[1:]))
+    return _text(name, prior.report.text, prior.report.reason, prior.report.instance)
+
+
+def _text(
+    name: SlotName,
+    value: str | None,
+    reason: str,
+    instance: ReferencedInstance | None = None,
+) -> Slot:
+    if value is None:
+        return _empty(name, "nothing to write it from")
+    return Slot(name=name, filled=True, reason=reason, instance=instance, value=value)

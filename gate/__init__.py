@@ -1,0 +1,1 @@
+"""The project's own checks; `make check` runs them all, then their self-test."""

@@ -1,0 +1,36 @@
+"""What the listener says of associations, written to the audit."""
+
+from dataclasses import dataclass
+
+from dicom_io.session import AssociationFacts, ClassCount
+from gateway.audit import kinds
+from gateway.ledger import Ledger
+from gateway.site import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationAudit:
+    """Writes an audit record for each association that says something.
+
+    An association without an instance (C-ECHO, a load balancer's probe) leaves
+    none; a refused one always does.
+    """
+
+    ledger: Ledger
+    clock: Clock
+
+    def opened(self, facts: AssociationFacts) -> None:
+        """Write nothing yet: what it brings is recorded with each instance."""
+
+    def refused(self, facts: AssociationFacts, reason: str) -> None:
+        """Write a security alert (PS3.15 A.5, DCM 110113 with 110126)."""
+        entry = kinds.association_refused(facts, reason, self.clock())
+        with self.ledger.writing() as rows:
+            rows.append_audit(entry)
+
+    def closed(self, facts: AssociationFacts, counts: tuple[ClassCount, ...]) -> None:
+        """Write what the association brought in all."""
+        if not counts:
+            return
+        with self.ledger.writing() as rows:
+            rows.append_audit(kinds.transfer_ended(facts, counts, self.clock()))

@@ -1,0 +1,59 @@
+"""The audit messages of this gateway, one function a kind.
+
+Each returns an entry for the ledger. Its `detail` names no patient; the message
+does where the patient is known.
+"""
+
+from gateway.audit.of_node import (
+    application_started,
+    application_stopped,
+    association_refused,
+    audit_used,
+    licence_acknowledged,
+)
+from gateway.audit.of_study import (
+    report_written,
+    results_created,
+    study_complete,
+    study_decided,
+    study_declined,
+    study_moved,
+    study_parked,
+    study_purged,
+)
+from gateway.audit.of_transfer import (
+    commitment_reported,
+    delivery_refused,
+    instance_quarantined,
+    instance_received,
+    prior_queried,
+    prior_retrieved,
+    results_read_back,
+    results_sent,
+    transfer_ended,
+)
+
+__all__ = [
+    "application_started",
+    "application_stopped",
+    "association_refused",
+    "audit_used",
+    "commitment_reported",
+    "delivery_refused",
+    "instance_quarantined",
+    "instance_received",
+    "licence_acknowledged",
+    "prior_queried",
+    "prior_retrieved",
+    "report_written",
+    "results_created",
+    "results_read_back",
+    "results_sent",
+    "study_complete",
+    "study_decided",
+    "study_declined",
+    "study_moved",
+    "study_parked",
+    "study_purged",
+    "transfer_ended",
+]

@@ -1,0 +1,89 @@
+"""Audit messages about the gateway itself, its peers and its log.
+
+Sections are those of PS3.15 A.5.3.
+"""
+
+from datetime import datetime
+
+from dicom_io.session import AssociationFacts
+from gateway.audit import codes, parts
+from gateway.audit.message import (
+    Action,
+    AuditEntry,
+    ObjectRole,
+    Outcome,
+    ParticipantObject,
+)
+from gateway.audit.parts import Happening
+
+
+def application_started(now: datetime, *, unclean_stop: bool) -> AuditEntry:
+    """Record a start, and whether the last stop was one that nobody asked for."""
+    what = Happening(
+        event=codes.APPLICATION_ACTIVITY,
+        event_type=codes.APPLICATION_START,
+        action=Action.EXECUTE,
+        at=now,
+        outcome=Outcome.MINOR_FAILURE if unclean_stop else Outcome.SUCCESS,
+        detail="the last stop was not clean" if unclean_stop else None,
+    )
+    return parts.record(what, [parts.application(is_requestor=True)])
+
+
+def application_stopped(now: datetime) -> AuditEntry:
+    """Record a stop that was asked for."""
+    what = Happening(
+        event=codes.APPLICATION_ACTIVITY,
+        event_type=codes.APPLICATION_STOP,
+        action=Action.EXECUTE,
+        at=now,
+    )
+    return parts.record(what, [parts.application(is_requestor=True)])
+
+
+def licence_acknowledged(acknowledged_by: str, now: datetime) -> AuditEntry:
+    """Record who allowed an engine that reads radiographs."""
+    what = Happening(
+        event=codes.SECURITY_ALERT,
+        event_type=codes.RESTRICTED_FUNCTION,
+        action=Action.EXECUTE,
+        at=now,
+        detail="the research-only licence of the model was acknowledged",
+    )
+    return parts.record(
+        what,
+        [parts.person(acknowledged_by), parts.application(is_requestor=False)],
+        [parts.alert_subject("model licence", "research-only licence acknowledged")],
+    )
+
+
+def association_refused(
+    facts: AssociationFacts, reason: str, now: datetime
+) -> AuditEntry:
+    """Record a node that was not let in (PS3.15 A.5.3.11)."""
+    what = Happening(
+        event=codes.SECURITY_ALERT,
+        event_type=codes.NODE_AUTHENTICATION,
+        action=Action.EXECUTE,
+        at=now,
+        outcome=Outcome.MINOR_FAILURE,
+        detail=f"{facts.association_id}: {reason}",
+    )
+    asking = parts.node(facts.calling_title, facts.peer_address, is_requestor=True)
+    return parts.record(
+        what,
+        [asking, parts.gateway(is_requestor=False, title=facts.called_title)],
+        [parts.alert_subject(facts.calling_title, reason)],
+    )
+
+
+def audit_used(user: str, how: str, now: datetime) -> AuditEntry:
+    """Record that somebody looked into the audit log (PS3.15 A.5.3.2)."""
+    what = Happening(event=codes.AUDIT_LOG_USED, action=Action.READ, at=now, detail=how)
+    log = ParticipantObject(
+        object_id="urn:maira-gateway:audit",
+        id_type=codes.URI,
+        role=ObjectRole.SECURITY_RESOURCE,
+        name="Security Audit Log",
+    )
+    return parts.record(what, [parts.person(user)], [log])

@@ -1,0 +1,133 @@
+"""Participants and objects that the messages of this gateway are made of."""
+
+import os
+import socket
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.audit import codes
+from gateway.audit.message import (
+    Action,
+    AuditEntry,
+    AuditMessage,
+    Code,
+    ObjectRole,
+    Outcome,
+    Participant,
+    ParticipantObject,
+    entry,
+)
+
+GATEWAY = "maira-gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """What happened, before it is said who took part and to which study."""
+
+    event: Code
+    action: Action
+    at: datetime
+    event_type: Code | None = None
+    outcome: Outcome = Outcome.SUCCESS
+    detail: str | None = None
+
+
+def record(
+    what: Happening,
+    participants: Iterable[Participant],
+    objects: Iterable[ParticipantObject] = (),
+    *,
+    study_instance_uid: str | None = None,
+) -> AuditEntry:
+    """Return the entry of `what`, reported by this machine."""
+    message = AuditMessage(
+        event=what.event,
+        event_type=what.event_type,
+        action=what.action,
+        outcome=what.outcome,
+        outcome_description=what.detail,
+        occurred_at=what.at,
+        source_id=socket.gethostname(),
+        participants=tuple(participants),
+        objects=tuple(objects),
+    )
+    return entry(message, study_instance_uid=study_instance_uid)
+
+
+def gateway(
+    *, is_requestor: bool, role: Code | None = None, title: str | None = None
+) -> Participant:
+    """Return this process; its ID and AE title as PS3.15 A.5.2.2 wants them."""
+    titles = "" if title is None else f" AETITLES={title}"
+    return Participant(
+        user_id=GATEWAY,
+        alternative_user_id=f"{os.getpid()}{titles}",
+        is_requestor=is_requestor,
+        role=role,
+        network_address=socket.gethostname(),
+    )
+
+
+def application(*, is_requestor: bool) -> Participant:
+    """Return this process where no other node takes part."""
+    return gateway(is_requestor=is_requestor, role=codes.APPLICATION)
+
+
+def node(
+    title: str,
+    address: str | None,
+    *,
+    is_requestor: bool,
+    role: Code | None = None,
+) -> Participant:
+    """Return another application entity."""
+    return Participant(
+        user_id=title,
+        alternative_user_id=f"AETITLES={title}",
+        is_requestor=is_requestor,
+        role=role,
+        network_address=address or None,
+    )
+
+
+def person(name: str) -> Participant:
+    """Return somebody who asked for what happened."""
+    return Participant(user_id=name, is_requestor=True)
+
+
+def study(
+    study_instance_uid: str,
+    *,
+    sop_classes: Iterable[str] = (),
+    details: tuple[tuple[str, str], ...] = (),
+) -> ParticipantObject:
+    """Return a study; `sop_classes` has one SOP Class UID for each instance."""
+    return ParticipantObject(
+        object_id=study_instance_uid,
+        id_type=codes.STUDY_INSTANCE_UID,
+        role=ObjectRole.REPORT,
+        details=details,
+        sop_classes=tuple(sorted(Counter(sop_classes).items())),
+    )
+
+
+def patient(patient_id: str | None) -> ParticipantObject:
+    """Return the patient; one without an ID has an empty one in the message."""
+    return ParticipantObject(
+        object_id=patient_id or "",
+        id_type=codes.PATIENT_NUMBER,
+        role=ObjectRole.PATIENT,
+    )
+
+
+def alert_subject(name: str, description: str) -> ParticipantObject:
+    """Return what a security alert is about (PS3.15 A.5.3.11)."""
+    return ParticipantObject(
+        object_id=name,
+        id_type=codes.NODE_ID,
+        role=ObjectRole.SECURITY_RESOURCE,
+        details=(("Alert Description", description),),
+    )

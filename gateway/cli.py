@@ -1,0 +1,172 @@
+"""The command line: each verb is one call; the only place that prints or exits.
+
+Exit codes: 0; 1 the answer is no, or the work failed; 2 wrong use or settings.
+"""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from config.errors import ConfigError
+from dicom_io.errors import DicomError
+from gateway import cli_audit, cli_config, cli_model, cli_study
+from gateway.cli_output import (
+    NO,
+    WRONG_USE,
+    fail,
+    print_json,
+    print_line,
+    print_table,
+)
+from gateway.cli_site import AsJson, site_settings
+from gateway.errors import GatewayError
+from model.errors import ModelError
+from model.version import VERSION
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from gateway.process import ProcessOutcome
+
+app = typer.Typer(
+    name="maira-gateway",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Chest radiographs in by DICOM, grounded reports back. For research only.",
+)
+app.add_typer(cli_study.app, name="study")
+app.add_typer(cli_audit.app, name="audit")
+app.add_typer(cli_config.app, name="config")
+app.add_typer(cli_model.app, name="model")
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="MAIRA_GATEWAY_CONFIG",
+            help="The site's settings file, over the defaults.",
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Take the options that stand before every verb."""
+    if version:
+        print_line(VERSION)
+        raise typer.Exit
+    context.obj = config
+
+
+@app.command()
+def serve(context: typer.Context) -> None:
+    """Run the gateway until it is told to stop (SIGTERM, Ctrl-C)."""
+    from gateway import serve as root
+
+    settings = site_settings(context)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    root.serve(settings)
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path, typer.Option(help="Where the demo keeps its archive and results.")
+    ] = Path("demo"),
+) -> None:
+    """Send a phantom study through the whole gateway and show what came of it."""
+    from rich.console import Console
+
+    from gateway.demo import run_demo
+
+    raise typer.Exit(run_demo(folder, Console()))
+
+
+@app.command()
+def process(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True)],
+    out: Annotated[Path, typer.Option(help="Folder for the result objects.")],
+    as_json: AsJson = False,
+) -> None:
+    """Read DICOM files by the same pipeline, without any network."""
+    from gateway.process import process_files
+
+    outcome = process_files(site_settings(context), files, out)
+    if as_json:
+        print_json(outcome)
+    else:
+        _print_outcome(outcome)
+    if outcome.refused or not all(study.files for study in outcome.studies):
+        raise typer.Exit(NO)
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    alive: Annotated[
+        bool, typer.Option("--alive", help="Only: does the DICOM port answer?")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check disk, port, peers and checkpoint; print the AE lines to hand on."""
+    settings = site_settings(context)
+    if alive:
+        _check_alive(settings, as_json)
+        return
+    from gateway.check import ae_lines, run_checks
+
+    checks, lines = run_checks(settings), ae_lines(settings)
+    if as_json:
+        print_json({"checks": checks, "ae_lines": lines})
+    else:
+        print_table(
+            ("", "CHECK", "DETAIL"),
+            (("ok" if one.ok else "NO", one.name, one.detail) for one in checks),
+        )
+        print_line()
+        print_line("For the people of the archive:")
+        for line in lines:
+            print_line(f"  {line}")
+    if not all(one.ok for one in checks):
+        raise typer.Exit(NO)
+
+
+def _check_alive(settings: "Settings", as_json: bool) -> None:
+    from gateway.port import is_answering
+
+    answers = is_answering(settings.local_ae())
+    if as_json:
+        print_json({"alive": answers})
+    else:
+        print_line(f"The DICOM port {'answers' if answers else 'does not answer'}.")
+    if not answers:
+        raise typer.Exit(NO)
+
+
+def main() -> None:
+    """Run the command; an error becomes one line and its exit code."""
+    try:
+        app()
+    except ConfigError as error:
+        fail(error, WRONG_USE)
+    except (GatewayError, DicomError, ModelError) as error:
+        fail(error)
+
+
+def _print_outcome(outcome: "ProcessOutcome") -> None:
+    for study in outcome.studies:
+        reason = f": {study.reason}" if study.reason else ""
+        print_line(f"{study.study_instance_uid} is {study.state}{reason}")
+        for path in study.files:
+            print_line(f"  {path}")
+    for path, why in outcome.refused:
+        print_line(f"{path} was not taken: {why}")

@@ -1,0 +1,135 @@
+"""`audit list|show|export`: the audit log; reading it is itself recorded."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli_output import fail, print_json, print_line, print_table
+from gateway.cli_site import AsJson, now, os_user, site_ledger
+
+if TYPE_CHECKING:
+    from gateway.ledger import AuditFilter
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="The audit log (PS3.15 A.5)."
+)
+
+Since = Annotated[datetime | None, typer.Option(help="First moment, UTC, included.")]
+Until = Annotated[datetime | None, typer.Option(help="Last moment, UTC, excluded.")]
+Study = Annotated[str | None, typer.Option(help="Only this Study Instance UID.")]
+EventId = Annotated[str | None, typer.Option(help="Only this EventID, as 110104.")]
+OutcomeCode = Annotated[int | None, typer.Option(help="Only 0, 4, 8 or 12.")]
+
+
+@app.command("list")
+def list_records(
+    context: typer.Context,
+    since: Since = None,
+    until: Until = None,
+    study: Study = None,
+    event: EventId = None,
+    outcome: OutcomeCode = None,
+    after: Annotated[int, typer.Option(min=0, help="Last sequence seen.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List audit records in sequence."""
+    from gateway.ledger import AuditFilter
+    from gateway.review import read_audit
+
+    wanted = AuditFilter(
+        since=_utc(since),
+        until=_utc(until),
+        study_instance_uid=study,
+        event=event,
+        outcome=outcome,
+        limit=limit,
+        after_sequence=after,
+    )
+    with site_ledger(context) as ledger:
+        found = read_audit(ledger, wanted, os_user(), now())
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("SEQUENCE", "TIME", "EVENT", "OUTCOME", "USER", "STUDY", "DETAIL"),
+        (
+            (
+                r.sequence,
+                r.recorded_at,
+                r.event_type or r.event,
+                r.outcome,
+                r.user,
+                r.study_instance_uid,
+                r.detail,
+            )
+            for r in found
+        ),
+    )
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    sequence: Annotated[int, typer.Argument(min=1)],
+    as_json: AsJson = False,
+) -> None:
+    """Print one audit message as XML."""
+    from gateway.ledger import AuditFilter
+    from gateway.review import read_audit
+
+    wanted = AuditFilter(after_sequence=sequence - 1, limit=1)
+    with site_ledger(context) as ledger:
+        found = read_audit(ledger, wanted, os_user(), now())
+    if not found or found[0].sequence != sequence:
+        fail(f"no audit record {sequence}; `audit list` shows what there is")
+    if as_json:
+        print_json(found[0])
+    else:
+        print_line(found[0].message)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="New file, one JSON record a line.")],
+    since: Since = None,
+    until: Until = None,
+    study: Study = None,
+    event: EventId = None,
+    outcome: OutcomeCode = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write audit records with their messages to a new file."""
+    from gateway.ledger import AuditFilter
+
+    wanted = AuditFilter(
+        since=_utc(since),
+        until=_utc(until),
+        study_instance_uid=study,
+        event=event,
+        outcome=outcome,
+    )
+    written = _export(context, wanted, out)
+    if as_json:
+        print_json({"file": out, "records": written})
+    else:
+        print_line(f"{written} records in {out}")
+
+
+def _export(context: typer.Context, wanted: "AuditFilter", out: Path) -> int:
+    from gateway.review import export_audit
+
+    try:
+        with out.open("x", encoding="utf-8") as file, site_ledger(context) as ledger:
+            return export_audit(ledger, wanted, os_user(), now(), file)
+    except FileExistsError:
+        fail(f"{out} exists; name a new file with --out")
+    except OSError as error:
+        fail(f"{out} cannot be written: {error.strerror}")
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment and moment.replace(tzinfo=UTC)

@@ -1,0 +1,51 @@
+"""What the verbs print: JSON for scripts, tables for people, one line for errors."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NoReturn
+
+import typer
+
+NO = 1
+"""Exit code: the answer is no, or the work failed."""
+WRONG_USE = 2
+"""Exit code: the command or the settings are wrong."""
+
+
+def print_json(value: object) -> None:
+    """Print frozen values, times, paths and enums as JSON."""
+    from pydantic_core import to_jsonable_python
+
+    text = json.dumps(to_jsonable_python(value), indent=2, ensure_ascii=False)
+    sys.stdout.write(text + "\n")
+
+
+def print_line(text: str = "") -> None:
+    """Print one line for a person."""
+    typer.echo(text)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print columns as wide as their widest cell; no terminal is needed."""
+    cells = [list(headings), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join(padded).rstrip())
+
+
+def fail(message: object, code: int = NO) -> NoReturn:
+    """Print what is wrong on the error stream, a line a fault, and end."""
+    for line in str(message).splitlines():
+        typer.echo(f"maira-gateway: {line}", err=True)
+    sys.exit(code)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return " ".join(str(value).split())

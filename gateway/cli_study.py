@@ -1,0 +1,161 @@
+"""`study list|show|retry|release|reject`: what became of a study, and decisions."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli_output import print_json, print_line, print_table
+from gateway.cli_site import AsJson, now, os_user, site_ledger
+from gateway.lifecycle import State
+
+if TYPE_CHECKING:
+    from gateway.review import Decision, ShownReport, StudyDetail
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Studies, and what people decide."
+)
+
+Uid = Annotated[str, typer.Argument(metavar="STUDY_UID")]
+By = Annotated[str | None, typer.Option(help="Who decides; default: the OS user.")]
+Why = Annotated[str, typer.Option(help="Why; goes into the audit.")]
+
+
+@app.command("list")
+def list_studies(
+    context: typer.Context,
+    state: Annotated[
+        list[State] | None, typer.Option(help="Only studies in this state; repeatable.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List studies, the newest change first."""
+    with site_ledger(context) as ledger, ledger.reading() as rows:
+        found = rows.studies(states=state or None, limit=limit, offset=offset)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("STUDY", "STATE", "REVISION", "CHANGED", "REASON"),
+        (
+            (s.study_instance_uid, s.state, s.revision, s.changed_at, s.reason)
+            for s in found
+        ),
+    )
+
+
+@app.command()
+def show(context: typer.Context, uid: Uid, as_json: AsJson = False) -> None:
+    """Show one study: inputs, report, results, its life."""
+    from gateway.review import study_detail
+
+    with site_ledger(context) as ledger, ledger.reading() as rows:
+        detail = study_detail(rows, uid)
+    if as_json:
+        print_json(detail)
+    else:
+        _print_detail(detail)
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    uid: Uid,
+    why: Why = "",
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a study again, or send its results again."""
+    from gateway.review import Decision
+
+    _decide(context, uid, Decision.RETRY, (by, why), as_json)
+
+
+@app.command()
+def release(
+    context: typer.Context,
+    uid: Uid,
+    why: Why = "",
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the results of a held study leave."""
+    from gateway.review import Decision
+
+    _decide(context, uid, Decision.RELEASE, (by, why), as_json)
+
+
+@app.command()
+def reject(
+    context: typer.Context,
+    uid: Uid,
+    why: Why = "",
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let no result of a held or parked study leave."""
+    from gateway.review import Decision
+
+    _decide(context, uid, Decision.REJECT, (by, why), as_json)
+
+
+def _decide(
+    context: typer.Context,
+    uid: str,
+    decision: "Decision",
+    by_and_why: tuple[str | None, str],
+    as_json: bool,
+) -> None:
+    from gateway.review import Decider, decide
+
+    by, why = by_and_why
+    decider = Decider(name=by or os_user(), why=why)
+    with site_ledger(context) as ledger:
+        moved = decide(ledger, uid, decision, decider, now())
+    if as_json:
+        print_json(moved)
+    else:
+        print_line(f"{moved.study_instance_uid} is {moved.state} now.")
+
+
+def _print_detail(detail: "StudyDetail") -> None:
+    study = detail.study
+    print_line(f"study     {study.study_instance_uid}")
+    print_line(f"state     {study.state}, revision {study.revision}")
+    print_line(f"reason    {study.reason or '-'}")
+    if detail.engine:
+        engine = detail.engine
+        print_line(
+            f"engine    {engine.model_name}, weights {engine.weights_digest[:16]}"
+        )
+    print_line()
+    _print_section("inputs", detail.slots, ("name", "reason", "sop_instance_uid"))
+    for report in detail.reports:
+        _print_report(report)
+    _print_section("results", detail.results, ("kind", "task", "sop_instance_uid"))
+    _print_section(
+        "deliveries", detail.deliveries, ("destination", "state", "attempts", "detail")
+    )
+    _print_section("life", detail.moves, ("at", "event", "to_state", "reason"))
+
+
+def _print_section(
+    title: str, values: tuple[object, ...], names: tuple[str, ...]
+) -> None:
+    if not values:
+        return
+    print_line(title)
+    headings = tuple(name.upper().replace("_", " ") for name in names)
+    print_table(headings, ([getattr(v, name) for name in names] for v in values))
+    print_line()
+
+
+def _print_report(report: "ShownReport") -> None:
+    print_line(f"report ({report.task}), preliminary, unverified, for research")
+    for phrase in report.phrases:
+        boxes = f"  [{len(phrase.boxes)} boxes]" if phrase.boxes else ""
+        print_line(f"  {phrase.text}{boxes}")
+    for flag in report.flags:
+        print_line(f"  flag {flag.kind}: {flag.detail}".rstrip(": "))
+    print_line()

@@ -1,0 +1,170 @@
+"""Find the prior and bring it here, or say why there is none.
+
+A missing prior is recorded, never an error. An archive that does not answer is
+tried again as the settings say; then the study goes on without and says so.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import TypeAdapter
+
+from dicom_io.errors import PeerFailure
+from dicom_io.header import Instance, read_instance
+from dicom_io.identifiers import StudyAnswer, StudyQuery
+from dicom_io.prior import (
+    Dropped,
+    NoQuery,
+    Prior,
+    gather_prior,
+    plan_query,
+    rank_priors,
+)
+from dicom_io.sink import Sink
+from dicom_io.view import Views
+from gateway.audit import AuditEntry, kinds
+from gateway.intake import Intake, role_of_retrieved
+from gateway.ledger import Document, StudyRecord
+from gateway.lifecycle import Event
+from gateway.priors import PriorSource
+from gateway.site import Site
+from gateway.turn import Later, Moved, Outcome, pause_before
+from model.options import Domain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """The prior of a study, None where none is used; `notes` says how it went."""
+
+    prior: Prior | None
+    notes: tuple[str, ...]
+
+
+GATHERED = TypeAdapter(Gathered)
+
+RETRIEVAL_WINDOW = timedelta(hours=1)
+"""How long an answer to a retrieval may take whose end was not seen."""
+
+
+def gather(site: Site, study: StudyRecord, views: Views) -> Outcome:
+    """Return the move that settles the prior, or when to try again."""
+    wanted = site.settings.prior
+    if site.priors is None or not wanted.enabled:
+        return _without("no archive is asked for priors")
+    question = plan_query(views.frontal)
+    if isinstance(question, NoQuery):
+        return _without(f"no query was sent: {question.reason}")
+    try:
+        return _search(site, site.priors, study, views.frontal, question)
+    except PeerFailure as error:
+        return _after_failure(site, study, f"{site.priors.name}: {error}")
+
+
+def read_gathered(site: Site, study: StudyRecord) -> Gathered:
+    """Return what `gather` settled for this revision."""
+    with site.ledger.reading() as rows:
+        body = rows.document(study.id, study.revision, Document.PRIOR)
+    return GATHERED.validate_json(body or "null")
+
+
+def _search(
+    site: Site,
+    source: PriorSource,
+    study: StudyRecord,
+    frontal: Instance,
+    question: StudyQuery,
+) -> Moved:
+    """Ask, rank, and take the first candidate that holds what it promises."""
+    answers = source.find(question)
+    ranking = rank_priors(
+        frontal,
+        answers,
+        site.settings.prior_rules(),
+        site.settings.identity_policy(),
+    )
+    asked = kinds.prior_queried(
+        study.study_instance_uid, question, source.name, len(answers), site.clock()
+    )
+    dropped = list(ranking.dropped)
+    for candidate in ranking.candidates:
+        found = _bring(site, source, study, frontal, candidate)
+        if isinstance(found, Prior):
+            notes = (*found.reasons, *found.flags, *_told(dropped))
+            return _settle(Gathered(prior=found, notes=notes), asked)
+        dropped.append(found)
+    return _without("no earlier study can be used", *_told(dropped), audit=(asked,))
+
+
+def _told(dropped: Sequence[Dropped]) -> list[str]:
+    return [f"not used: {d.study_instance_uid}: {d.reason}" for d in dropped]
+
+
+def _bring(
+    site: Site,
+    source: PriorSource,
+    study: StudyRecord,
+    frontal: Instance,
+    candidate: StudyAnswer,
+) -> Prior | Dropped:
+    """Retrieve one candidate and look at what really came."""
+    uid = candidate.study_instance_uid
+    with _expecting(site, source, study, uid) as sink:
+        how = source.retrieve(uid, sink)
+    with site.ledger.writing() as rows:
+        held = rows.instances(uid)
+        entry = kinds.prior_retrieved(uid, source.name, how, len(held), site.clock())
+        rows.append_audit(entry)
+    if not held:
+        return Dropped(study_instance_uid=uid, reason="nothing was retrieved")
+    return gather_prior(
+        frontal,
+        [read_instance(site.spool.path(row.file_name)) for row in held],
+        site.settings.identity_policy(),
+        quality_control=site.engine.identity.domain is Domain.PHANTOM,
+    )
+
+
+@contextmanager
+def _expecting(
+    site: Site, source: PriorSource, study: StudyRecord, uid: str
+) -> Iterator[Sink]:
+    """Hold a retrieval open while instances of study `uid` may arrive for it."""
+    now = site.clock()
+    with site.ledger.writing() as rows:
+        expires_at = now + RETRIEVAL_WINDOW
+        row = rows.begin_retrieval(uid, study.id, source.name, now, expires_at)
+    intake = Intake(
+        ledger=site.ledger,
+        spool=site.spool,
+        clock=site.clock,
+        role_of=role_of_retrieved,
+    )
+    try:
+        yield intake.receive
+    finally:
+        with site.ledger.writing() as rows:
+            rows.close_retrieval(row.id)
+
+
+def _after_failure(site: Site, study: StudyRecord, reason: str) -> Outcome:
+    wanted, tries = site.settings.prior, study.attempts + 1
+    if tries >= wanted.attempts:
+        return _without(f"went on without a prior after {tries} tries: {reason}")
+    pause = pause_before(
+        study.attempts, wanted.pause_seconds, site.settings.work.max_pause_seconds
+    )
+    return Later(not_before=site.clock() + pause, reason=reason, attempts=tries)
+
+
+def _without(*notes: str, audit: tuple[AuditEntry, ...] = ()) -> Moved:
+    return _settle(Gathered(prior=None, notes=notes), *audit)
+
+
+def _settle(gathered: Gathered, *audit: AuditEntry) -> Moved:
+    return Moved(
+        event=Event.PRIOR_SETTLED,
+        documents={Document.PRIOR: GATHERED.dump_json(gathered).decode()},
+        audit=audit,
+    )

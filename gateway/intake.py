@@ -1,0 +1,240 @@
+"""Receive: bytes + association facts -> a durable instance, then the answer.
+
+The sink that the listener and our own retrievals write to. Success is returned
+only when the data set and its ledger row are on disk.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from dicom_io.contexts import FILM_CLASSES, FRAMES_CLASSES
+from dicom_io.errors import Unreadable, UnreadableHeader
+from dicom_io.header import Instance, identity_key, read_instance
+from dicom_io.part10 import part10_header
+from dicom_io.pixels import pixel_digest
+from dicom_io.product import PRODUCT_NAME
+from dicom_io.sink import Incoming, StoreFacts
+from dicom_io.status import Status
+from gateway.audit import kinds
+from gateway.errors import LedgerFailure, LostRace, OutOfSpace, SpoolFailure
+from gateway.failpoints import pass_failpoint
+from gateway.ledger import (
+    InstanceRecord,
+    Ledger,
+    NewInstance,
+    Role,
+    StudyRecord,
+    Writing,
+)
+from gateway.lifecycle import Event, State
+from gateway.site import Clock
+from gateway.spool import Shelf, Spool, SpoolFile
+
+logger = logging.getLogger(__name__)
+
+IMAGE_CLASSES = frozenset(FILM_CLASSES + FRAMES_CLASSES)
+
+RoleRule = Callable[[Writing, StoreFacts, Instance, datetime], Role | None]
+"""Decides why an instance is here; None: it was not asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Makes received instances durable and files them under their study."""
+
+    ledger: Ledger
+    spool: Spool
+    clock: Clock
+    role_of: RoleRule
+
+    def receive(self, facts: StoreFacts) -> Incoming:
+        """Open a place for one instance; raises `OutOfSpace` under the reserve."""
+        place = self.spool.begin()
+        try:
+            place.header(part10_header(facts))
+        except SpoolFailure:
+            place.discard()
+            raise
+        return _Arriving(intake=self, facts=facts, place=place)
+
+    def file(self, facts: StoreFacts, new: NewInstance, header: Instance) -> Status:
+        """Record a durable file, or answer for the one that is known already."""
+        for _ in range(2):
+            with self.ledger.reading() as rows:
+                known = rows.instance(new.sop_instance_uid)
+            if known is not None:
+                return self._meet_again(known, new, header)
+            try:
+                return self._record(facts, new, header)
+            except LostRace:
+                continue  # the same instance came by another association
+        return Status.PROCESSING_FAILURE
+
+    def _record(self, facts: StoreFacts, new: NewInstance, header: Instance) -> Status:
+        with self.ledger.writing() as rows:
+            role = self.role_of(rows, facts, header, new.received_at)
+            if role is None:
+                rows.append_audit(kinds.delivery_refused(facts, self.clock()))
+            elif role is not Role.OWN:
+                _file_under_study(rows, new, role)
+                rows.append_audit(
+                    kinds.instance_received(
+                        facts,
+                        new,
+                        role,
+                        new.received_at,
+                        patient_id=header.patient.patient_id,
+                    )
+                )
+        if role is None or role is Role.OWN:
+            self.spool.remove([new.file_name])
+        if role is Role.CURRENT:
+            pass_failpoint(f"state:{State.RECEIVING}")
+        return Status.NOT_AUTHORISED if role is None else Status.SUCCESS
+
+    def _meet_again(
+        self, known: InstanceRecord, new: NewInstance, header: Instance
+    ) -> Status:
+        if self._is_same(known, new, header):
+            self.spool.remove([new.file_name])
+            return Status.SUCCESS
+        reason = "same SOP Instance UID with other content"
+        with self.ledger.writing() as rows:
+            rows.quarantine(new, reason)
+            rows.append_audit(kinds.instance_quarantined(new, reason))
+        logger.warning("quarantined %s: %s", new.sop_instance_uid, reason)
+        return Status.DUPLICATE_CONFLICT
+
+    def _is_same(
+        self, known: InstanceRecord, new: NewInstance, header: Instance
+    ) -> bool:
+        same_syntax = known.transfer_syntax_uid == new.transfer_syntax_uid
+        if same_syntax and known.sha256 == new.sha256:
+            return True
+        known_path = self.spool.path(known.file_name)
+        if identity_key(read_instance(known_path)) != identity_key(header):
+            return False
+        if not header.has_pixels:
+            return False
+        try:
+            return pixel_digest(known_path) == pixel_digest(header.path)
+        except Unreadable:
+            return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arriving:
+    """One instance on its way in: the `Incoming` of the listener."""
+
+    intake: Intake
+    facts: StoreFacts
+    place: SpoolFile
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append data set bytes as received."""
+        self.place.write(data)
+
+    def discard(self) -> None:
+        """Forget what was written."""
+        self.place.discard()
+
+    def commit(self) -> Status:
+        """Make the instance durable and return what the sender is answered."""
+        try:
+            file_name = self.place.commit(Shelf.INSTANCES)
+            return self._file(file_name)
+        except (OutOfSpace, LedgerFailure, SpoolFailure):
+            logger.exception("cannot keep %s", self.facts.sop_instance_uid)
+            return Status.OUT_OF_RESOURCES
+
+    def _file(self, file_name: str) -> Status:
+        spool = self.intake.spool
+        try:
+            header = read_instance(spool.path(file_name))
+        except UnreadableHeader as error:
+            spool.remove([file_name])
+            logger.warning("refused %s: %s", self.facts.sop_instance_uid, error)
+            return Status.CANNOT_UNDERSTAND
+        if not _agrees(self.facts, header):
+            spool.remove([file_name])
+            return Status.DATA_SET_MISMATCH
+        return self.intake.file(self.facts, self._describe(file_name, header), header)
+
+    def _describe(self, file_name: str, header: Instance) -> NewInstance:
+        return NewInstance(
+            study_instance_uid=header.study_instance_uid,
+            series_instance_uid=header.series_instance_uid,
+            sop_class_uid=header.sop_class_uid,
+            sop_instance_uid=header.sop_instance_uid,
+            transfer_syntax_uid=self.facts.transfer_syntax_uid,
+            file_name=file_name,
+            size=self.place.size,
+            sha256=self.place.sha256,
+            role=Role.DOCUMENT,
+            calling_title=str(self.facts.calling_title),
+            received_at=self.intake.clock(),
+        )
+
+
+def role_of_sent(
+    rows: Writing, facts: StoreFacts, header: Instance, now: datetime
+) -> Role | None:
+    """Decide for what a peer sends to our listener.
+
+    Answers to our own retrievals, our own outputs and documents never open a
+    study. A C-MOVE delivery (Move Originator is us, PS3.7 9.1.1.1) that no open
+    retrieval waits for is not taken.
+    """
+    if _is_own(rows, header):
+        return Role.OWN
+    waiting = rows.open_retrieval(header.study_instance_uid, now)
+    if facts.move_originator == facts.called_title:
+        return Role.RETRIEVED if waiting else None
+    if waiting and facts.peer and waiting.peer == facts.peer.name:
+        return Role.RETRIEVED
+    return Role.CURRENT if header.sop_class_uid in IMAGE_CLASSES else Role.DOCUMENT
+
+
+def role_of_retrieved(
+    rows: Writing, facts: StoreFacts, header: Instance, now: datetime
+) -> Role | None:
+    """Decide for what a C-GET of ours brings."""
+    _ = facts
+    if _is_own(rows, header):
+        return Role.OWN
+    waiting = rows.open_retrieval(header.study_instance_uid, now)
+    return Role.RETRIEVED if waiting else None
+
+
+def _is_own(rows: Writing, header: Instance) -> bool:
+    """Whether this gateway, or another installation of it, made the instance."""
+    known = rows.is_own_result(header.sop_instance_uid)
+    return known or header.model_name == PRODUCT_NAME
+
+
+def _agrees(facts: StoreFacts, header: Instance) -> bool:
+    """Whether command set and data set name the same instance (PS3.4 B.2.3)."""
+    return (
+        facts.sop_class_uid == header.sop_class_uid
+        and facts.sop_instance_uid == header.sop_instance_uid
+    )
+
+
+def _file_under_study(rows: Writing, new: NewInstance, role: Role) -> None:
+    study = rows.study(new.study_instance_uid)
+    if role is Role.CURRENT:
+        study = _open(rows, study, new)
+    revision = study.revision if study else 0
+    rows.add_instance(replace(new, role=role), revision)
+
+
+def _open(rows: Writing, study: StudyRecord | None, new: NewInstance) -> StudyRecord:
+    now = new.received_at
+    if study is None:
+        return rows.open_study(new.study_instance_uid, new.calling_title, now)
+    if study.state is State.RECEIVING:
+        rows.touch_study(study.id, now)
+        return study
+    return rows.move(study, Event.IMAGE_ARRIVED, now, reason="a new image arrived")

@@ -1,0 +1,115 @@
+"""How the ledger's database is opened: durability, transactions, migrations."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from gateway.errors import LedgerFailure
+
+BUSY_SECONDS = 20
+"""How long a writer waits for another; below the 30 s of a DIMSE time-out."""
+
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}",
+    # FULL: in WAL mode NORMAL may lose the last commits when the power fails
+    # (sqlite.org/pragma.html#pragma_synchronous).
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+)
+
+
+@contextmanager
+def ledger_failures() -> Iterator[None]:
+    """Turn what the database says into `LedgerFailure`.
+
+    Only the driver's words are passed on: the statement's parameters may hold
+    identifiers of patients.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or type(error).__name__
+        raise LedgerFailure(f"the ledger failed: {cause}") from error
+    except CommandError as error:
+        raise LedgerFailure(
+            f"the ledger's version is not known here ({error}); it was made by a "
+            "newer gateway: install that version, or restore an earlier copy"
+        ) from error
+
+
+def open_engine(url: str) -> Engine:
+    """Return an engine whose ledger is migrated to the newest version.
+
+    Raises LedgerFailure where the database cannot be opened, cannot keep a
+    write-ahead log, or was made by a newer gateway.
+    """
+    with ledger_failures():
+        engine = create_engine(url, hide_parameters=True)
+        if engine.dialect.name == "sqlite":
+            _create_private(engine.url.database)
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        try:
+            with engine.connect() as connection:
+                migrate(connection)
+        except BaseException:
+            engine.dispose()
+            raise
+    return engine
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the ledger to `revision`, in one transaction.
+
+    Two processes that start at once do it one after the other.
+    """
+    config = Config()
+    config.set_main_option(
+        "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+    )
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    connection.execution_options(writing=True)
+    with connection.begin():
+        command.upgrade(config, revision)
+
+
+def _create_private(database: str | None) -> None:
+    """Make the file for this user only; its log and index inherit that."""
+    if database is None or database == ":memory:":
+        return
+    try:
+        Path(database).touch(mode=0o600)
+    except OSError as error:
+        raise LedgerFailure(f"the ledger cannot be opened: {error}") from error
+
+
+def _prepare_sqlite(dbapi: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # None: the driver begins no transaction by itself; `_begin_sqlite` does.
+    dbapi.isolation_level = None
+    cursor = dbapi.cursor()
+    try:
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.execute("PRAGMA journal_mode = WAL")
+        if (mode := cursor.fetchone()) != ("wal",):
+            raise LedgerFailure(
+                f"the ledger needs a file with a write-ahead log, not {mode!r}: "
+                "put it on a local disk"
+            )
+    finally:
+        cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes its lock at once, so no read of its can be overtaken.
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,1 @@
+"""Alembic's folder: how a ledger of any earlier version comes up to date."""

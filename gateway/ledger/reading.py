@@ -1,0 +1,225 @@
+"""Questions to the ledger, each within one consistent snapshot."""
+
+from collections.abc import Collection
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import Connection, Select, Table, func, select, union_all
+from sqlalchemy.sql.elements import ColumnElement
+
+from gateway.errors import NoSuchStudy
+from gateway.ledger import schema
+from gateway.ledger.records import (
+    AuditFilter,
+    AuditRecord,
+    DeliveryRecord,
+    Document,
+    InstanceRecord,
+    MoveRecord,
+    ResultRecord,
+    RetrievalRecord,
+    Role,
+    StudyRecord,
+)
+from gateway.lifecycle import State
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record")
+
+
+class Reading:
+    """An open snapshot of the ledger; made by `Ledger.reading`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def study(self, study_instance_uid: str) -> StudyRecord | None:
+        """Return the study with this UID, None where the ledger has none."""
+        table = schema.studies
+        found = select(table).where(table.c.study_instance_uid == study_instance_uid)
+        return self._first(StudyRecord, found)
+
+    def study_by_id(self, study_id: int) -> StudyRecord:
+        """Return a study that another row names; raise NoSuchStudy without it."""
+        table = schema.studies
+        found = self._first(StudyRecord, select(table).where(table.c.id == study_id))
+        if found is None:
+            raise NoSuchStudy(f"the ledger has no study with the row number {study_id}")
+        return found
+
+    def studies(
+        self,
+        *,
+        states: Collection[State] | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[StudyRecord]:
+        """Return studies in any of `states` (None: in all), newest change first."""
+        table = schema.studies
+        found = select(table).order_by(table.c.changed_at.desc(), table.c.id.desc())
+        if states is not None:
+            found = found.where(table.c.state.in_(states))
+        return self._all(StudyRecord, found.limit(limit).offset(offset))
+
+    def receiving(self) -> list[StudyRecord]:
+        """Return every study that may be whole by now, longest quiet first."""
+        table = schema.studies
+        found = select(table).where(table.c.state == State.RECEIVING)
+        return self._all(StudyRecord, found.order_by(table.c.last_arrival_at))
+
+    def purgeable(
+        self, states: Collection[State], before: datetime, limit: int
+    ) -> list[StudyRecord]:
+        """Return studies that came to rest in `states` earlier than `before`."""
+        table = schema.studies
+        found = select(table).where(
+            table.c.state.in_(states), table.c.changed_at < before
+        )
+        oldest_first = found.order_by(table.c.changed_at, table.c.id)
+        return self._all(StudyRecord, oldest_first.limit(limit))
+
+    def counts(self) -> dict[State, int]:
+        """Return how many studies are in each state, zero included."""
+        table = schema.studies
+        found = select(table.c.state, func.count()).group_by(table.c.state)
+        counted: dict[State, int] = dict(self._connection.execute(found).all())
+        return {state: counted.get(state, 0) for state in State}
+
+    def moves(self, study_id: int) -> list[MoveRecord]:
+        """Return the life of a study, in order."""
+        table = schema.moves
+        found = _columns(table, MoveRecord).where(table.c.study_id == study_id)
+        return self._all(MoveRecord, found.order_by(table.c.id))
+
+    def instance(self, sop_instance_uid: str) -> InstanceRecord | None:
+        """Return the instance of the spool with this UID."""
+        table = schema.instances
+        found = select(table).where(table.c.sop_instance_uid == sop_instance_uid)
+        return self._first(InstanceRecord, found)
+
+    def instances(
+        self, study_instance_uid: str, roles: Collection[Role] | None = None
+    ) -> list[InstanceRecord]:
+        """Return the study's instances in the order of arrival."""
+        table = schema.instances
+        found = select(table).where(table.c.study_instance_uid == study_instance_uid)
+        if roles is not None:
+            found = found.where(table.c.role.in_(roles))
+        return self._all(InstanceRecord, found.order_by(table.c.id))
+
+    def file_names(self) -> set[str]:
+        """Return every file that must be in the spool."""
+        held = union_all(
+            select(schema.instances.c.file_name),
+            select(schema.quarantine.c.file_name),
+            select(schema.results.c.file_name).where(
+                schema.results.c.purged.is_(False)
+            ),
+        )
+        return set(self._connection.scalars(held))
+
+    def document(self, study_id: int, revision: int, document: Document) -> str | None:
+        """Return the JSON text that a stage kept, None before it ran."""
+        table = schema.documents
+        found = select(table.c.body).where(
+            table.c.study_id == study_id,
+            table.c.revision == revision,
+            table.c.document == document,
+        )
+        body: str | None = self._connection.scalar(found)
+        return body
+
+    def results(self, study_id: int, revision: int | None = None) -> list[ResultRecord]:
+        """Return the study's results, of all revisions where none is named."""
+        table = schema.results
+        found = _columns(table, ResultRecord).where(table.c.study_id == study_id)
+        if revision is not None:
+            found = found.where(table.c.revision == revision)
+        return self._all(ResultRecord, found.order_by(table.c.id))
+
+    def is_own_result(self, sop_instance_uid: str) -> bool:
+        """Say whether this gateway made the instance, however long ago."""
+        table = schema.results
+        found = select(table.c.id).where(table.c.sop_instance_uid == sop_instance_uid)
+        return self._connection.execute(found).first() is not None
+
+    def deliveries(
+        self, study_id: int, revision: int, destination: str | None = None
+    ) -> list[DeliveryRecord]:
+        """Return where the results of a revision stand on their ways."""
+        table = schema.deliveries
+        found = select(table).where(
+            table.c.study_id == study_id, table.c.revision == revision
+        )
+        if destination is not None:
+            found = found.where(table.c.destination == destination)
+        return self._all(DeliveryRecord, found.order_by(table.c.id))
+
+    def deliveries_of_transaction(self, transaction_uid: str) -> list[DeliveryRecord]:
+        """Return what a storage commitment request named (PS3.4 J.3.2)."""
+        table = schema.deliveries
+        found = select(table).where(table.c.transaction_uid == transaction_uid)
+        return self._all(DeliveryRecord, found.order_by(table.c.id))
+
+    def open_retrieval(
+        self, study_instance_uid: str, now: datetime
+    ) -> RetrievalRecord | None:
+        """Return the newest retrieval of this study that is still awaited."""
+        table = schema.retrievals
+        found = _columns(table, RetrievalRecord).where(
+            table.c.study_instance_uid == study_instance_uid,
+            table.c.closed.is_(False),
+            table.c.expires_at > now,
+        )
+        return self._first(RetrievalRecord, found.order_by(table.c.id.desc()))
+
+    def audit(self, wanted: AuditFilter) -> list[AuditRecord]:
+        """Return the first `wanted.limit` audit records that match, in sequence."""
+        table = schema.audit
+        found = select(table).where(*_audit_conditions(wanted))
+        in_sequence = found.order_by(table.c.sequence).limit(wanted.limit)
+        return self._all(AuditRecord, in_sequence)
+
+    def recall(self, key: str) -> str | None:
+        """Return what `Writing.remember` kept under `key`."""
+        table = schema.notes
+        value: str | None = self._connection.scalar(
+            select(table.c.value).where(table.c.key == key)
+        )
+        return value
+
+    def _first(
+        self, record: type[Record], query: Select[*tuple[object, ...]]
+    ) -> Record | None:
+        row = self._connection.execute(query.limit(1)).mappings().first()
+        return None if row is None else record(**row)
+
+    def _all(
+        self, record: type[Record], query: Select[*tuple[object, ...]]
+    ) -> list[Record]:
+        return [record(**row) for row in self._connection.execute(query).mappings()]
+
+
+def _columns(
+    table: Table, record: "type[DataclassInstance]"
+) -> Select[*tuple[object, ...]]:
+    """Select the columns of `table` that `record` has, where it has fewer."""
+    return select(*(table.c[field.name] for field in fields(record)))
+
+
+def _audit_conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
+    columns = schema.audit.c
+    conditions = [columns.sequence > wanted.after_sequence]
+    if wanted.since is not None:
+        conditions.append(columns.recorded_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(columns.recorded_at < wanted.until)
+    equal = {
+        columns.study_instance_uid: wanted.study_instance_uid,
+        columns.event: wanted.event,
+        columns.outcome: wanted.outcome,
+    }
+    return conditions + [c == value for c, value in equal.items() if value is not None]

@@ -1,0 +1,237 @@
+"""Tables of the ledger. Columns are named as the fields of their records.
+
+What the tables hold is decided here; how a ledger of an earlier version comes to
+hold it is in `migrations`. Only types that SQLite and PostgreSQL share.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+from gateway.ledger.records import DeliveryState, Document, Role
+from gateway.lifecycle import Event, State
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time, kept in UTC; a naive one is refused with ValueError."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - given by SQLAlchemy
+    ) -> datetime | None:
+        """Turn any zone into UTC, for SQLite keeps no zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the ledger keeps no time without a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - given by SQLAlchemy
+    ) -> datetime | None:
+        """Give the zone back."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _words(kind: type[StrEnum]) -> Enum:
+    """Return a column type that keeps the values of `kind` as plain text."""
+    return Enum(
+        kind,
+        native_enum=False,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+UID = String(64)
+"""A UID has at most 64 characters (PS3.5 9.1)."""
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_instance_uid", UID, nullable=False, unique=True),
+    Column("state", _words(State), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("reason", Text),
+    Column("calling_title", String(16), nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("last_arrival_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Moment),
+    Column("lease_owner", Text),
+    Column("lease_until", Moment),
+    Index(None, "state", "changed_at"),
+    Index(None, "changed_at"),
+)
+
+moves = Table(
+    "moves",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("studies.id"), nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("from_state", _words(State)),
+    Column("event", _words(Event), nullable=False),
+    Column("to_state", _words(State), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("reason", Text),
+)
+
+
+def _instance_columns() -> list[Column[object]]:
+    return [
+        Column("id", Integer, primary_key=True),
+        Column("study_instance_uid", UID, nullable=False, index=True),
+        Column("series_instance_uid", UID, nullable=False),
+        Column("sop_class_uid", UID, nullable=False),
+        Column("transfer_syntax_uid", UID, nullable=False),
+        Column("file_name", Text, nullable=False),
+        Column("size", BigInteger, nullable=False),
+        Column("sha256", String(64), nullable=False),
+        Column("role", _words(Role), nullable=False),
+        Column("calling_title", String(16), nullable=False),
+        Column("received_at", Moment, nullable=False),
+    ]
+
+
+instances = Table(
+    "instances",
+    metadata,
+    *_instance_columns(),
+    Column("sop_instance_uid", UID, nullable=False, unique=True),
+    Column("revision", Integer, nullable=False),
+)
+"""What lies in the spool: a row goes when its file is purged."""
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    *_instance_columns(),
+    Column("sop_instance_uid", UID, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+)
+"""Instances that contradict one that was here first."""
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("study_id", ForeignKey("studies.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("document", _words(Document), primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("studies.id"), nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("sop_class_uid", UID, nullable=False),
+    Column("sop_instance_uid", UID, nullable=False, unique=True),
+    Column("series_instance_uid", UID, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("send", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("purged", Boolean, nullable=False),
+)
+"""Rows stay when their files are purged: a result that comes back is known."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("studies.id"), nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("sop_class_uid", UID, nullable=False),
+    Column("sop_instance_uid", UID, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("state", _words(DeliveryState), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_tried_at", Moment),
+    Column("not_before", Moment),
+    Column("detail", Text),
+    Column("transaction_uid", UID, index=True),
+    Column("committed_how", Text),
+    UniqueConstraint("destination", "sop_instance_uid"),
+)
+
+retrievals = Table(
+    "retrievals",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_instance_uid", UID, nullable=False, index=True),
+    Column("for_study_id", ForeignKey("studies.id"), nullable=False, index=True),
+    Column("peer", Text, nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("closed", Boolean, nullable=False),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("last_sequence", Integer, nullable=False),
+)
+"""One row, locked by each writer of the audit until its commit."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("recorded_at", Moment, nullable=False, index=True),
+    Column("event", String(16), nullable=False, index=True),
+    Column("event_type", String(64)),
+    Column("action", String(1), nullable=False),
+    Column("outcome", Integer, nullable=False),
+    Column("study_instance_uid", UID, index=True),
+    Column("user", Text, nullable=False),
+    Column("detail", Text),
+    Column("message", Text, nullable=False),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""Small facts of the installation, such as its device UID."""

@@ -1,0 +1,212 @@
+"""Moves of a study, and the leases by which workers share them."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.sql.dml import Update
+
+from gateway.audit.message import AuditEntry
+from gateway.errors import LostRace
+from gateway.ledger import schema
+from gateway.ledger.audit_log import append
+from gateway.ledger.reading import Reading
+from gateway.ledger.records import StudyRecord
+from gateway.lifecycle import Event, State, next_state
+
+WORKER_LOST = "the worker stopped before the stage ended"
+
+_NO_LEASE: dict[str, None] = {"lease_owner": None, "lease_until": None}
+_AFRESH: dict[str, object] = {"attempts": 0, "not_before": None, **_NO_LEASE}
+
+
+class StudyWriting(Reading):
+    """What changes where a study stands.
+
+    Each change is a compare-and-set: it happens only while the row is as the
+    caller read it, otherwise LostRace says that somebody else was first.
+    """
+
+    def open_study(
+        self, study_instance_uid: str, calling_title: str, now: datetime
+    ) -> StudyRecord:
+        """Begin the life of a study with its first current image.
+
+        Raises LostRace where the study exists.
+        """
+        if self.study(study_instance_uid) is not None:
+            raise LostRace(f"study {study_instance_uid} was opened already")
+        values = {
+            "study_instance_uid": study_instance_uid,
+            "state": State.RECEIVING,
+            "revision": 1,
+            "calling_title": calling_title,
+            "opened_at": now,
+            "last_arrival_at": now,
+            "changed_at": now,
+            **_AFRESH,
+        }
+        opened = schema.studies.insert().values(values).returning(schema.studies)
+        row = self._connection.execute(opened).mappings().one()
+        study = StudyRecord(**row)
+        self._record_move(study, None, Event.IMAGE_ARRIVED)
+        return study
+
+    def touch_study(self, study_id: int, now: datetime) -> None:
+        """Note one more image of a study that is RECEIVING: its quiet starts anew.
+
+        It is to be judged again, whatever it was waiting for.
+        Raises LostRace where the study is no longer RECEIVING.
+        """
+        table = schema.studies
+        self._set_one(
+            update(table)
+            .where(table.c.id == study_id, table.c.state == State.RECEIVING)
+            .values(last_arrival_at=now, not_before=None)
+        )
+
+    def move(
+        self,
+        study: StudyRecord,
+        event: Event,
+        now: datetime,
+        *,
+        reason: str | None = None,
+        audit: Sequence[AuditEntry] = (),
+    ) -> StudyRecord:
+        """Move `study` as the lifecycle says, with its audit records.
+
+        Ends the lease and forgets attempts. A new image of a study that was past
+        RECEIVING opens its next revision. Raises IllegalMove where TRANSITIONS has
+        no such move, LostRace where the study is no longer as it was read.
+        """
+        arrived = event is Event.IMAGE_ARRIVED
+        reopened = arrived and study.state is not State.RECEIVING
+        values: dict[str, object] = {
+            "state": next_state(study.state, event),
+            "revision": study.revision + 1 if reopened else study.revision,
+            "reason": reason,
+            "changed_at": now,
+            **_AFRESH,
+        }
+        if arrived:
+            values["last_arrival_at"] = now
+        self._set_one(_still(study).values(values))
+        moved = self.study_by_id(study.id)
+        self._record_move(moved, study.state, event)
+        append(self._connection, audit)
+        return moved
+
+    def claim(
+        self,
+        states: Collection[State],
+        now: datetime,
+        owner: str,
+        lease_seconds: float,
+    ) -> StudyRecord | None:
+        """Lease the study that has waited longest in `states`; None without one.
+
+        A lease that ran out counts as a failed attempt of its study, so work that
+        kills its worker is seen in `attempts`.
+        """
+        self.expire_leases(now)
+        table = schema.studies
+        waiting = (
+            select(table.c.id)
+            .where(
+                table.c.state.in_(states),
+                table.c.lease_owner.is_(None),
+                or_(table.c.not_before.is_(None), table.c.not_before <= now),
+            )
+            .order_by(table.c.changed_at, table.c.id)
+            .limit(1)
+            # SQLite has one writer at a time and leaves this out.
+            .with_for_update(skip_locked=True)
+        )
+        claimed = (
+            update(table)
+            .where(table.c.id == waiting.scalar_subquery())
+            .values(
+                lease_owner=owner, lease_until=now + timedelta(seconds=lease_seconds)
+            )
+            .returning(table)
+        )
+        row = self._connection.execute(claimed).mappings().first()
+        return None if row is None else StudyRecord(**row)
+
+    def renew(self, study: StudyRecord, until: datetime) -> None:
+        """Hold a claimed study longer; raise LostRace where the lease is lost."""
+        self._set_one(_still(study).values(lease_until=until))
+
+    def renew_owned(self, owner: str, until: datetime) -> None:
+        """Hold every study that `owner` has claimed longer."""
+        table = schema.studies
+        self._connection.execute(
+            update(table).where(table.c.lease_owner == owner).values(lease_until=until)
+        )
+
+    def release(self, study: StudyRecord) -> None:
+        """Give a claimed study back untouched; nothing happens if it is lost."""
+        self._connection.execute(_still(study).values(_NO_LEASE))
+
+    def postpone(
+        self, study: StudyRecord, *, not_before: datetime, reason: str, attempts: int
+    ) -> None:
+        """Give a claimed study back for later; raise LostRace where it is lost."""
+        later = {"not_before": not_before, "reason": reason, "attempts": attempts}
+        self._set_one(_still(study).values({**later, **_NO_LEASE}))
+
+    def wake(self, study_id: int, now: datetime) -> None:
+        """Let a worker take a postponed study at once: what it waited for is here."""
+        table = schema.studies
+        self._connection.execute(
+            update(table)
+            .where(table.c.id == study_id, table.c.not_before > now)
+            .values(not_before=now)
+        )
+
+    def expire_leases(self, now: datetime) -> int:
+        """Free the studies of workers that are gone; return how many."""
+        table = schema.studies
+        expired = (
+            update(table)
+            .where(table.c.lease_until <= now)
+            .values(attempts=table.c.attempts + 1, reason=WORKER_LOST, **_NO_LEASE)
+        )
+        return self._connection.execute(expired).rowcount
+
+    def _set_one(self, change: Update) -> None:
+        if self._connection.execute(change).rowcount != 1:
+            raise LostRace("the study is no longer as it was read")
+
+    def _record_move(
+        self, study: StudyRecord, from_state: State | None, event: Event
+    ) -> None:
+        self._connection.execute(
+            schema.moves.insert().values(
+                study_id=study.id,
+                revision=study.revision,
+                from_state=from_state,
+                event=event,
+                to_state=study.state,
+                at=study.changed_at,
+                reason=study.reason,
+            )
+        )
+
+
+def _still(study: StudyRecord) -> Update:
+    """Address the row of `study` while it is as it was read.
+
+    The lease counts only for who holds it: a person or a new image may move a
+    study that is worked on, and the worker then loses the race.
+    """
+    table = schema.studies
+    unchanged = update(table).where(
+        table.c.id == study.id,
+        table.c.state == study.state,
+        table.c.revision == study.revision,
+    )
+    if study.lease_owner is None:
+        return unchanged
+    return unchanged.where(table.c.lease_owner == study.lease_owner)

@@ -1,0 +1,177 @@
+"""The flow, one function a stage, in order.
+
+receive (intake.py) -> complete -> select -> gather -> report -> encode -> store
+-> commit. Each takes the study as the ledger holds it and returns what is to be
+written; `turn.py` claims the study before and writes the outcome after, in one
+transaction. Every stage may run twice: same case, same UIDs, same result.
+"""
+
+from datetime import timedelta
+
+from pydantic import TypeAdapter
+
+from dicom_io.errors import PeerFailure
+from dicom_io.header import Instance, read_instance
+from dicom_io.view import Declined, Views, select_views
+from gateway import delivery, gathering, proof, reporting
+from gateway.audit import kinds
+from gateway.completeness import (
+    Arrivals,
+    CompletenessRule,
+    Verdict,
+    Wait,
+    Whole,
+    judge,
+)
+from gateway.errors import LostRace
+from gateway.failpoints import pass_failpoint
+from gateway.ledger import Document, Role, StudyRecord
+from gateway.lifecycle import Event, State
+from gateway.site import Site
+from gateway.turn import Later, Moved, Outcome, Stage
+from model.options import Domain
+
+VIEWS = TypeAdapter(Views)
+
+
+def complete(site: Site) -> int:
+    """Judge every study that receives; return how many became complete."""
+    with site.ledger.reading() as rows:
+        receiving = rows.receiving()
+    return sum(_complete_one(site, study) for study in receiving)
+
+
+def select(site: Site, study: StudyRecord) -> Outcome:
+    """Choose the frontal and the lateral by their headers."""
+    chosen = select_views(
+        current_instances(site, study),
+        quality_control=site.engine.identity.domain is Domain.PHANTOM,
+    )
+    match chosen:
+        case Declined():
+            return decline(site, study, chosen)
+        case Views():
+            body = VIEWS.dump_json(chosen).decode()
+            return Moved(event=Event.VIEWS_CHOSEN, documents={Document.VIEWS: body})
+
+
+def gather(site: Site, study: StudyRecord) -> Outcome:
+    """Find the prior and bring it here, or record why there is none."""
+    return gathering.gather(site, study, read_views(site, study))
+
+
+def report(site: Site, study: StudyRecord) -> Outcome:
+    """Assemble the case, ask the engine, and keep what it said."""
+    written = reporting.report(site, study, read_views(site, study))
+    return decline(site, study, written) if isinstance(written, Declined) else written
+
+
+def encode(site: Site, study: StudyRecord) -> Outcome:
+    """Make the result objects durable here."""
+    return reporting.encode(site, study, read_views(site, study))
+
+
+def store(site: Site, study: StudyRecord) -> Outcome:
+    """Send what is due to each destination."""
+    return delivery.store(site, study)
+
+
+def commit(site: Site, study: StudyRecord) -> Outcome:
+    """Obtain each destination's proof that it keeps the results."""
+    return proof.commit(site, study)
+
+
+STAGES: dict[State, Stage] = {
+    State.COMPLETE: select,
+    State.SELECTED: gather,
+    State.GATHERED: report,
+    State.REPORTED: encode,
+    State.ENCODED: store,
+    State.STORED: commit,
+}
+
+
+def current_instances(site: Site, study: StudyRecord) -> list[Instance]:
+    """Read the headers of the study's current images."""
+    with site.ledger.reading() as rows:
+        found = rows.instances(study.study_instance_uid, {Role.CURRENT})
+    return [read_instance(site.spool.path(row.file_name)) for row in found]
+
+
+def read_views(site: Site, study: StudyRecord) -> Views:
+    """Return what `select` chose for this revision."""
+    with site.ledger.reading() as rows:
+        body = rows.document(study.id, study.revision, Document.VIEWS)
+    return VIEWS.validate_json(body or "null")
+
+
+def decline(site: Site, study: StudyRecord, declined: Declined) -> Moved:
+    """Return the move of a study that the engine does not read."""
+    reason = f"{declined.reason}: {declined.detail}"
+    entry = kinds.study_declined(study.study_instance_uid, reason, site.clock())
+    return Moved(event=Event.STUDY_DECLINED, reason=reason, audit=(entry,))
+
+
+def _complete_one(site: Site, study: StudyRecord) -> bool:
+    now = site.clock()
+    if study.not_before is not None and now < study.not_before:
+        return False
+    match _judge(site, study):
+        case Whole(reason=reason):
+            return _move_to_complete(site, study, reason)
+        case Wait(until=until, reason=reason):
+            _wait(site, study, Later(not_before=until, reason=reason))
+            return False
+
+
+def _judge(site: Site, study: StudyRecord) -> Verdict:
+    """Judge by the arrivals, and ask the archive once they are quiet."""
+    wanted = site.settings.completeness
+    rule = CompletenessRule(
+        quiet_seconds=wanted.quiet_seconds, max_wait_seconds=wanted.max_wait_seconds
+    )
+    with site.ledger.reading() as rows:
+        count = len(rows.instances(study.study_instance_uid))
+        own = len(rows.results(study.id))
+    arrivals = Arrivals(
+        first_at=study.opened_at, last_at=study.last_arrival_at, count=count + own
+    )
+    alone = judge(arrivals, rule, None, site.clock())
+    if isinstance(alone, Wait) or not wanted.ask_archive or site.priors is None:
+        return alone
+    try:
+        named = site.priors.count(study.study_instance_uid)
+    except PeerFailure:
+        named = None
+    verdict = judge(arrivals, rule, named, site.clock())
+    if isinstance(verdict, Wait):  # ask again soon, the archive may catch up
+        soon = site.clock() + timedelta(seconds=wanted.quiet_seconds)
+        return Wait(until=min(soon, verdict.until), reason=verdict.reason)
+    return verdict
+
+
+def _move_to_complete(site: Site, study: StudyRecord, reason: str) -> bool:
+    now = site.clock()
+    entry = kinds.study_complete(study.study_instance_uid, reason, now)
+    try:
+        with site.ledger.writing() as rows:
+            fresh = rows.study_by_id(study.id)
+            if fresh.last_arrival_at != study.last_arrival_at:
+                return False  # an image came while the archive was asked
+            rows.move(
+                study, Event.QUIET_PERIOD_ENDED, now, reason=reason, audit=[entry]
+            )
+    except LostRace:
+        return False
+    pass_failpoint(f"state:{State.COMPLETE}")
+    return True
+
+
+def _wait(site: Site, study: StudyRecord, later: Later) -> None:
+    try:
+        with site.ledger.writing() as rows:
+            rows.postpone(
+                study, not_before=later.not_before, reason=later.reason, attempts=0
+            )
+    except LostRace:
+        return

@@ -1,0 +1,193 @@
+"""Obtain the proof that a destination keeps the results.
+
+Storage commitment (PS3.4 Annex J), its result on the same association or on a
+later one to our listener; or a C-FIND read-back where the archive has none.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from dicom_io import query
+from dicom_io.ae import Proof, RemoteAE
+from dicom_io.commitment import (
+    CommitmentReport,
+    InstanceReference,
+    request_commitment,
+)
+from dicom_io.errors import PeerFailure, PeerRefused
+from dicom_io.uid import derive_uid
+from gateway.audit import kinds
+from gateway.ledger import DeliveryRecord, DeliveryState, Ledger, StudyRecord, Writing
+from gateway.lifecycle import Event
+from gateway.site import Clock, Site
+from gateway.turn import Later, Moved, Outcome, pause_before
+
+
+def commit(site: Site, study: StudyRecord) -> Outcome:
+    """Ask each destination that still owes a proof; return where the study stands."""
+    failures = [_seek(site, study, remote) for remote in site.destinations]
+    with site.ledger.reading() as rows:
+        outbox = rows.deliveries(study.id, study.revision)
+    told = "; ".join(failure for failure in failures if failure)
+    return _judge(site, study, outbox, told)
+
+
+def take_report(ledger: Ledger, clock: Clock, report: CommitmentReport) -> None:
+    """Record a storage commitment result, whichever association brought it.
+
+    A transaction that is not ours, or one that is answered already, changes
+    nothing but the audit.
+    """
+    now = clock()
+    with ledger.writing() as rows:
+        waiting = [
+            row
+            for row in rows.deliveries_of_transaction(report.transaction_uid)
+            if row.state is DeliveryState.STORED
+        ]
+        failed = dict(report.failed)
+        for row in waiting:
+            if row.sop_instance_uid in report.committed:
+                _mark_kept(rows, row, now, "storage commitment")
+            elif row.sop_instance_uid in failed:
+                code = failed[row.sop_instance_uid]
+                _mark_lost(rows, row, now, f"commitment failed, reason {code:04X}")
+        rows.append_audit(kinds.commitment_reported(report, len(waiting), now))
+        for study_id in {row.study_id for row in waiting}:
+            rows.wake(study_id, now)
+
+
+def _seek(site: Site, study: StudyRecord, remote: RemoteAE) -> str | None:
+    """Do what one destination's proof needs now; return why it could not be done."""
+    now = site.clock()
+    with site.ledger.reading() as rows:
+        outbox = rows.deliveries(study.id, study.revision, remote.name)
+    owed = [row for row in outbox if row.state is DeliveryState.STORED]
+    try:
+        match remote.proof:
+            case _ if not owed:
+                return None
+            case Proof.NONE:
+                _mark_all_kept(site, owed, "no proof is asked for")
+            case Proof.READ_BACK:
+                _read_back(site, study, remote, owed)
+            case Proof.COMMITMENT | Proof.AUTO:
+                _commit_or_read_back(site, study, remote, owed, now)
+    except PeerFailure as error:
+        return f"{remote.name}: {error}"
+    return None
+
+
+def _commit_or_read_back(
+    site: Site,
+    study: StudyRecord,
+    remote: RemoteAE,
+    owed: Sequence[DeliveryRecord],
+    now: datetime,
+) -> None:
+    asked = [row for row in owed if row.transaction_uid is not None]
+    if any(row.not_before and row.not_before > now for row in asked):
+        return  # the result may still come
+    if asked and remote.proof is Proof.AUTO:
+        _read_back(site, study, remote, owed)
+        return
+    try:
+        _request(site, study, remote, owed)
+    except PeerRefused:
+        if remote.proof is Proof.COMMITMENT:
+            raise
+        _read_back(site, study, remote, owed)
+
+
+def _request(
+    site: Site, study: StudyRecord, remote: RemoteAE, owed: Sequence[DeliveryRecord]
+) -> None:
+    """Write the transaction down, then ask; the answer may overtake us."""
+    now = site.clock()
+    wait = timedelta(seconds=site.settings.delivery.commitment_wait_seconds)
+    transaction = derive_uid(
+        "commitment",
+        study.study_instance_uid,
+        str(study.revision),
+        remote.name,
+        now.isoformat(),
+    )
+    with site.ledger.writing() as rows:
+        for row in owed:
+            rows.update_delivery(
+                row.id,
+                state=DeliveryState.STORED,
+                now=now,
+                transaction_uid=transaction,
+                not_before=now + wait,
+            )
+    references = [
+        InstanceReference(
+            sop_class_uid=row.sop_class_uid, sop_instance_uid=row.sop_instance_uid
+        )
+        for row in owed
+    ]
+    report = request_commitment(site.local, remote, references, transaction)
+    if report is not None:
+        take_report(site.ledger, site.clock, report)
+
+
+def _read_back(
+    site: Site, study: StudyRecord, remote: RemoteAE, owed: Sequence[DeliveryRecord]
+) -> None:
+    held = query.find_instances(site.local, remote, study.study_instance_uid)
+    now = site.clock()
+    with site.ledger.writing() as rows:
+        for row in owed:
+            if row.sop_instance_uid in held:
+                _mark_kept(rows, row, now, "read back by C-FIND")
+            else:
+                _mark_lost(rows, row, now, "not found by C-FIND")
+        entry = kinds.results_read_back(study.study_instance_uid, remote, owed, now)
+        rows.append_audit(entry)
+
+
+def _mark_all_kept(site: Site, owed: Sequence[DeliveryRecord], how: str) -> None:
+    with site.ledger.writing() as rows:
+        for row in owed:
+            _mark_kept(rows, row, site.clock(), how)
+
+
+def _mark_kept(rows: Writing, row: DeliveryRecord, now: datetime, how: str) -> None:
+    rows.update_delivery(
+        row.id, state=DeliveryState.COMMITTED, now=now, committed_how=how
+    )
+
+
+def _mark_lost(rows: Writing, row: DeliveryRecord, now: datetime, why: str) -> None:
+    """Return the result to the outbox: it is sent again."""
+    rows.update_delivery(row.id, state=DeliveryState.PENDING, now=now, detail=why)
+
+
+def _judge(
+    site: Site, study: StudyRecord, outbox: Sequence[DeliveryRecord], told: str
+) -> Outcome:
+    lost = [row for row in outbox if row.state is DeliveryState.PENDING]
+    if lost:
+        reason = f"{lost[0].destination}: {lost[0].detail}"
+        return Moved(event=Event.COMMITMENT_FAILED, reason=reason)
+    owed = [row for row in outbox if row.state is DeliveryState.STORED]
+    if not owed:
+        return Moved(event=Event.RESULTS_COMMITTED)
+    return _wait(site, study, owed, told)
+
+
+def _wait(
+    site: Site, study: StudyRecord, owed: Sequence[DeliveryRecord], told: str
+) -> Outcome:
+    now, wanted = site.clock(), site.settings.delivery
+    if now - study.changed_at > timedelta(days=wanted.give_up_days):
+        return Moved(event=Event.GAVE_UP, reason=f"no proof came: {told}")
+    if told:
+        pause = pause_before(
+            study.attempts, wanted.first_pause_seconds, wanted.max_pause_seconds
+        )
+        return Later(not_before=now + pause, reason=told, attempts=study.attempts + 1)
+    until = min((row.not_before for row in owed if row.not_before), default=now)
+    names = ", ".join(sorted({row.destination for row in owed}))
+    return Later(not_before=until, reason=f"waits for the commitment of {names}")

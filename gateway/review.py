@@ -1,0 +1,247 @@
+"""Results and decisions as shown to a person; the command line and pages use it.
+
+Speaks of studies by their UIDs and states. Texts given to the model (indication,
+prior report) stay out: they may name the patient.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import TextIO, TypeVar
+
+from pydantic import TypeAdapter
+
+from dicom_io.evidence import Evidence
+from gateway.audit import kinds
+from gateway.errors import IllegalMove, NoSuchStudy
+from gateway.ledger import (
+    AuditFilter,
+    AuditRecord,
+    DeliveryRecord,
+    Document,
+    InstanceRecord,
+    Ledger,
+    MoveRecord,
+    Reading,
+    ResultRecord,
+    StudyRecord,
+)
+from gateway.lifecycle import Event, State
+from model.engine import EngineIdentity
+from model.report import Flag, GroundedPhrase, GroundedReport, Task
+
+Kept = TypeVar("Kept")
+
+_EVIDENCE = TypeAdapter(Evidence)
+_REPORTS = TypeAdapter(tuple[GroundedReport, ...])
+_ENGINE = TypeAdapter(EngineIdentity)
+_RECORD = TypeAdapter(AuditRecord)
+
+EXPORT_PAGE = 500
+"""Audit records that are read at once for an export."""
+
+
+class Decision(StrEnum):
+    """What a person may decide about a study that stopped."""
+
+    RETRY = "retry"
+    """Read it again; where its results exist already, send them again."""
+    RELEASE = "release"
+    """Let the results of a held study leave."""
+    REJECT = "reject"
+    """Let no result leave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decider:
+    """Who decided, and why; both go into the audit."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledSlot:
+    """Which instance filled an input of the model, without the text itself."""
+
+    name: str
+    filled: bool
+    reason: str
+    sop_instance_uid: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownReport:
+    """What the model said for one task. Boxes are shares of the model's crop."""
+
+    task: Task
+    phrase: str | None
+    phrases: tuple[GroundedPhrase, ...]
+    flags: tuple[Flag, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyDetail:
+    """All that the ledger holds about the present revision of a study."""
+
+    study: StudyRecord
+    slots: tuple[FilledSlot, ...]
+    notes: tuple[str, ...]
+    reports: tuple[ShownReport, ...]
+    engine: EngineIdentity | None
+    instances: tuple[InstanceRecord, ...]
+    results: tuple[ResultRecord, ...]
+    deliveries: tuple[DeliveryRecord, ...]
+    moves: tuple[MoveRecord, ...]
+
+
+def study_detail(rows: Reading, study_instance_uid: str) -> StudyDetail:
+    """Return everything about one study; raise NoSuchStudy for an unknown UID."""
+    study = _known(rows, study_instance_uid)
+    evidence = _kept(rows, study, Document.EVIDENCE, _EVIDENCE.validate_json)
+    reports = _kept(rows, study, Document.REPORTS, _REPORTS.validate_json) or ()
+    return StudyDetail(
+        study=study,
+        slots=_slots(evidence) if evidence else (),
+        notes=evidence.notes if evidence else (),
+        reports=tuple(_shown(report) for report in reports),
+        engine=_kept(rows, study, Document.ENGINE, _ENGINE.validate_json),
+        instances=tuple(rows.instances(study_instance_uid)),
+        results=tuple(rows.results(study.id, study.revision)),
+        deliveries=tuple(rows.deliveries(study.id, study.revision)),
+        moves=tuple(rows.moves(study.id)),
+    )
+
+
+def event_of(state: State, decision: Decision, *, has_results: bool) -> Event:
+    """Return the event by which `decision` moves a study out of `state`; pure.
+
+    `has_results`: result objects of the present revision exist, so a retry sends
+    them again and does not ask the model. Raises IllegalMove where a person has
+    nothing to decide.
+    """
+    match decision, state:
+        case Decision.RETRY, State.PARKED if has_results:
+            return Event.SENDING_RETRIED
+        case Decision.RETRY, State.KEPT:
+            return Event.SENDING_RETRIED
+        case Decision.RETRY, State.PARKED | State.DECLINED:
+            return Event.RETRIED
+        case Decision.RELEASE, State.HELD:
+            return Event.RELEASED
+        case Decision.REJECT, State.HELD | State.PARKED:
+            return Event.REJECTED
+        case _:
+            raise IllegalMove(f"a study that is {state} cannot be decided: {decision}")
+
+
+def decide(
+    ledger: Ledger,
+    study_instance_uid: str,
+    decision: Decision,
+    by: Decider,
+    now: datetime,
+) -> StudyRecord:
+    """Carry out a person's decision, with its audit record; return the study.
+
+    Raises NoSuchStudy, IllegalMove, and LostRace where the study moved meanwhile.
+    """
+    with ledger.writing() as rows:
+        study = _known(rows, study_instance_uid)
+        results = rows.results(study.id, study.revision)
+        event = event_of(study.state, decision, has_results=bool(results))
+        entry = kinds.study_decided(study_instance_uid, event, by.name, by.why, now)
+        reason = f"{decision} by {by.name}: {by.why}"
+        return rows.move(study, event, now, reason=reason, audit=[entry])
+
+
+def read_audit(
+    ledger: Ledger, wanted: AuditFilter, reader: str, now: datetime
+) -> list[AuditRecord]:
+    """Return audit records, and record that they were read (DCM 110101)."""
+    with ledger.writing() as rows:
+        found = rows.audit(wanted)
+        rows.append_audit(kinds.audit_used(reader, _describe(wanted), now))
+    return found
+
+
+def export_audit(
+    ledger: Ledger, wanted: AuditFilter, reader: str, now: datetime, out: TextIO
+) -> int:
+    """Write every matching record as a line of JSON; return how many.
+
+    The limit of `wanted` does not count. That the log was read is recorded
+    before, so it is the last record that an unfiltered export holds.
+    """
+    with ledger.writing() as rows:
+        last = rows.append_audit(
+            kinds.audit_used(reader, f"export: {_describe(wanted)}", now)
+        )
+    written = 0
+    for record in _pages(ledger, wanted, last):
+        out.write(_RECORD.dump_json(record).decode() + "\n")
+        written += 1
+    return written
+
+
+def _pages(ledger: Ledger, wanted: AuditFilter, last: int) -> Iterator[AuditRecord]:
+    """Yield the records up to sequence `last`, a page a snapshot."""
+    page = replace(wanted, limit=EXPORT_PAGE)
+    while True:
+        with ledger.reading() as rows:
+            found = rows.audit(page)
+        yield from (record for record in found if record.sequence <= last)
+        if len(found) < EXPORT_PAGE or found[-1].sequence >= last:
+            return
+        page = replace(page, after_sequence=found[-1].sequence)
+
+
+def _describe(wanted: AuditFilter) -> str:
+    named = {
+        "study": wanted.study_instance_uid,
+        "event": wanted.event,
+        "outcome": wanted.outcome,
+        "since": wanted.since and wanted.since.isoformat(),
+        "until": wanted.until and wanted.until.isoformat(),
+        "after": wanted.after_sequence or None,
+    }
+    asked = [f"{name} {value}" for name, value in named.items() if value is not None]
+    return ", ".join(asked) or "all records"
+
+
+def _known(rows: Reading, study_instance_uid: str) -> StudyRecord:
+    study = rows.study(study_instance_uid)
+    if study is None:
+        raise NoSuchStudy(
+            f"no study {study_instance_uid[:64]!r}; `study list` shows what is known"
+        )
+    return study
+
+
+def _kept(
+    rows: Reading, study: StudyRecord, document: Document, parse: Callable[[str], Kept]
+) -> Kept | None:
+    body = rows.document(study.id, study.revision, document)
+    return None if body is None else parse(body)
+
+
+def _slots(evidence: Evidence) -> tuple[FilledSlot, ...]:
+    return tuple(
+        FilledSlot(
+            name=slot.name,
+            filled=slot.filled,
+            reason=slot.reason,
+            sop_instance_uid=slot.instance.sop_instance_uid if slot.instance else None,
+        )
+        for slot in evidence.slots
+    )
+
+
+def _shown(report: GroundedReport) -> ShownReport:
+    return ShownReport(
+        task=report.task,
+        phrase=report.phrase,
+        phrases=report.phrases,
+        flags=report.flags,
+    )

@@ -1,0 +1,39 @@
+"""What a stage works with: the ledger, the spool, the engine, peers and rules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from config.settings import Settings
+from dicom_io.ae import LocalAE, RemoteAE
+from gateway.ledger import Ledger
+from gateway.priors import PriorSource
+from gateway.spool import Spool
+from model.engine import ReportEngine
+
+Clock = Callable[[], datetime]
+"""Returns the present moment, aware, UTC."""
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One installation at work.
+
+    `priors` is None where nobody is asked for earlier studies. `device_uid` is
+    this installation's own UID, the device observer of every SR (TID 1004).
+    """
+
+    settings: Settings
+    ledger: Ledger
+    spool: Spool
+    engine: ReportEngine
+    local: LocalAE
+    priors: PriorSource | None
+    destinations: tuple[RemoteAE, ...]
+    device_uid: str
+    clock: Clock = utc_now

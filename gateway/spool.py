@@ -1,0 +1,263 @@
+"""Durable files: temporary, fsync, rename, fsync of the folder.
+
+A file is named by this module alone (a random token, or the hash of what it
+holds), so no byte from the network is ever part of a path. Once `commit` or
+`keep` has returned, the file outlives a power cut.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from gateway.errors import OutOfSpace, SpoolFailure
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+class Shelf(StrEnum):
+    """The folders of the spool that hold durable files."""
+
+    INSTANCES = "instances"
+    RESULTS = "results"
+    QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    """What a comparison of spool and ledger found; names are sorted.
+
+    `unfinished` counts temporary files, which are deleted: nobody was told that
+    they are here. `orphans` are durable files that no row names: received and
+    never answered for, or purged. They are left for the caller to decide, for with
+    a ledger restored from a back-up they may be what a sender was promised.
+    `missing` are files that the ledger knows and the spool lacks.
+    """
+
+    unfinished: int
+    orphans: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+class SpoolFile:
+    """A file on its way into the spool; made by `Spool.begin`.
+
+    Every method raises OutOfSpace or SpoolFailure where the disk refuses; the
+    file is then to be discarded, and nothing was made durable.
+    """
+
+    def __init__(self, part: Path, shelve: Callable[[Path, Shelf], str]) -> None:
+        self._part = part
+        self._shelve = shelve
+        self._digest = hashlib.sha256()
+        self._size = 0
+        with _disk_failures():
+            self._descriptor: int | None = os.open(part, _NEW_FILE, 0o600)
+
+    @property
+    def size(self) -> int:
+        """Bytes given to `write`; the header does not count."""
+        return self._size
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the bytes given to `write`."""
+        return self._digest.hexdigest()
+
+    def header(self, data: bytes) -> None:
+        """Append bytes of our own: preamble and file meta information."""
+        with _disk_failures():
+            _write_all(self._open_descriptor(), data)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes as they were received."""
+        self.header(bytes(data))
+        self._digest.update(data)
+        self._size += len(data)
+
+    def commit(self, shelf: Shelf) -> str:
+        """Make the file durable; return its name, relative to the spool.
+
+        After an error of fsync the kernel may have dropped the bytes and a second
+        fsync may still succeed, so the file is discarded, never synced again.
+        """
+        descriptor = self._open_descriptor()
+        try:
+            with _disk_failures():
+                os.fsync(descriptor)
+                self._close()
+                return self._shelve(self._part, shelf)
+        except SpoolFailure:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Delete what was written; a file that is gone is no error."""
+        with suppress(OSError):
+            self._close()
+        with suppress(OSError):
+            self._part.unlink()
+
+    def _open_descriptor(self) -> int:
+        if self._descriptor is None:
+            raise SpoolFailure(f"{self._part.name} is closed")
+        return self._descriptor
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+class Spool:
+    """A folder of durable files, shared by all threads and processes.
+
+    root : made where it is missing, for this user only.
+    reserve_bytes : below this much free space nothing new is begun, so that what
+    is here already can be finished.
+    """
+
+    def __init__(self, root: Path, *, reserve_bytes: int) -> None:
+        self._root = root
+        self._reserve_bytes = reserve_bytes
+        self._incoming = root / "incoming"
+        self._durable_folders: set[Path] = set()
+        self._making_folders = threading.Lock()
+        with _disk_failures():
+            for folder in (self._incoming, *(root / shelf for shelf in Shelf)):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _fsync_folder(root)
+            _fsync_folder(root.parent)
+
+    def begin(self) -> SpoolFile:
+        """Open a new file; raises OutOfSpace under the reserve."""
+        free = self.free_bytes()
+        if free < self._reserve_bytes:
+            raise OutOfSpace(
+                f"the spool has {free} bytes free and a reserve of "
+                f"{self._reserve_bytes}: make room on {self._root}"
+            )
+        return self._part_file(self._shelve_by_token)
+
+    def keep(self, shelf: Shelf, data: bytes) -> str:
+        """Make a small object durable; return its name, relative to the spool.
+
+        The name is the hash of the bytes, so a repeated call changes nothing. The
+        reserve does not hold it back: it is there to finish studies.
+        """
+        name = hashlib.sha256(data).hexdigest()
+        part = self._part_file(lambda path, where: self._shelve(path, where, name))
+        try:
+            part.write(data)
+            return part.commit(shelf)
+        finally:
+            part.discard()
+
+    def path(self, file_name: str) -> Path:
+        """Return where a file lies whose name came from this spool."""
+        return self._root / file_name
+
+    def remove(self, file_names: Iterable[str]) -> None:
+        """Delete files; those that are gone already are no error."""
+        with _disk_failures():
+            for file_name in file_names:
+                self.path(file_name).unlink(missing_ok=True)
+
+    def free_bytes(self) -> int:
+        """Return the space that this user may still fill."""
+        with _disk_failures():
+            return shutil.disk_usage(self._root).free
+
+    def reconcile(
+        self, known: Collection[str], before: datetime | None = None
+    ) -> Reconciliation:
+        """Delete unfinished files and compare the rest with the ledger's `known`.
+
+        Files changed at or after `before` are left out: another process may be at
+        work on them. None: nobody is, as when the gateway starts.
+        """
+        with _disk_failures():
+            unfinished = list(_settled(self._incoming, before))
+            for part in unfinished:
+                part.unlink(missing_ok=True)
+            held = {
+                path.relative_to(self._root).as_posix()
+                for shelf in Shelf
+                for path in _settled(self._root / shelf, before)
+            }
+            missing = [name for name in known if not self.path(name).is_file()]
+        return Reconciliation(
+            unfinished=len(unfinished),
+            orphans=tuple(sorted(held - set(known))),
+            missing=tuple(sorted(missing)),
+        )
+
+    def _part_file(self, shelve: Callable[[Path, Shelf], str]) -> SpoolFile:
+        part = self._incoming / f"{secrets.token_hex(16)}.part"
+        return SpoolFile(part, shelve)
+
+    def _shelve_by_token(self, part: Path, shelf: Shelf) -> str:
+        return self._shelve(part, shelf, secrets.token_hex(16))
+
+    def _shelve(self, part: Path, shelf: Shelf, name: str) -> str:
+        """Move a synced file to its place, two folders deep, and sync the folder."""
+        # 4096 folders: few entries in each, and soon all of them known as durable.
+        place = self._root / shelf / name[:1] / name[1:3] / name
+        self._make_durable_folder(place.parent)
+        part.rename(place)
+        # Where this fails the file stays, for a name by hash may be known already;
+        # `reconcile` removes it where it is not.
+        _fsync_folder(place.parent)
+        return place.relative_to(self._root).as_posix()
+
+    def _make_durable_folder(self, folder: Path) -> None:
+        # Synced once by each process, also where it exists: another one may have
+        # made it and not have synced it yet.
+        with self._making_folders:
+            if folder in self._durable_folders:
+                return
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _fsync_folder(folder.parent)
+            _fsync_folder(folder.parent.parent)
+            self._durable_folders.add(folder)
+
+
+@contextmanager
+def _disk_failures() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = OutOfSpace if error.errno in _NO_SPACE else SpoolFailure
+        raise kind(f"the spool failed: {error}") from error
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _settled(folder: Path, before: datetime | None) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # another process was faster
+            if not path.is_file():
+                continue
+            if before is None or path.stat().st_mtime < before.timestamp():
+                yield path

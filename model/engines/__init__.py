@@ -1,0 +1,1 @@
+"""The report engines. Each keeps the careful rules above the faithful model."""

@@ -1,0 +1,117 @@
+"""SIGKILL of `serve` right after each state, then a restart: one result set."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dicom_io.ae import AETitle, RemoteAE
+from dicom_io.archive import Archive, open_archive
+from dicom_io.product import PRODUCT_NAME
+from dicom_io.send import store_instances
+from gateway.failpoints import VARIABLE
+from gateway.ledger import Ledger, StudyRecord
+from gateway.lifecycle import State
+from tests.data.phantoms import Phantom, phantom_files
+from tests.data.sites import MODALITY, archive_peer, toml_of, wait_until
+
+pytestmark = pytest.mark.slow
+
+KILLED_AT = [
+    State.RECEIVING,
+    State.COMPLETE,
+    State.SELECTED,
+    State.GATHERED,
+    State.REPORTED,
+    State.ENCODED,
+    State.STORED,
+    State.COMMITTED,
+]
+
+
+@contextmanager
+def serving(config: Path, kill_at: State | None) -> Iterator[subprocess.Popen[str]]:
+    environment = dict(os.environ)
+    environment.pop(VARIABLE, None)
+    if kill_at is not None:
+        environment[VARIABLE] = f"state:{kill_at}"
+    command = [sys.executable, "-m", "gateway.cli", "--config", str(config), "serve"]
+    process = subprocess.Popen(
+        [*command, "--json"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def port_of(process: subprocess.Popen[str]) -> int:
+    """Read the line that `serve --json` prints once its port is open."""
+    assert process.stdout is not None
+    return int(json.loads(process.stdout.readline())["port"])
+
+
+def send(port: int, phantom: Phantom) -> bool:
+    remote = RemoteAE(
+        name="gateway", title=AETitle("MAIRA_GW"), host="127.0.0.1", port=port
+    )
+    outcomes = store_instances(MODALITY, remote, phantom.current)
+    return all(outcome.verdict.is_stored for outcome in outcomes)
+
+
+def study_of(ledger: Path, phantom: Phantom) -> StudyRecord | None:
+    opened = Ledger.open(f"sqlite:///{ledger}")
+    try:
+        with opened.reading() as rows:
+            return rows.study(phantom.study_instance_uid)
+    finally:
+        opened.close()
+
+
+def own_results(archive: Archive) -> list[str]:
+    return [
+        held.sop_class_uid
+        for held in archive.instances()
+        if held.model_name == PRODUCT_NAME
+    ]
+
+
+@pytest.mark.parametrize("state", KILLED_AT, ids=str)
+def test_a_killed_gateway_finishes_the_study_once_after_its_restart(
+    state: State, tmp_path: Path
+) -> None:
+    phantom = phantom_files(tmp_path / "phantom", seed=11)
+    with open_archive(tmp_path / "archive", "ARCHIVE") as archive:
+        for path in phantom.prior:
+            archive.put(path)
+        config = tmp_path / "site.toml"
+        peer = archive_peer("ARCHIVE", archive.port)
+        config.write_text(toml_of(tmp_path / "data", peer), "utf-8")
+        with serving(config, state) as killed:
+            send(port_of(killed), phantom)
+            assert killed.wait(timeout=120) == -signal.SIGKILL
+        with serving(config, None) as restarted:
+            port = port_of(restarted)
+            wait_until(lambda: send(port, phantom) or None, 30, lambda: "not stored")
+            study = wait_until(
+                lambda: committed(tmp_path / "data" / "ledger.sqlite", phantom),
+                120,
+                lambda: study_of(tmp_path / "data" / "ledger.sqlite", phantom),
+            )
+        assert study.revision == 1
+        results = own_results(archive)
+        assert len(results) == len(set(results)) == 3
+
+
+def committed(ledger: Path, phantom: Phantom) -> StudyRecord | None:
+    study = study_of(ledger, phantom)
+    return study if study and study.state is State.COMMITTED else None

@@ -1,0 +1,151 @@
+"""Other people's programs on loopback: DCMTK and Orthanc, and the films they send."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+from urllib.request import urlopen
+
+import pytest
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_START_SECONDS = 30.0
+_POLL_SECONDS = 0.05
+
+
+def require_peer(name: str) -> str:
+    """Return the program's path; skip where it is absent, fail where it must not be."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    return found or _absent(f"{name} is not installed")
+
+
+def require_data(folder: str = "dicom") -> Path:
+    """Return a folder of the shared radiographs, which MAIRA_DATA may name."""
+    default = _REPOSITORY.parent / "shared" / "data"
+    path = Path(os.environ.get("MAIRA_DATA", default)) / folder
+    return path if path.is_dir() else _absent(f"{path} does not exist")
+
+
+def _absent(reason: str) -> NoReturn:
+    if os.environ.get("REQUIRE_PEERS") == "1":
+        pytest.fail(f"REQUIRE_PEERS=1, but {reason}")
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run_peer(name: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run a DCMTK program to its end."""
+    command = [require_peer(name), *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Poll until `condition` holds; fail when it does not within `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"not within {seconds} s: {what}")
+        time.sleep(_POLL_SECONDS)
+
+
+def answers_tcp(port: int) -> bool:
+    """Whether somebody accepts connections on `port`."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _process(command: list[str], ready: Callable[[], bool]) -> Iterator[None]:
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        until(ready, _START_SECONDS, f"{command[0]} is up")
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=_START_SECONDS)
+
+
+@contextmanager
+def storescp(folder: Path, *options: str) -> Iterator[int]:
+    """Run DCMTK's storage SCP on `folder`; yields its port."""
+    port = free_port()
+    command = [require_peer("storescp"), *options, "-od", str(folder), str(port)]
+    with _process(command, lambda: answers_tcp(port)):
+        yield port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orthanc:
+    """A running Orthanc."""
+
+    title: str
+    port: int
+    http_port: int
+
+    def get(self, path: str) -> object:
+        """Read a REST resource as JSON."""
+        url = f"http://127.0.0.1:{self.http_port}{path}"
+        with urlopen(url, timeout=10) as answer:
+            return json.load(answer)
+
+    def content(self, path: str) -> bytes:
+        """Read a REST resource as bytes."""
+        url = f"http://127.0.0.1:{self.http_port}{path}"
+        with urlopen(url, timeout=10) as answer:
+            return bytes(answer.read())
+
+    def is_up(self) -> bool:
+        """Whether both of its ports answer."""
+        with suppress(OSError):
+            self.get("/system")
+            return answers_tcp(self.port)
+        return False
+
+
+@contextmanager
+def orthanc(folder: Path, modalities: Mapping[str, int]) -> Iterator[Orthanc]:
+    """Run an empty Orthanc that knows `modalities`, AE titles and loopback ports."""
+    peer = Orthanc(title="ORTHANC", port=free_port(), http_port=free_port())
+    settings = {
+        "StorageDirectory": str(folder / "storage"),
+        "IndexDirectory": str(folder / "index"),
+        "HttpPort": peer.http_port,
+        "DicomPort": peer.port,
+        "DicomAet": peer.title,
+        "DicomCheckCalledAet": True,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "DicomModalities": {
+            title: {
+                "AET": title,
+                "Host": "127.0.0.1",
+                "Port": port,
+                "AllowStorageCommitment": True,
+            }
+            for title, port in modalities.items()
+        },
+    }
+    file = folder / "orthanc.json"
+    file.write_text(json.dumps(settings))
+    with _process([require_peer("Orthanc"), str(file)], peer.is_up):
+        yield peer

@@ -1,0 +1,110 @@
+"""Gateways with a folder, peers and an engine of their own, for the tests."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TypeVar
+
+from config.load import Table, load_settings, merge
+from config.settings import Settings
+from dicom_io.ae import AETitle, LocalAE, RemoteAE
+from gateway.ledger import DeliveryRecord, StudyRecord
+from gateway.lifecycle import State
+from gateway.serve import Gateway, open_site
+from gateway.site import Site
+from model.engine import ReportEngine
+
+Found = TypeVar("Found")
+
+MODALITY = LocalAE(title=AETitle("MODALITY"), host="127.0.0.1", port=0)
+
+
+def site_settings(folder: Path, overrides: Table | None = None) -> Settings:
+    """Return settings on loopback with short waits and one known modality."""
+    quick: Table = {
+        "storage": {"folder": str(folder), "reserve_bytes": 0},
+        "listener": {"host": "127.0.0.1", "port": 0},
+        "completeness": {"quiet_seconds": 0.5, "max_wait_seconds": 5.0},
+        "prior": {"attempts": 2, "pause_seconds": 0.1},
+        "identity": {"issuer": "accept"},
+        "work": {"first_pause_seconds": 0.1, "max_pause_seconds": 0.5},
+        "delivery": {
+            "first_pause_seconds": 0.1,
+            "max_pause_seconds": 0.5,
+            "commitment_wait_seconds": 5.0,
+        },
+        "peers": {"modality": {"title": "MODALITY", "host": "127.0.0.1", "port": 1}},
+    }
+    return load_settings(None, merge(quick, overrides or {}))
+
+
+def archive_peer(title: str, port: int, **more: str | float | bool) -> Table:
+    """Return overrides in which one peer is archive and destination."""
+    peer: Table = {"title": title, "host": "127.0.0.1", "port": port, **more}
+    return {
+        "peers": {"archive": peer},
+        "archive": {"peer": "archive"},
+        "results": {"destinations": ["archive"]},
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A gateway at work, as a test sees it."""
+
+    gateway: Gateway
+
+    @property
+    def site(self) -> Site:
+        return self.gateway.site
+
+    @property
+    def remote(self) -> RemoteAE:
+        """The gateway as the modality addresses it."""
+        return RemoteAE(
+            name="gateway",
+            title=self.site.local.title,
+            host="127.0.0.1",
+            port=self.gateway.port,
+        )
+
+    def study(self, study_instance_uid: str) -> StudyRecord | None:
+        with self.site.ledger.reading() as rows:
+            return rows.study(study_instance_uid)
+
+    def deliveries(self, study: StudyRecord) -> list[DeliveryRecord]:
+        with self.site.ledger.reading() as rows:
+            return rows.deliveries(study.id, study.revision)
+
+    def wait_for(
+        self, study_instance_uid: str, *states: State, seconds: float = 60.0
+    ) -> StudyRecord:
+        """Return the study once it is in one of `states`."""
+
+        def reached() -> StudyRecord | None:
+            study = self.study(study_instance_uid)
+            return study if study and study.state in states else None
+
+        return wait_until(reached, seconds, lambda: self.study(study_instance_uid))
+
+
+def wait_until(
+    probe: Callable[[], Found | None], seconds: float, show: Callable[[], object]
+) -> Found:
+    """Return what `probe` finds within `seconds`; fail with what `show` says."""
+    deadline = monotonic() + seconds
+    while (found := probe()) is None:
+        assert monotonic() < deadline, f"not reached in {seconds} s: {show()}"
+        sleep(0.02)
+    return found
+
+
+@contextmanager
+def running_gateway(
+    settings: Settings, engine: ReportEngine | None = None
+) -> Iterator[Running]:
+    """Run a gateway in this process."""
+    with Gateway(open_site(settings, engine)) as gateway:
+        yield Running(gateway=gateway)

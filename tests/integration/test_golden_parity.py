@@ -1,0 +1,99 @@
+"""Golden answers of the official code, through the product's own code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.maira2.configuration import parse_config, read_json
+from model.maira2.modeling import Attention
+from model.maira2.parity import ParityResult, run_parity
+from model.maira2.weights import official_name, skeleton
+
+ROOT = Path(__file__).parents[2]
+DEFAULT = ROOT.parent / "shared" / "golden" / "maira2"
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+LARGEST = """
+import sys
+from pathlib import Path
+from model.maira2.parity import run_parity
+result = run_parity(Path(sys.argv[1]))
+print(max(d.found for case in result.cases for d in case.differences))
+sys.exit(not result.exact)
+"""
+
+pytestmark = pytest.mark.golden
+
+
+@pytest.fixture(scope="module")
+def golden() -> Path:
+    folder = Path(os.environ.get("MAIRA_GOLDEN", DEFAULT))
+    if not (folder / "checkpoint").is_dir():
+        reason = f"no golden folder at {folder}; set MAIRA_GOLDEN"
+        if os.environ.get("REQUIRE_PEERS") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+def differences(result: ParityResult) -> list[str]:
+    return [
+        f"{case.name}: {difference.quantity} {difference.found}"
+        for case in result.cases
+        for difference in case.differences
+        if not difference.exact
+    ]
+
+
+def test_the_folder_holds_cases_of_every_kind(golden: Path) -> None:
+    assert len(list(golden.glob("cases/*/case.json"))) >= 1
+    for name in ("decode_cases", "adjust_box_cases", "tokenizer_cases"):
+        assert json.loads((golden / f"{name}.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attention", list(Attention))
+def test_every_golden_case_is_reproduced(golden: Path, attention: Attention) -> None:
+    result = run_parity(golden, attention)
+    assert differences(result) == []
+    assert result.exact
+
+
+@pytest.mark.slow
+def test_features_and_logits_agree_closely_with_avx2_instructions(
+    golden: Path,
+) -> None:
+    """The golden machine had no wider ones; its rounding is then repeated."""
+    done = subprocess.run(
+        [sys.executable, "-c", LARGEST, str(golden)],
+        env=os.environ | AVX2 | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert float(done.stdout) <= 1e-4
+
+
+def test_a_full_size_model_has_the_official_tensors(golden: Path) -> None:
+    published = read_json(golden / "full_size_state_dict_keys.json")
+    config = read_json(golden / "checkpoint" / "config.json")
+    text, vision = config["text_config"], config["vision_config"]
+    assert isinstance(text, dict)
+    assert isinstance(vision, dict)
+    text |= {
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+        "head_dim": 128,
+    }
+    vision |= {"hidden_size": 768, "num_attention_heads": 12}
+    model = skeleton(parse_config(config))
+    found = {official_name(k): list(v.shape) for k, v in model.state_dict().items()}
+    assert found == published
+    assert len(found) == 522

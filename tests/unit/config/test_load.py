@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+
+from config.errors import InvalidSettings
+from config.load import Table, load_settings, merge, show_settings
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "site.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_the_defaults_are_valid_by_themselves() -> None:
+    settings = load_settings()
+    assert settings.listener.title == "MAIRA_GW"
+    assert settings.listener.port == 11112
+    assert settings.destination_aes() == ()
+    assert settings.archive_ae() is None
+
+
+def test_a_site_file_changes_only_what_it_names(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, "[listener]\nport = 104\n"))
+    assert settings.listener.port == 104
+    assert settings.listener.title == "MAIRA_GW"
+
+
+def test_overrides_stand_over_the_site_file(tmp_path: Path) -> None:
+    site_file = write(tmp_path, "[listener]\nport = 104\n")
+    settings = load_settings(site_file, {"listener": {"port": 0}})
+    assert settings.listener.port == 0
+
+
+def test_an_unknown_key_is_named(tmp_path: Path) -> None:
+    site_file = write(tmp_path, "[listener]\nprot = 104\n")
+    with pytest.raises(InvalidSettings, match=r"^listener\.prot: is not a setting"):
+        load_settings(site_file)
+
+
+def test_an_unknown_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"^listner: is not a setting"):
+        load_settings(write(tmp_path, "[listner]\nport = 104\n"))
+
+
+def test_a_wrong_value_is_named_with_what_is_allowed(tmp_path: Path) -> None:
+    site_file = write(tmp_path, '[pictures]\nrendering = "nice"\n')
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(site_file)
+    line = str(caught.value)
+    assert line.startswith("pictures.rendering: ")
+    assert "'as-trained' or 'voi'" in line
+    assert "'nice'" in line
+
+
+def test_every_wrong_key_has_a_line_of_its_own(tmp_path: Path) -> None:
+    text = "[listener]\nport = 70000\nmax_associations = 0\n"
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(write(tmp_path, text))
+    keys = [line.split(":")[0] for line in str(caught.value).splitlines()]
+    assert keys == ["listener.port", "listener.max_associations"]
+
+
+def test_a_destination_must_be_a_peer(tmp_path: Path) -> None:
+    site_file = write(tmp_path, '[results]\ndestinations = ["pacs"]\n')
+    with pytest.raises(InvalidSettings, match=r"results\.destinations: 'pacs' is not"):
+        load_settings(site_file)
+
+
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
+    site_file = write(tmp_path, "[listener\n")
+    with pytest.raises(InvalidSettings, match=r"site\.toml: is not TOML"):
+        load_settings(site_file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"none\.toml: cannot be read"):
+        load_settings(tmp_path / "none.toml")
+
+
+def test_the_ledger_url_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MAIRA_GATEWAY_LEDGER_URL", "postgresql://gw:secret@db/maira")
+    settings = load_settings()
+    assert settings.ledger_url == "postgresql://gw:secret@db/maira"
+
+
+def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIRA_GATEWAY_LEDGER_URL", "postgresql://gw:s@cret@db/maira")
+    shown = show_settings(load_settings())
+    assert shown["ledger"] == {"url": "postgresql://gw:***@db/maira"}
+    assert "cret" not in repr(shown)
+
+
+def test_what_is_shown_is_a_valid_site_file() -> None:
+    settings = load_settings()
+    assert load_settings(None, show_settings(settings)) == settings
+
+
+def test_merging_keeps_the_keys_of_both_tables() -> None:
+    below: Table = {"a": {"x": 1, "y": 2}, "b": [1]}
+    above: Table = {"a": {"y": 3}, "b": [2]}
+    assert merge(below, above) == {"a": {"x": 1, "y": 3}, "b": [2]}
+    assert below == {"a": {"x": 1, "y": 2}, "b": [1]}

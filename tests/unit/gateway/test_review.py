@@ -1,0 +1,209 @@
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import IllegalMove, NoSuchStudy
+from gateway.ledger import AuditFilter, Ledger, ResultRecord
+from gateway.lifecycle import Event, State
+from gateway.review import (
+    Decider,
+    Decision,
+    decide,
+    event_of,
+    export_audit,
+    read_audit,
+    study_detail,
+)
+
+UID = "1.2.3"
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+ANNA = Decider(name="anna", why="looked at it")
+
+AUDIT_LOG_USED = "110101"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    yield opened
+    opened.close()
+
+
+def bring_to(ledger: Ledger, *events: Event) -> None:
+    with ledger.writing() as rows:
+        study = rows.open_study(UID, "MODALITY", NOW)
+        for event in events:
+            study = rows.move(study, event, NOW)
+
+
+def park_without_results(ledger: Ledger) -> None:
+    bring_to(ledger, Event.QUIET_PERIOD_ENDED, Event.GAVE_UP)
+
+
+def hold(ledger: Ledger) -> None:
+    bring_to(
+        ledger,
+        Event.QUIET_PERIOD_ENDED,
+        Event.VIEWS_CHOSEN,
+        Event.PRIOR_SETTLED,
+        Event.REPORT_HELD,
+    )
+
+
+def result_of(study_id: int) -> ResultRecord:
+    return ResultRecord(
+        study_id=study_id,
+        revision=1,
+        kind="narrative",
+        task="findings",
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.88.22",
+        sop_instance_uid="1.2.3.4",
+        series_instance_uid="1.2.3.5",
+        file_name="results/1.dcm",
+        send=True,
+        created_at=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "decision", "has_results", "event"),
+    [
+        (State.PARKED, Decision.RETRY, False, Event.RETRIED),
+        (State.PARKED, Decision.RETRY, True, Event.SENDING_RETRIED),
+        (State.KEPT, Decision.RETRY, True, Event.SENDING_RETRIED),
+        (State.DECLINED, Decision.RETRY, False, Event.RETRIED),
+        (State.HELD, Decision.RELEASE, False, Event.RELEASED),
+        (State.HELD, Decision.REJECT, False, Event.REJECTED),
+        (State.PARKED, Decision.REJECT, True, Event.REJECTED),
+    ],
+)
+def test_a_decision_is_an_event_of_the_lifecycle(
+    state: State,
+    decision: Decision,
+    has_results: bool,
+    event: Event,
+) -> None:
+    assert event_of(state, decision, has_results=has_results) is event
+
+
+@pytest.mark.parametrize(
+    ("state", "decision"),
+    [
+        (State.COMMITTED, Decision.RETRY),
+        (State.PARKED, Decision.RELEASE),
+        (State.DECLINED, Decision.REJECT),
+        (State.RECEIVING, Decision.RETRY),
+        (State.PURGED, Decision.RETRY),
+    ],
+)
+def test_where_nobody_waits_for_a_person_nothing_is_decided(
+    state: State, decision: Decision
+) -> None:
+    with pytest.raises(IllegalMove):
+        event_of(state, decision, has_results=True)
+
+
+def test_a_parked_study_without_results_is_read_again(ledger: Ledger) -> None:
+    park_without_results(ledger)
+    moved = decide(ledger, UID, Decision.RETRY, ANNA, NOW)
+    assert moved.state is State.COMPLETE
+
+
+def test_a_parked_study_with_results_is_sent_again(ledger: Ledger) -> None:
+    park_without_results(ledger)
+    with ledger.writing() as rows:
+        study = rows.study(UID)
+        assert study is not None
+        rows.add_results([result_of(study.id)])
+    assert decide(ledger, UID, Decision.RETRY, ANNA, NOW).state is State.ENCODED
+
+
+def test_a_held_study_is_released_to_be_encoded(ledger: Ledger) -> None:
+    hold(ledger)
+    assert decide(ledger, UID, Decision.RELEASE, ANNA, NOW).state is State.REPORTED
+
+
+def test_a_decision_is_audited_with_who_and_why(ledger: Ledger) -> None:
+    hold(ledger)
+    decide(ledger, UID, Decision.REJECT, ANNA, NOW)
+    with ledger.reading() as rows:
+        (record,) = rows.audit(AuditFilter(study_instance_uid=UID))
+        moves = rows.moves(rows.studies()[0].id)
+    assert record.user == "anna"
+    assert "looked at it" in (record.detail or "")
+    assert moves[-1].to_state is State.REJECTED
+    assert moves[-1].reason == "reject by anna: looked at it"
+
+
+def test_a_refused_decision_changes_nothing_and_is_not_audited(
+    ledger: Ledger,
+) -> None:
+    hold(ledger)
+    with pytest.raises(IllegalMove):
+        decide(ledger, UID, Decision.RETRY, ANNA, NOW)
+    with ledger.reading() as rows:
+        study = rows.study(UID)
+        assert rows.audit(AuditFilter()) == []
+    assert study is not None
+    assert study.state is State.HELD
+
+
+def test_a_decision_about_an_unknown_study_names_it(ledger: Ledger) -> None:
+    with pytest.raises(NoSuchStudy, match=r"9\.9"):
+        decide(ledger, "9.9", Decision.RETRY, ANNA, NOW)
+
+
+def test_the_detail_of_a_young_study_has_its_life_and_no_report(
+    ledger: Ledger,
+) -> None:
+    park_without_results(ledger)
+    with ledger.reading() as rows:
+        detail = study_detail(rows, UID)
+    assert [move.to_state for move in detail.moves] == [
+        State.RECEIVING,
+        State.COMPLETE,
+        State.PARKED,
+    ]
+    assert detail.reports == ()
+    assert detail.engine is None
+    assert detail.slots == ()
+
+
+def test_reading_the_audit_log_is_itself_recorded(ledger: Ledger) -> None:
+    assert read_audit(ledger, AuditFilter(), "anna", NOW) == []
+    (record,) = read_audit(ledger, AuditFilter(), "bert", NOW)
+    assert (record.event, record.user) == (AUDIT_LOG_USED, "anna")
+
+
+def test_the_record_of_a_search_says_what_was_asked(ledger: Ledger) -> None:
+    wanted = AuditFilter(study_instance_uid=UID, since=NOW - timedelta(days=1))
+    read_audit(ledger, wanted, "anna", NOW)
+    with ledger.reading() as rows:
+        (record,) = rows.audit(AuditFilter())
+    assert record.detail == "study 1.2.3, since 2026-03-03T12:00:00+00:00"
+
+
+def test_an_export_holds_every_record_beyond_one_page(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.review.EXPORT_PAGE", 2)
+    for _ in range(4):
+        read_audit(ledger, AuditFilter(), "anna", NOW)
+    out = io.StringIO()
+    assert export_audit(ledger, AuditFilter(), "bert", NOW, out) == 5
+    records = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [record["sequence"] for record in records] == [1, 2, 3, 4, 5]
+    assert records[-1]["user"] == "bert"
+
+
+def test_an_export_ignores_the_limit_but_not_the_conditions(ledger: Ledger) -> None:
+    hold(ledger)
+    decide(ledger, UID, Decision.REJECT, ANNA, NOW)
+    read_audit(ledger, AuditFilter(), "bert", NOW)
+    out = io.StringIO()
+    wanted = AuditFilter(study_instance_uid=UID, limit=1)
+    assert export_audit(ledger, wanted, "bert", NOW, out) == 1
