@@ -20,7 +20,7 @@ from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import P_DATA
 
-from dicom_io.errors import DicomError, Unreadable
+from dicom_io.errors import DicomError
 from dicom_io.guard import MALFORMED
 from dicom_io.sink import Incoming
 from dicom_io.status import Status
@@ -69,7 +69,7 @@ def _status_of(error: Exception) -> Status:
     match error:
         case OSError() | MemoryError():
             return Status.OUT_OF_RESOURCES
-        case Unreadable() | DicomError():
+        case DicomError():
             return Status.CANNOT_UNDERSTAND
         case _:
             return Status.PROCESSING_FAILURE

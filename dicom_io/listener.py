@@ -17,7 +17,7 @@ from dicom_io.contexts import listener_contexts
 from dicom_io.errors import ListenerFailure
 from dicom_io.guard import Limits
 from dicom_io.product import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_io.server import Door, GuardedServer
+from dicom_io.server import WAITING_CONNECTIONS, Door, GuardedServer
 from dicom_io.session import (
     AssociationFacts,
     ClassCount,
@@ -40,9 +40,6 @@ __all__ = [
 ]
 
 _POLL_SECONDS = 0.02
-
-_WAITING_CONNECTIONS = 64
-"""Connections without an association that are held beside the associations."""
 
 
 class Listener:
@@ -117,14 +114,14 @@ def _bound(node: Node) -> GuardedServer:
 def _entity(local: LocalAE) -> AE:
     """Describe us to pynetdicom.
 
-    `judge` bounds the associations; the number here bounds all connections, so that
-    those which never ask for an association take no place from those that do.
+    `judge` bounds the associations and the server those who wait for one; the number
+    here bounds all connections, those that are just ending too.
     """
     ae = AE(local.title)
     ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.maximum_pdu_size = local.max_pdu_bytes
-    ae.maximum_associations = local.max_associations + _WAITING_CONNECTIONS
+    ae.maximum_associations = local.max_associations + 2 * WAITING_CONNECTIONS
     ae.acse_timeout = local.pdu_deadline_seconds
     ae.dimse_timeout = local.idle_seconds
     ae.network_timeout = local.idle_seconds

@@ -7,6 +7,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 
 from dicom_io.errors import Unreadable
+from dicom_io.header import read_instance
 from dicom_io.part10 import part10_header
 from dicom_io.sink import Sink, StoreFacts
 from dicom_io.status import Status
@@ -37,23 +38,26 @@ def deliver_file(path: Path, sink: Sink, title: str) -> Status:
 
 
 def _facts(path: Path, title: str) -> tuple[StoreFacts, int]:
-    """Return what the file meta says, and the offset of the data set."""
-    meta = _meta(path)
-    try:
-        facts = StoreFacts(
-            association_id="file",
-            calling_title=title,
-            called_title=title,
-            peer_address="",
-            peer=None,
-            sop_class_uid=str(meta.MediaStorageSOPClassUID),
-            sop_instance_uid=str(meta.MediaStorageSOPInstanceUID),
-            transfer_syntax_uid=str(meta.TransferSyntaxUID),
-            move_originator=None,
-        )
-        length = int(meta.FileMetaInformationGroupLength)
-    except AttributeError as error:
-        raise Unreadable(f"{path.name}: the file meta lacks {error.name}") from error
+    """Return what a sender would announce, and the offset of the data set.
+
+    The UIDs are those of the data set, as a sender would take them; file meta that
+    says otherwise is common in files by hand and harms nobody.
+    """
+    header, meta = read_instance(path), _meta(path)
+    facts = StoreFacts(
+        association_id="file",
+        calling_title=title,
+        called_title=title,
+        peer_address="",
+        peer=None,
+        sop_class_uid=header.sop_class_uid,
+        sop_instance_uid=header.sop_instance_uid,
+        transfer_syntax_uid=header.transfer_syntax_uid,
+        move_originator=None,
+    )
+    if "FileMetaInformationGroupLength" not in meta:
+        raise Unreadable(f"{path.name}: the file meta has no group length")
+    length = int(meta.FileMetaInformationGroupLength)
     return facts, _PREFIX_BYTES + _GROUP_LENGTH_BYTES + length
 
 

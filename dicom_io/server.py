@@ -11,13 +11,13 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from socket import socket
+from socket import SHUT_RDWR, socket
 from socketserver import BaseServer
 from threading import Lock
 
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
@@ -25,6 +25,10 @@ from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 from dicom_io.guard import GuardedSocket, GuardedStateMachine, Limits
 
 LOGGER = logging.getLogger(__name__)
+
+WAITING_CONNECTIONS = 64
+"""Connections without an association that are held beside the associations. One
+more, and the oldest of them is closed: slow peers cannot shut others out."""
 
 _POLL_SECONDS = 0.1
 _COLLECT_SECONDS = 30.0
@@ -59,7 +63,7 @@ class GuardedServer(ThreadedAssociationServer):
         door: Door,
     ) -> None:
         self.door = door
-        self._handlers_open: set[GuardedHandler] = set()
+        self._open: set[GuardedHandler] = set()
         self._waiting: dict[GuardedHandler, None] = {}
         self._collect_at = time.monotonic() + _COLLECT_SECONDS
         self._lock = Lock()
@@ -80,8 +84,8 @@ class GuardedServer(ThreadedAssociationServer):
         request: object,  # noqa: ARG002 - the signature of socketserver
         client_address: object,
     ) -> bool:
-        """Turn connections away that would be more than can be served."""
-        if len(self._handlers_open) < self.ae.maximum_associations:
+        """Turn connections away that would be more than can be held at all."""
+        if len(self._open) < self.ae.maximum_associations:
             return True
         LOGGER.warning("connection from %r turned away: no room", client_address)
         return False
@@ -95,7 +99,7 @@ class GuardedServer(ThreadedAssociationServer):
     def arrived(self, handler: "GuardedHandler") -> None:
         """Count a connection; the one that has waited longest makes room for it."""
         with self._lock:
-            self._handlers_open.add(handler)
+            self._open.add(handler)
             self._waiting[handler] = None
             crowded = len(self._waiting) > WAITING_CONNECTIONS
             oldest = next(iter(self._waiting)) if crowded else None
@@ -112,7 +116,7 @@ class GuardedServer(ThreadedAssociationServer):
         """Note that a connection has ended."""
         self.admitted(handler)
         with self._lock:
-            self._handlers_open.discard(handler)
+            self._open.discard(handler)
 
     def service_actions(self) -> None:
         """Collect what ended associations leave in cycles, twice a minute."""
@@ -138,12 +142,18 @@ class GuardedHandler(RequestHandler):
 
     def handle(self) -> None:
         """Shake hands, then run the association until its threads have ended."""
-        self.server.count(+1)
+        self.server.arrived(self)
         try:
             self._serve()
         finally:
             self.server.shutdown_request(self.request)
-            self.server.count(-1)
+            self.server.left(self)
+
+    def evict(self) -> None:
+        """Close the connection from outside; its own thread then ends it."""
+        LOGGER.warning("connection from %r made room", self.client_address)
+        with suppress(OSError):
+            self.request.shutdown(SHUT_RDWR)
 
     def _serve(self) -> None:
         door, address = self.server.door, str(self.client_address[0])
@@ -153,6 +163,7 @@ class GuardedHandler(RequestHandler):
             door.refused(address, f"TLS handshake failed: {type(error).__name__}")
             return
         assoc = self._create_association()
+        assoc.bind(evt.EVT_ESTABLISHED, lambda _event: self.server.admitted(self))
         with door.session(assoc, address):
             assoc.start()
             assoc.join()
@@ -163,7 +174,11 @@ class GuardedHandler(RequestHandler):
         """Wrap the connection; ssl keeps to one deadline for the whole handshake."""
         self.request.settimeout(door.limits.pdu_deadline_seconds)
         if door.tls is not None:
-            self.request = door.tls.wrap_socket(self.request, server_side=True)
+            plain = self.request
+            self.request = secured = door.tls.wrap_socket(
+                plain, server_side=True, do_handshake_on_connect=False
+            )
+            secured.do_handshake()
 
     def _create_association(self) -> Association:
         assoc = super()._create_association()

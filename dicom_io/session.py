@@ -194,7 +194,17 @@ class Session:
         self._assoc.abort(block=False)
 
     def _requested(self, event: Event) -> None:
-        request = cast("A_ASSOCIATE", event.assoc.requestor.primitive)
+        """Reject what is not to be accepted, and what cannot be judged."""
+        rejection = guarded(self._judged, "judging an association request")
+        if isinstance(rejection, Status):
+            rejection = Rejection(code=(2, 1, 1), reason="this node failed")
+        if rejection is not None:
+            self._node.refuse(self._facts, rejection.reason)
+            event.assoc.acse.send_reject(*rejection.code)
+            event.assoc.kill()
+
+    def _judged(self) -> Rejection | None:
+        request = cast("A_ASSOCIATE", self._assoc.requestor.primitive)
         calling = request.calling_ae_title.strip()
         self._facts = replace(
             self._facts,
@@ -202,11 +212,7 @@ class Session:
             called_title=request.called_ae_title.strip(),
             peer=find_peer(self._node.peers, calling),
         )
-        rejection = judge(self._node, self._facts)
-        if rejection is not None:
-            self._node.refuse(self._facts, rejection.reason)
-            event.assoc.acse.send_reject(*rejection.code)
-            event.assoc.kill()
+        return judge(self._node, self._facts)
 
     def _established(self, _event: Event) -> None:
         self.is_open = True

@@ -47,7 +47,12 @@ class Incoming(Protocol):
         ...
 
     def discard(self) -> None:
-        """Forget what was written: the instance is refused or was cut off."""
+        """Forget what was written and is not filed.
+
+        Called when the instance is refused or cut off, and after a commit that
+        raised or returned anything but success; what such a commit has filed
+        elsewhere (a quarantine) stays.
+        """
         ...
 
 

@@ -20,6 +20,9 @@ _TIME = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6})\d*)?")
 _FRAGMENTS = re.compile(rb"\x1b[^\x1b]*|[^\x1b]+")
 _BINARY_VRS = frozenset({"US", "SS", "UL", "SL", "UV", "SV"})
 _SIGNED_VRS = frozenset({"SS", "SL", "SV"})
+_UNDECODABLE = "backslashreplace"
+"""Two Patient IDs that differ must never decode alike, and one that cannot be
+decoded is no exact key: the backslash keeps it from being queried."""
 _SPECIFIC_CHARACTER_SET = 0x0008_0005
 _BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -148,15 +151,12 @@ def _decode(value: bytes, attributes: Attributes) -> str:
     """Decode with the character sets in force (PS3.5 6.1); never raises."""
     first = _encodings(attributes)[0]
     if b"\x1b" not in value:
-        return value.decode(first, "replace")
+        return value.decode(first, _UNDECODABLE)
     return "".join(_decode_fragment(part, first) for part in _FRAGMENTS.findall(value))
 
 
 def _encodings(attributes: Attributes) -> list[str]:
-    """Return Python's names of the character sets; unknown terms are Latin-1.
-
-    Latin-1 maps every byte, so two values that differ never decode alike.
-    """
+    """Return Python's names of the character sets; unknown terms are Latin-1."""
     holder: Attributes | None = attributes
     while holder is not None:
         element = holder.elements.get(_SPECIFIC_CHARACTER_SET)
@@ -170,9 +170,9 @@ def _encodings(attributes: Attributes) -> list[str]:
 def _decode_fragment(fragment: bytes, first: str) -> str:
     """Decode up to the next escape sequence (PS3.5 6.1.2.5)."""
     if not fragment.startswith(b"\x1b"):
-        return fragment.decode(first, "replace")
+        return fragment.decode(first, _UNDECODABLE)
     size = 4 if fragment[:3] in (b"\x1b$(", b"\x1b$)") else 3
     encoding = CODES_TO_ENCODINGS.get(fragment[:size], first)
     if encoding in handled_encodings:
-        return fragment.decode(encoding, "replace")
-    return fragment[size:].decode(encoding, "replace")
+        return fragment.decode(encoding, _UNDECODABLE)
+    return fragment[size:].decode(encoding, _UNDECODABLE)

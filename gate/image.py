@@ -56,6 +56,8 @@ def main() -> int:
     with _debian() as empty:
         built = _build(stages, empty)
     _start(stages[-1], built)
+    for folder in WORK.glob("stage-*"):
+        shutil.rmtree(folder)
     print("the image builds, starts, answers its health check and stops")
     return 0
 

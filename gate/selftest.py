@@ -31,6 +31,7 @@ _FOREIGN = {hashlib.sha256(_PLANTED).hexdigest(): "planted file"}
 BROKEN_IMPORTS = {
     "layers": ("model/report.py", "import config.errors"),
     "images-and-words": ("dicom_io/uid.py", "import model.engine"),
+    "no-arrays": ("gateway/spool.py", "import numpy"),
     "home-of-torch": ("gateway/lifecycle.py", "import torch"),
     "home-of-dicom": ("gateway/errors.py", "import pydicom"),
     "home-of-sql": ("dicom_io/ae.py", "import sqlalchemy"),

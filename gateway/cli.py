@@ -73,6 +73,8 @@ def serve(context: typer.Context) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    for library in ("apscheduler", "alembic", "pynetdicom"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     root.serve(settings)
 
 

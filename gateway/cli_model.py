@@ -61,6 +61,9 @@ def parity(
     as_json: AsJson = False,
 ) -> None:
     """Run golden answers of the official code; ends with 1 if any differs."""
+    from model.maira2.arithmetic import use_reference_arithmetic
+
+    use_reference_arithmetic()
     from model.maira2.parity import run_parity
 
     result = run_parity(golden)

@@ -35,6 +35,9 @@ from model.maira2.configuration import read_config
 from model.options import Domain
 
 logger = logging.getLogger(__name__)
+# It warns each time a job is still at work when its next turn comes: here that is
+# how a job waits for its next study.
+logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 READING = (State.GATHERED,)
 """Stages that wait for the engine."""

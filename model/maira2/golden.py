@@ -22,11 +22,8 @@ from model.report import GreyImage, ReportInputs, ReportRequest, Task
 
 Float32Array = npt.NDArray[np.float32]
 
-ABSOLUTE_TOLERANCE = 1e-4
-RELATIVE_TOLERANCE = 1e-5
-"""Largest difference of features and logits, absolute or as a share of the largest
-golden value, whichever is more. On another kind of processor the golden logits
-themselves are up to 1.5e-4 (4e-6 of the largest) from the float64 result."""
+TOLERANCE = 1e-4
+"""Largest absolute difference of features and logits."""
 
 
 class GoldenInputs(TypedDict):
@@ -198,9 +195,7 @@ def distance(quantity: str, found: Float32Array, wanted: Float32Array) -> Differ
     """Take the largest absolute difference; another shape is infinitely far."""
     same = found.shape == wanted.shape
     largest = float(np.abs(found - wanted).max()) if same else float("inf")
-    relative = RELATIVE_TOLERANCE * float(np.abs(wanted).max())
-    allowed = max(ABSOLUTE_TOLERANCE, relative)
-    return Difference(quantity=quantity, found=largest, allowed=allowed)
+    return Difference(quantity=quantity, found=largest, allowed=TOLERANCE)
 
 
 def _read(path: Path) -> object:

@@ -116,8 +116,14 @@ def make_phantom(seed: int, options: PhantomOptions = DEFAULT_OPTIONS) -> Phanto
     if not with_lateral:
         plan = plan.without(Kind.RETROCARDIAC_NODULE)
     sections = draw_sections(rng, with_lateral=with_lateral, with_prior=with_prior)
-    now = _Visit(present_body(body, plan.current), plan.current, shape)
-    before = _Visit(present_body(_moved(rng, body), plan.prior), plan.prior, shape)
+    now = _Visit(
+        body=present_body(body, plan.current), lesions=plan.current, shape=shape
+    )
+    before = _Visit(
+        body=present_body(_moved(rng, body), plan.prior),
+        lesions=plan.prior,
+        shape=shape,
+    )
     films = rng.spawn(3)
     return PhantomStudy(
         seed=seed,
@@ -134,7 +140,7 @@ def make_phantom(seed: int, options: PhantomOptions = DEFAULT_OPTIONS) -> Phanto
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Visit:
     """The patient at one examination and the (rows, columns) of its images."""
 

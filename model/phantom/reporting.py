@@ -1,5 +1,6 @@
 """Second stage of training: prompts and true answers as token sequences."""
 
+import string
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +27,7 @@ from model.phantom.text import grounded_answer, plain_answer
 from model.report import GreyImage, GroundedPhrase, ReportInputs, ReportRequest, Task
 
 NOT_LEARNED = -100
+_CHARACTERS = f"{string.ascii_letters}{string.digits} .,:;-/()\n"
 _STUB: GreyImage = np.zeros((1, 1), np.uint8)
 _BIN_SPREAD = 1.0
 """Standard deviation, in bins, of the target around a true coordinate."""
@@ -106,11 +108,27 @@ def _inputs(example: Example, rng: np.random.Generator) -> ReportInputs:
         current_frontal=_STUB,
         current_lateral=_STUB if example.has_lateral else None,
         prior_frontal=_STUB if example.has_prior else None,
-        prior_report=_varied(example.prior_report, rng),
+        prior_report=_varied(_laid_out(example.prior_report, rng), rng),
         indication=_varied(example.indication, rng),
         technique=_varied(example.technique, rng),
         comparison=_varied(example.comparison, rng),
     )
+
+
+def _laid_out(report: str | None, rng: np.random.Generator) -> str | None:
+    """Lay a prior report out as different report systems do."""
+    if report is None:
+        return None
+    drawn = rng.random()
+    if drawn < 0.15:
+        return f"FINDINGS: {report}"
+    if drawn < 0.30:
+        lines = report.replace(". ", ".\n")
+        return f"Findings:\n{lines}"
+    if drawn < 0.40:
+        sentences = report.split(". ")
+        return f"Findings: {report}\nImpression: {sentences[0].rstrip('.')}."
+    return report
 
 
 def _varied(text: str | None, rng: np.random.Generator) -> str | None:
@@ -119,8 +137,7 @@ def _varied(text: str | None, rng: np.random.Generator) -> str | None:
     if drawn < 0.08:
         return None
     if drawn < 0.14:
-        letters = rng.integers(97, 123, int(rng.integers(3, 12)))
-        return "".join(map(chr, letters))
+        return "".join(rng.choice(list(_CHARACTERS), int(rng.integers(3, 20))))
     if drawn < 0.18:
         return INDICATIONS[int(rng.integers(len(INDICATIONS)))]
     return text

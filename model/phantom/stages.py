@@ -21,6 +21,7 @@ from model.phantom.reporting import (
     NOT_LEARNED,
     Lesson,
     answer_loss,
+    initialise_language,
     phrase_lesson,
     report_lesson,
     soft_targets,
@@ -82,6 +83,7 @@ class ReportStage:
         self._studies = studies
         self._tokenizer = tokenizer
         self._soft = soft_targets(tokenizer)
+        initialise_language(model, tokenizer)
 
     @property
     def parts(self) -> Sequence[nn.Module]:

@@ -26,7 +26,6 @@ from model.phantom.checkpoint import (
     write_checkpoint,
 )
 from model.phantom.dataset import Studies
-from model.phantom.reporting import initialise_language
 from model.phantom.stages import DetectionStage, ReportStage, Stage
 
 LOG_FILE = "training_log.json"
@@ -68,7 +67,6 @@ class Trainer:
         self._options = options
         tokenizer = phantom_tokenizer()
         self._model = Maira2Model(phantom_config(tokenizer), Attention.SDPA)
-        initialise_language(self._model, tokenizer)
         self._studies = Studies(options.work / "studies", options.studies)
         self._detection = DetectionStage(self._model, self._studies)
         self._reports = ReportStage(self._model, self._studies, tokenizer)
@@ -91,7 +89,8 @@ class Trainer:
             weight_decay=0.02,
         )
         step, spent = self._resume(schedule, learning, optimizer)
-        began = saved = time.monotonic() - spent
+        saved = time.monotonic()
+        began = saved - spent
         while (share := _progress(schedule, step, time.monotonic() - began)) < 1.0:
             _set_rate(optimizer, schedule.rate * _rate_factor(share, step))
             loss, quality = self._step(stage, schedule, step)
@@ -143,7 +142,6 @@ class Trainer:
         state = {
             "step": reached[0],
             "spent": reached[1],
-            "model": self._model.state_dict(),
             "learning": learning[0].state_dict(),
             "optimizer": learning[1].state_dict(),
             "history": self._history,
@@ -160,7 +158,6 @@ class Trainer:
         if not path.exists():
             return 0, 0.0
         state = torch.load(path, weights_only=True)
-        self._model.load_state_dict(state["model"])
         learning.load_state_dict(state["learning"])
         optimizer.load_state_dict(state["optimizer"])
         self._history = state["history"]

@@ -10,7 +10,7 @@ from dicom_io.results.read import read_findings
 from gateway.lifecycle import State
 from gateway.process import ProcessedStudy, process_files
 from tests.data.engines import HEART, NODULE, CannedEngine
-from tests.data.films import film_folder
+from tests.data.films import real_film
 from tests.data.sites import site_settings
 
 FILMS = [
@@ -57,7 +57,7 @@ def process(tmp_path: Path, *files: Path) -> ProcessedStudy:
 def test_each_film_is_reported_with_its_boxes_where_they_belong(
     name: str, tmp_path: Path
 ) -> None:
-    path = film_folder() / "dicom" / f"{name}.dcm"
+    path = real_film(f"dicom/{name}.dcm")
     study = process(tmp_path, path)
     assert study.state is State.KEPT, study.reason
     (report,) = [f for f in study.files if f.name.endswith("findings-sr.dcm")]
@@ -80,7 +80,7 @@ def test_each_film_is_reported_with_its_boxes_where_they_belong(
 def test_what_is_no_human_chest_film_is_declined_with_the_reason(
     name: str, reason: str, tmp_path: Path
 ) -> None:
-    study = process(tmp_path, film_folder() / "odd" / f"{name}.dcm")
+    study = process(tmp_path, real_film(f"odd/{name}.dcm"))
     assert study.state is State.DECLINED
     assert study.reason is not None
     assert study.reason.startswith(reason)
@@ -88,7 +88,7 @@ def test_what_is_no_human_chest_film_is_declined_with_the_reason(
 
 def test_frontal_and_lateral_of_one_study_fill_their_inputs(tmp_path: Path) -> None:
     engine = CannedEngine()
-    files = [film_folder() / "dicom" / f"sim_lidc_{view}.dcm" for view in ("lat", "pa")]
+    files = [real_film(f"dicom/sim_lidc_{view}.dcm") for view in ("lat", "pa")]
     outcome = process_files(
         site_settings(tmp_path / "site"), files, tmp_path / "out", engine
     )
@@ -102,7 +102,7 @@ def test_frontal_and_lateral_of_one_study_fill_their_inputs(tmp_path: Path) -> N
 def test_the_earlier_film_of_a_patient_becomes_the_prior(tmp_path: Path) -> None:
     engine = CannedEngine()
     names = ("mhh_88b33741_1_pa", "mhh_88b33741_2_pa")
-    files = [film_folder() / "dicom" / f"{name}.dcm" for name in names]
+    files = [real_film(f"dicom/{name}.dcm") for name in names]
     process_files(site_settings(tmp_path / "site"), files, tmp_path / "out", engine)
     priors = [request.inputs.prior_frontal is not None for request in engine.asked]
     assert sorted(priors) == [False, True]

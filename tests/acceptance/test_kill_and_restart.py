@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from dicom_io.ae import AETitle, RemoteAE
-from dicom_io.archive import Archive, open_archive
-from dicom_io.product import PRODUCT_NAME
+from dicom_io.archive import open_archive
 from dicom_io.send import store_instances
 from gateway.failpoints import VARIABLE
 from gateway.ledger import Ledger, StudyRecord
 from gateway.lifecycle import State
+from tests.data.archives import own_objects
 from tests.data.phantoms import Phantom, phantom_files
 from tests.data.sites import MODALITY, archive_peer, toml_of, wait_until
 
@@ -41,7 +41,7 @@ def serving(config: Path, kill_at: State | None) -> Iterator[subprocess.Popen[st
     environment.pop(VARIABLE, None)
     if kill_at is not None:
         environment[VARIABLE] = f"state:{kill_at}"
-    command = [sys.executable, "-m", "gateway.cli", "--config", str(config), "serve"]
+    command = [sys.executable, "-m", "gateway", "--config", str(config), "serve"]
     process = subprocess.Popen(
         [*command, "--json"], env=environment, stdout=subprocess.PIPE, text=True
     )
@@ -77,14 +77,6 @@ def study_of(ledger: Path, phantom: Phantom) -> StudyRecord | None:
         opened.close()
 
 
-def own_results(archive: Archive) -> list[str]:
-    return [
-        held.sop_class_uid
-        for held in archive.instances()
-        if held.model_name == PRODUCT_NAME
-    ]
-
-
 @pytest.mark.parametrize("state", KILLED_AT, ids=str)
 def test_a_killed_gateway_finishes_the_study_once_after_its_restart(
     state: State, tmp_path: Path
@@ -108,8 +100,8 @@ def test_a_killed_gateway_finishes_the_study_once_after_its_restart(
                 lambda: study_of(tmp_path / "data" / "ledger.sqlite", phantom),
             )
         assert study.revision == 1
-        results = own_results(archive)
-        assert len(results) == len(set(results)) == 3
+        classes = [str(ds.SOPClassUID) for ds in own_objects(archive)]
+        assert len(classes) == len(set(classes)) == 3
 
 
 def committed(ledger: Path, phantom: Phantom) -> StudyRecord | None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from dicom_io.header import Instance, PatientIdentity
 
@@ -135,7 +135,7 @@ def film_dataset(
 def gradient(rows: int = 64, columns: int = 48) -> npt.NDArray[np.uint16]:
     """Return 12-bit pixels that grow along the columns and, slower, the rows."""
     row, column = np.mgrid[:rows, :columns]
-    return (column * 60 + row * 10).astype(np.uint16)
+    return np.asarray(column * 60 + row * 10, dtype=np.uint16)
 
 
 def write_film(
@@ -143,7 +143,7 @@ def write_film(
 ) -> Path:
     """Write a data set as a DICOM file; a deflated one is deflated."""
     ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = transfer_syntax_uid
+    ds.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     ds.save_as(path, enforce_file_format=True)

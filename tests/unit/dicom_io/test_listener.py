@@ -289,20 +289,23 @@ def test_half_pdus_leave_room_and_their_slots_come_back() -> None:
         until(lambda: threading.active_count() <= before + 1, 6, "threads end")
 
 
-def test_more_connections_than_can_wait_are_turned_away_until_the_deadline() -> None:
-    local = replace(LOCAL, max_associations=1)
+@pytest.mark.parametrize("sent", [b"", HALF_PDU[:1], HALF_PDU, HALF_PDU + b"\x00"])
+def test_two_hundred_slow_peers_shut_nobody_out(sent: bytes) -> None:
+    local = replace(LOCAL, pdu_deadline_seconds=20.0)
     with listening(Recorder(), local) as listener, ExitStack() as stack:
-        for _ in range(70):
-            stack.enter_context(_connect(listener.port)).sendall(HALF_PDU)
-        until(lambda: _answers(listener.port), 10, "slots are back")
+        for number in range(200):
+            connection = stack.enter_context(_connect(listener.port))
+            with suppress(OSError):
+                connection.sendall(sent)
+            if number % 50 == 0:
+                _echo_within(3.0, listener.port)
+        _echo_within(3.0, listener.port)
 
 
-def _answers(port: int) -> bool:
-    try:
-        echo(caller(), at(port))
-    except Exception:  # noqa: BLE001 - any failure is tried again until the deadline
-        return False
-    return True
+def _echo_within(seconds: float, port: int) -> None:
+    began = time.monotonic()
+    assert _echo_succeeds(port)
+    assert time.monotonic() - began < seconds
 
 
 def test_a_pdu_of_four_gibibytes_is_cut_with_memory_flat() -> None:

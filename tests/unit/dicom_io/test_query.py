@@ -15,6 +15,7 @@ from dicom_io.association import Proposal, associated
 from dicom_io.contexts import message_context
 from dicom_io.errors import PeerFailure, PeerRefused, PeerUnreachable
 from dicom_io.identifiers import StudyQuery
+from dicom_io.listener import Listener
 from dicom_io.query import (
     count_instances,
     echo,
@@ -170,12 +171,16 @@ def _answer(server: socket.socket, answer: bytes) -> None:
 
 
 def test_an_association_that_the_peer_ends_early_makes_it_unreachable() -> None:
-    proposal = Proposal(contexts=[message_context(Verification)])
     with (
         listening(Recorder()) as listener,
         pytest.raises(PeerUnreachable, match="ended the association"),
-        associated(caller(), at(listener.port), proposal) as assoc,
     ):
+        _echo_after_the_end(listener)
+
+
+def _echo_after_the_end(listener: Listener) -> None:
+    proposal = Proposal(contexts=[message_context(Verification)])
+    with associated(caller(), at(listener.port), proposal) as assoc:
         listener.close(0)
         until(lambda: not assoc.is_established, 5, "the association is aborted")
         assoc.send_c_echo()

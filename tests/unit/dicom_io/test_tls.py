@@ -1,7 +1,9 @@
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +94,19 @@ def test_a_silent_tls_peer_does_not_block_others(
         echo(caller(), replace(at(listener.port), tls=site))
         assert recorder.refused == []
         until(lambda: bool(recorder.refused), 5, "the silent peer is cut")
+
+
+def test_two_hundred_silent_tls_peers_shut_nobody_out(
+    local: LocalAE, site: TlsOptions
+) -> None:
+    patient = replace(local, pdu_deadline_seconds=20.0)
+    with listening(Recorder(), patient) as listener, ExitStack() as stack:
+        for _ in range(200):
+            address = ("127.0.0.1", listener.port)
+            stack.enter_context(socket.create_connection(address))
+        began = time.monotonic()
+        echo(caller(), replace(at(listener.port), tls=site))
+        assert time.monotonic() - began < 3
 
 
 def test_a_plain_peer_at_the_tls_port_fails_and_harms_nobody(

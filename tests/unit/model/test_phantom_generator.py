@@ -1,4 +1,7 @@
+import subprocess
+import sys
 import time
+from functools import cache
 
 import numpy as np
 import pytest
@@ -19,7 +22,12 @@ SMALL = PhantomOptions(short_side=224)
 
 
 def _studies(count: int, options: PhantomOptions = SMALL) -> list[PhantomStudy]:
-    return [make_phantom(seed, options) for seed in range(count)]
+    return [_study(seed, options) for seed in range(count)]
+
+
+@cache
+def _study(seed: int, options: PhantomOptions) -> PhantomStudy:
+    return make_phantom(seed, options)
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
@@ -193,3 +201,12 @@ def _levels(
 
 def _area(box: tuple[float, float, float, float]) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def test_drawing_needs_no_torch() -> None:
+    code = (
+        "import sys, model.phantom.text, model.phantom.generator as g; "
+        "g.make_phantom(1, g.PhantomOptions(short_side=64)); "
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,5 @@
+"""`python -m gateway`: the command line where no console script is installed."""
+
+from gateway.cli import main
+
+main()

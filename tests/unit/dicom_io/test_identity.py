@@ -1,0 +1,110 @@
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from dicom_io.header import PatientIdentity
+from dicom_io.identity import (
+    VERDICTS,
+    Comparison,
+    Key,
+    Ruling,
+    guard_identity,
+    is_exact_key,
+)
+from dicom_io.options import AbsencePolicy, IdentityPolicy
+
+JANE = PatientIdentity(
+    patient_id="0012", issuer="A", birth_date=date(1950, 5, 1), sex="F", name="Doe^Jane"
+)
+LENIENT = IdentityPolicy(
+    issuer=AbsencePolicy.ACCEPT,
+    birth_date=AbsencePolicy.ACCEPT,
+    sex=AbsencePolicy.ACCEPT,
+)
+
+
+def accepted(other: PatientIdentity, policy: IdentityPolicy | None = None) -> bool:
+    return guard_identity(JANE, other, policy or IdentityPolicy()).accepted
+
+
+def test_the_table_rules_on_every_case() -> None:
+    assert set(VERDICTS) == set(Key)
+    assert all(set(row) == set(Comparison) for row in VERDICTS.values())
+
+
+def test_a_conflict_in_any_key_but_the_name_refuses_in_the_table() -> None:
+    for key in set(Key) - {Key.NAME}:
+        assert VERDICTS[key][Comparison.CONFLICT] is Ruling.REFUSE
+
+
+def test_the_same_patient_is_accepted_without_a_word() -> None:
+    verdict = guard_identity(JANE, JANE, IdentityPolicy())
+    assert (verdict.accepted, verdict.reasons, verdict.flags) == (True, (), ())
+
+
+@pytest.mark.parametrize(
+    "patient_id", ["12", "00012", "0012 A", "0O12", "", "*", "0012\\1", None, "０012"]
+)
+def test_a_look_alike_patient_id_refuses(patient_id: str | None) -> None:
+    assert not accepted(replace(JANE, patient_id=patient_id), LENIENT)
+
+
+def test_a_wildcard_never_equals_itself() -> None:
+    wild = replace(JANE, patient_id="12*")
+    assert not guard_identity(wild, wild, LENIENT).accepted
+
+
+@pytest.mark.parametrize(
+    "change", [{"issuer": "B"}, {"birth_date": date(1950, 5, 2)}, {"sex": "M"}]
+)
+def test_a_conflict_refuses_whatever_the_settings(change: dict[str, object]) -> None:
+    assert not accepted(replace(JANE, **change), LENIENT)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", ["issuer", "birth_date", "sex"])
+def test_an_absence_on_one_side_refuses_unless_the_site_accepts_it(key: str) -> None:
+    other = replace(JANE, **{key: None})  # type: ignore[arg-type]
+    assert not accepted(other)
+    policy = replace(IdentityPolicy(), **{key: AbsencePolicy.ACCEPT})
+    verdict = guard_identity(other, JANE, policy)
+    assert verdict.accepted
+    assert len(verdict.flags) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "flagged"),
+    [
+        ("DOE^JANE", False),
+        ("Jane^Doe", False),
+        ("Doe^Jane^^^=x", False),
+        (None, False),
+        ("Roe^Jane", True),
+    ],
+)
+def test_a_name_only_ever_flags(name: str | None, flagged: bool) -> None:
+    verdict = guard_identity(JANE, replace(JANE, name=name), IdentityPolicy())
+    assert verdict.accepted
+    assert bool(verdict.flags) is flagged
+
+
+def test_composed_and_decomposed_accents_are_one_name() -> None:
+    composed, decomposed = (
+        replace(JANE, name=n) for n in ("M\u00fcller", "Mu\u0308ller")
+    )
+    assert not guard_identity(composed, decomposed, IdentityPolicy()).flags
+
+
+def test_reasons_name_attributes_and_no_values() -> None:
+    other = replace(JANE, patient_id="99", issuer="B", sex="M", name="Roe^Ann")
+    verdict = guard_identity(JANE, other, IdentityPolicy())
+    said = " ".join((*verdict.reasons, *verdict.flags))
+    assert "patient-id: conflict" in said
+    assert not any(value in said for value in ("99", "Roe", "1950"))
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", "*", "?", "12*", "A\\B", "A\0", "A\n", "\u202e12", "\\xff"]
+)
+def test_what_matches_more_than_itself_is_no_exact_key(value: str) -> None:
+    assert not is_exact_key(value)

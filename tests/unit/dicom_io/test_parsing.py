@@ -1,0 +1,62 @@
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+
+from dicom_io.errors import UnreadableHeader
+from dicom_io.parsing import INFLATED_FLOOR, inflate, read_file
+from tests.data.films import film_dataset, raw_file, write_film
+
+
+def deflate(data: bytes) -> bytes:
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return deflater.compress(data) + deflater.flush()
+
+
+def test_a_megabyte_that_inflates_to_a_gigabyte_is_refused_in_two_seconds(
+    tmp_path: Path,
+) -> None:
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    zeros = bytes(1 << 20)
+    bomb = b"".join(deflater.compress(zeros) for _ in range(1024)) + deflater.flush()
+    assert 900_000 < len(bomb) < 1_200_000
+    path = raw_file(tmp_path / "bomb.dcm", bomb, DeflatedExplicitVRLittleEndian)
+    begun = time.monotonic()
+    with pytest.raises(UnreadableHeader, match="grows over"):
+        read_file(path)
+    assert time.monotonic() - begun < 2
+
+
+def test_a_deflated_data_set_within_the_floor_is_read() -> None:
+    data = bytes(INFLATED_FLOOR)
+    assert inflate(deflate(data)) == data
+
+
+def test_a_broken_deflated_data_set_is_refused() -> None:
+    with pytest.raises(UnreadableHeader, match="broken"):
+        inflate(b"\xff" * 100)
+
+
+def test_a_file_that_is_not_dicom_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    for content in (b"", b"GIF89a" + bytes(200), b"\0" * 128 + b"DICM"):
+        path.write_bytes(content)
+        with pytest.raises(UnreadableHeader):
+            read_file(path)
+
+
+def test_a_wrong_group_length_of_the_file_meta_is_not_believed(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "film.dcm", film_dataset())
+    data = bytearray(path.read_bytes())
+    data[140:144] = b"\xff\xff\xff\x7f"
+    path.write_bytes(data)
+    assert read_file(path).transfer_syntax_uid == ExplicitVRLittleEndian
+
+
+def test_an_endless_file_meta_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "meta.dcm"
+    path.write_bytes(bytes(128) + b"DICM" + b"\x02\x00\x03\x00UI\xff\xff" * 9000)
+    with pytest.raises(UnreadableHeader, match="meta"):
+        read_file(path)
