@@ -17,6 +17,9 @@ import numpy as np
 
 from model.report import GreyImage, NormalizedBox
 
+_ROUNDING = 1e-9
+"""A share that is off by less lies on the edge of the crop, not beyond it."""
+
 
 class Projection(StrEnum):
     """From which side the patient was seen."""
@@ -106,7 +109,7 @@ def to_normalized(
     x_max = _to_crop(upright.right, width, short, crop_side)
     y_min = _to_crop(upright.top, height, short, crop_side)
     y_max = _to_crop(upright.bottom, height, short, crop_side)
-    if min(x_max, y_max) < 0.0 or max(x_min, y_min) > 1.0:
+    if min(x_max, y_max) < -_ROUNDING or max(x_min, y_min) > 1.0 + _ROUNDING:
         return None
     return NormalizedBox(
         x_min=_clip(x_min, 1.0),

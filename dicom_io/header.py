@@ -93,32 +93,19 @@ class Instance:
 
 
 _QUOTED = (
-    "AcquisitionDeviceProcessingCode",
-    "BurnedInAnnotation",
     "ConversionType",
-    "DerivationDescription",
-    "ImageComments",
     "PatientBreedDescription",
     "PatientSexNeutered",
     "PerformedProcedureStepDescription",
-    "PixelIntensityRelationship",
     "PresentationLUTShape",
     "ReasonForTheRequestedProcedure",
-    "ResponsiblePersonRole",
 )
 _QUOTED_CODES = (
     "AnatomicRegionSequence",
     "PatientBreedCodeSequence",
     "PerformedProtocolCodeSequence",
     "ProcedureCodeSequence",
-    "ReasonForPerformedProcedureCodeSequence",
     "ReasonForRequestedProcedureCodeSequence",
-    "RequestedProcedureCodeSequence",
-    "ViewCodeSequence",
-)
-_REQUESTED = (
-    "ReasonForTheRequestedProcedure",
-    "ScheduledProcedureStepDescription",
 )
 
 
@@ -260,7 +247,7 @@ def _text_values(ds: Attributes) -> list[tuple[str, str]]:
     """Collect what rules may quote, request attributes included."""
     found: dict[str, str] = {}
     for holder in (ds, *items(ds, "RequestAttributesSequence")):
-        for keyword in (*_QUOTED, *_REQUESTED):
+        for keyword in _QUOTED:
             _keep(found, keyword, clean_text(holder, keyword))
         for keyword in _QUOTED_CODES:
             _keep(found, keyword, meanings(holder, keyword))

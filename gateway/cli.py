@@ -28,6 +28,7 @@ from model.version import VERSION
 if TYPE_CHECKING:
     from config.settings import Settings
     from gateway.process import ProcessOutcome
+    from gateway.serve import Gateway
 
 app = typer.Typer(
     name="maira-gateway",
@@ -66,7 +67,10 @@ def options(
 
 @app.command()
 def serve(context: typer.Context) -> None:
-    """Run the gateway until it is told to stop (SIGTERM, Ctrl-C)."""
+    """Run the gateway until it is told to stop (SIGTERM, Ctrl-C).
+
+    One line says when the DICOM port is open; the rest is the log.
+    """
     from gateway import serve as root
 
     settings = site_settings(context)
@@ -75,7 +79,11 @@ def serve(context: typer.Context) -> None:
     )
     for library in ("apscheduler", "alembic", "pynetdicom"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    root.serve(settings)
+
+    def ready(gateway: "Gateway") -> None:
+        print_line(f"{gateway.site.local.title} listens on port {gateway.port}")
+
+    root.serve(settings, ready)
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """SIGKILL of `serve` right after each state, then a restart: one result set."""
 
-import json
 import os
 import signal
 import subprocess
@@ -43,7 +42,7 @@ def serving(config: Path, kill_at: State | None) -> Iterator[subprocess.Popen[st
         environment[VARIABLE] = f"state:{kill_at}"
     command = [sys.executable, "-m", "gateway", "--config", str(config), "serve"]
     process = subprocess.Popen(
-        [*command, "--json"], env=environment, stdout=subprocess.PIPE, text=True
+        command, env=environment, stdout=subprocess.PIPE, text=True
     )
     try:
         yield process
@@ -55,9 +54,9 @@ def serving(config: Path, kill_at: State | None) -> Iterator[subprocess.Popen[st
 
 
 def port_of(process: subprocess.Popen[str]) -> int:
-    """Read the line that `serve --json` prints once its port is open."""
+    """Read the line that `serve` prints once its port is open."""
     assert process.stdout is not None
-    return int(json.loads(process.stdout.readline())["port"])
+    return int(process.stdout.readline().rpartition(" ")[2])
 
 
 def send(port: int, phantom: Phantom) -> bool:

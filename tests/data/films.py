@@ -97,7 +97,7 @@ def film_instance(**changes: object) -> Instance:
 
 
 def film_dataset(
-    pixels: npt.NDArray[np.integer[npt.NBitBase]] | None = None, **attributes: object
+    pixels: npt.NDArray[np.generic] | None = None, /, **attributes: object
 ) -> Dataset:
     """Return a small DX data set; keywords are set on top of it."""
     stored = gradient() if pixels is None else pixels

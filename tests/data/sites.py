@@ -1,5 +1,6 @@
 """Gateways with a folder, peers and an engine of their own, for the tests."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,13 +24,21 @@ MODALITY = LocalAE(title=AETitle("MODALITY"), host="127.0.0.1", port=0)
 
 def site_settings(folder: Path, overrides: Table | None = None) -> Settings:
     """Return settings on loopback with short waits and one known modality."""
-    quick: Table = {
+    return load_settings(None, merge(_quick(folder), overrides or {}))
+
+
+def _quick(folder: Path) -> Table:
+    return {
         "storage": {"folder": str(folder), "reserve_bytes": 0},
         "listener": {"host": "127.0.0.1", "port": 0},
         "completeness": {"quiet_seconds": 0.5, "max_wait_seconds": 5.0},
         "prior": {"attempts": 2, "pause_seconds": 0.1},
         "identity": {"issuer": "accept"},
-        "work": {"first_pause_seconds": 0.1, "max_pause_seconds": 0.5},
+        "work": {
+            "lease_seconds": 4.0,
+            "first_pause_seconds": 0.1,
+            "max_pause_seconds": 0.5,
+        },
         "delivery": {
             "first_pause_seconds": 0.1,
             "max_pause_seconds": 0.5,
@@ -37,7 +46,22 @@ def site_settings(folder: Path, overrides: Table | None = None) -> Settings:
         },
         "peers": {"modality": {"title": "MODALITY", "host": "127.0.0.1", "port": 1}},
     }
-    return load_settings(None, merge(quick, overrides or {}))
+
+
+def toml_of(folder: Path, overrides: Table) -> str:
+    """Write the same settings as a site's file, for a process of its own."""
+    return "\n".join(_lines("", merge(_quick(folder), overrides)))
+
+
+def _lines(prefix: str, table: Table) -> Iterator[str]:
+    """Yield a TOML document; JSON writes its scalars and arrays alike."""
+    for key, value in table.items():
+        if not isinstance(value, dict):
+            yield f"{key} = {json.dumps(value)}"
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield f"[{prefix}{key}]"
+            yield from _lines(f"{prefix}{key}.", value)
 
 
 def archive_peer(title: str, port: int, **more: str | float | bool) -> Table:

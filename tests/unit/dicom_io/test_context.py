@@ -18,6 +18,7 @@ from tests.data.films import film_dataset, real_film, write_film
 def film(
     path: Path,
     pixels: npt.NDArray[np.uint16] | None = None,
+    /,
     **attributes: object,
 ) -> Instance:
     uid = f"1.2.3.{sum(path.name.encode())}"

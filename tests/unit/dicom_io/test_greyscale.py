@@ -17,7 +17,7 @@ def table(descriptor: list[int], data: bytes | list[int]) -> Dataset:
 def test_an_ordinary_header_has_no_transformation() -> None:
     scale = read_grey_scale(film_dataset())
     assert (scale.slope, scale.intercept, scale.inverted) == (1, 0, False)
-    assert scale.window is scale.voi_table is scale.padding is None
+    assert (scale.window, scale.voi_table, scale.padding) == (None, None, None)
 
 
 def test_of_several_windows_the_first_is_taken() -> None:

@@ -24,7 +24,7 @@ CURRENT = film_instance()
 POLICY = IdentityPolicy()
 
 
-def answer(uid: str = "1.5", **changes: object) -> StudyAnswer:
+def answer(uid: str = "1.5", /, **changes: object) -> StudyAnswer:
     study = StudyAnswer(
         study_instance_uid=uid,
         patient=CURRENT.patient,
