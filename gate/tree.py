@@ -9,7 +9,7 @@ PACKAGES = ("gateway", "config", "dicom_io", "model")
 PYTHON_FOLDERS = (*PACKAGES, "gate", "tests", "benchmarks")
 
 _LEFT_BEHIND = frozenset(
-    {".git", ".peers", ".venv", "build", "demo", "dist", "__pycache__"}
+    {".git", ".hypothesis", ".peers", ".venv", "build", "demo", "dist", "__pycache__"}
 )
 
 

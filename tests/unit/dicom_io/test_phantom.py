@@ -125,7 +125,7 @@ def test_the_order_carries_the_indication(
 ) -> None:
     chosen = views(written(replace(STUDY, indication=indication), tmp_path))
 
-    assert read_sections(chosen.frontal, chosen, None).indication == indication
+    assert read_sections(chosen.frontal, chosen.lateral, None).indication == indication
 
 
 def test_the_prior_report_is_one_that_the_gateway_reads(tmp_path: Path) -> None:
