@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from dicom_io.header import PatientIdentity
 from dicom_io.identifiers import StudyAnswer, StudyQuery
-from dicom_io.intake import is_uid
+from dicom_io.uid import is_uid
 
 _STUDY_KEYS = (
     "StudyInstanceUID",

@@ -12,18 +12,21 @@ import resource
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
+import gdcm
 import numpy as np
 import numpy.typing as npt
 from pydicom import filereader
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import get_frame
-from pydicom.uid import UID
+from pydicom.uid import UID, JPEGExtended12Bit
 
 from dicom_io.codestream import read_frame_size
 from dicom_io.display import render
 from dicom_io.elements import parse
 from dicom_io.errors import DicomError, UnreadablePixels, UnsupportedImage
+from dicom_io.fast_decoding import decode_fast
 from dicom_io.greyscale import read_grey_scale
 from dicom_io.options import Rendering
 from dicom_io.parsing import encoding_of, open_data_set, read_transfer_syntax
@@ -137,8 +140,30 @@ def check_supported(ds: Dataset) -> None:
 
 
 def decode(ds: Dataset) -> npt.NDArray[np.integer[npt.NBitBase]]:
-    """Return the stored values as pydicom's decoders give them."""
+    """Return the stored values, by the fastest decoder that is installed."""
+    values = decode_fast(ds)
+    if values is not None:
+        return values
+    syntax = ds.file_meta.TransferSyntaxUID
+    if syntax == JPEGExtended12Bit and int(ds.BitsStored) > 8:
+        return decode_by_gdcm(ds)
     return np.asarray(ds.pixel_array)
+
+
+def decode_by_gdcm(ds: Dataset) -> npt.NDArray[np.uint16]:
+    """Return the stored values of an extended JPEG of 12 bits.
+
+    pydicom hands only 8 bits to GDCM. GDCM's own reader takes 12; its values were
+    found equal to those of libjpeg-turbo on a real film.
+    """
+    with NamedTemporaryFile(suffix=".dcm") as file:
+        ds.save_as(file.name, enforce_file_format=True)
+        reader = gdcm.ImageReader()
+        reader.SetFileName(file.name)
+        if not reader.Read():
+            raise UnreadablePixels("GDCM cannot decode this extended JPEG")
+        values = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
+    return np.frombuffer(values, "<u2").reshape(int(ds.Rows), int(ds.Columns))
 
 
 def digest(stored: npt.NDArray[np.integer[npt.NBitBase]]) -> str:

@@ -7,7 +7,6 @@ disk is slow, and what is cut off is discarded.
 """
 
 import logging
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from dicom_io.errors import DicomError
 from dicom_io.guard import MALFORMED
 from dicom_io.sink import Incoming
 from dicom_io.status import Status
+from dicom_io.uid import is_uid
 
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import C_STORE
@@ -41,15 +41,6 @@ _OPEN_STREAMS_CAP = 4
 we never do."""
 
 _SLOWEST_BYTES_PER_SECOND = 1024
-
-_UID_GRAMMAR = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*", re.ASCII)
-_UID_LENGTH = 64
-"""PS3.5 9.1."""
-
-
-def is_uid(text: str) -> bool:
-    """Whether `text` obeys the UID grammar (PS3.5 9.1)."""
-    return len(text) <= _UID_LENGTH and _UID_GRAMMAR.fullmatch(text) is not None
 
 
 def guarded(action: Callable[[], T], what: str) -> T | Status:

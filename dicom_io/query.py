@@ -35,7 +35,7 @@ from dicom_io.association import (
 from dicom_io.contexts import message_context
 from dicom_io.errors import PeerTimedOut
 from dicom_io.identifiers import StudyAnswer, StudyQuery
-from dicom_io.intake import is_uid
+from dicom_io.uid import is_uid
 
 _FIND = StudyRootQueryRetrieveInformationModelFind
 

@@ -1,11 +1,24 @@
-"""Unique identifiers that the same inputs always give again."""
+"""Unique identifiers: their grammar, and those that the same inputs always give."""
 
 import hashlib
+import re
+
+_GRAMMAR = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
+_LENGTH = 64
 
 _VERSION_8 = 8 << 76
 _VERSION_MASK = 0xF << 76
 _RFC_VARIANT = 0b10 << 62
 _VARIANT_MASK = 0b11 << 62
+
+
+def is_uid(text: str) -> bool:
+    """Tell whether `text` is a UID that we take.
+
+    PS3.5 9.1 also forbids a leading zero in a component. Devices write them all
+    the same, and a film is not refused for one: only digits and dots get through.
+    """
+    return len(text) <= _LENGTH and _GRAMMAR.fullmatch(text) is not None
 
 
 def derive_uid(*parts: str) -> str:

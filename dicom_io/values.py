@@ -13,8 +13,8 @@ from pydicom.datadict import tag_for_keyword
 
 from dicom_io.elements import Attributes, Element
 from dicom_io.errors import UnreadableHeader
+from dicom_io.uid import is_uid
 
-_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")
 _DATE = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})")
 _TIME = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6})\d*)?")
 _FRAGMENTS = re.compile(rb"\x1b[^\x1b]*|[^\x1b]+")
@@ -74,9 +74,9 @@ def one_line(value: str, limit: int) -> str | None:
 
 
 def uid(attributes: Attributes, keyword: str) -> str:
-    """Return a UID, or raise UnreadableHeader (grammar of PS3.5 9.1)."""
+    """Return a UID, or raise UnreadableHeader (PS3.5 9.1)."""
     value = text(attributes, keyword) or ""
-    if len(value) > 64 or not _UID.fullmatch(value):
+    if not is_uid(value):
         raise UnreadableHeader(f"{keyword} is not a UID: {value[:64]!r}")
     return value
 

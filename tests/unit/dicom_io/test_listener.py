@@ -233,7 +233,7 @@ def test_an_instance_over_the_size_limit_is_refused_and_discarded(
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
-@pytest.mark.parametrize("bad", ["../../etc/x", "1.2.", "1..2", "1.02", "C:\\x", "*"])
+@pytest.mark.parametrize("bad", ["../../etc/x", "1.2.", "1..2", "C:\\x", "*"])
 def test_a_uid_that_breaks_the_grammar_never_reaches_the_sink(bad: str) -> None:
     request = C_STORE()
     request.MessageID, request.Priority = 1, 2

@@ -1,11 +1,12 @@
 """Derived UIDs: the same again, valid, and different where an input differs."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import UID
 
 from dicom_io.product import IMPLEMENTATION_CLASS_UID
-from dicom_io.uid import derive_uid
+from dicom_io.uid import derive_uid, is_uid
 
 parts = st.lists(st.text(max_size=30), max_size=4)
 
@@ -46,3 +47,15 @@ def test_the_value_is_pinned_because_archives_remember_it() -> None:
 
 def test_the_implementation_class_uid_is_valid() -> None:
     assert UID(IMPLEMENTATION_CLASS_UID).is_valid
+
+
+@pytest.mark.parametrize("text", ["1.2.840.10008.1.1", "1.02.003", "2.25.0"])
+def test_digits_and_dots_are_taken_even_with_a_leading_zero(text: str) -> None:
+    assert is_uid(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "1.", ".1", "1..2", "1.a", "1.2\n", "1.2 ", "\u0661.2", "1" * 65]
+)
+def test_anything_else_is_no_uid(text: str) -> None:
+    assert not is_uid(text)

@@ -115,9 +115,7 @@ def test_a_number_is_read_from_whichever_vr_carries_it(
     assert integer(attributes(0x0028_0010, vr, value), "Rows") == expected
 
 
-@pytest.mark.parametrize(
-    "value", [b"", b"1..2", b"1.02", b"../x", b"1." * 33, b"1.2\\3"]
-)
+@pytest.mark.parametrize("value", [b"", b"1..2", b"../x", b"1." * 33, b"1.2\\3"])
 def test_what_breaks_the_grammar_of_a_uid_is_refused(value: bytes) -> None:
     with pytest.raises(UnreadableHeader, match="StudyInstanceUID"):
         uid(attributes(0x0020_000D, "UI", value), "StudyInstanceUID")
