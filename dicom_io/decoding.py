@@ -150,7 +150,7 @@ def decode(ds: Dataset) -> npt.NDArray[np.integer[npt.NBitBase]]:
     return np.asarray(ds.pixel_array)
 
 
-def decode_by_gdcm(ds: Dataset) -> npt.NDArray[np.uint16]:
+def decode_by_gdcm(ds: Dataset) -> npt.NDArray[np.integer[npt.NBitBase]]:
     """Return the stored values of an extended JPEG of 12 bits.
 
     pydicom hands only 8 bits to GDCM. GDCM's own reader takes 12; its values were
@@ -163,7 +163,8 @@ def decode_by_gdcm(ds: Dataset) -> npt.NDArray[np.uint16]:
         if not reader.Read():
             raise UnreadablePixels("GDCM cannot decode this extended JPEG")
         values = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
-    return np.frombuffer(values, "<u2").reshape(int(ds.Rows), int(ds.Columns))
+    stored: npt.NDArray[np.integer[npt.NBitBase]] = np.frombuffer(values, "<u2")
+    return stored.reshape(int(ds.Rows), int(ds.Columns))
 
 
 def digest(stored: npt.NDArray[np.integer[npt.NBitBase]]) -> str:

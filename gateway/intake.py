@@ -17,7 +17,7 @@ from dicom_io.pixels import pixel_digest
 from dicom_io.product import PRODUCT_NAME
 from dicom_io.sink import Incoming, StoreFacts
 from dicom_io.status import Status
-from gateway.audit import kinds
+from gateway.audit import AuditEntry, kinds
 from gateway.errors import LedgerFailure, LostRace, OutOfSpace, SpoolFailure
 from gateway.failpoints import pass_failpoint
 from gateway.ledger import (
@@ -65,7 +65,7 @@ class Intake:
             with self.ledger.reading() as rows:
                 known = rows.instance(new.sop_instance_uid)
             if known is not None:
-                return self._meet_again(known, new, header)
+                return self._meet_again(facts, known, new, header)
             try:
                 return self._record(facts, new, header)
             except LostRace:
@@ -79,15 +79,7 @@ class Intake:
                 rows.append_audit(kinds.delivery_refused(facts, self.clock()))
             elif role is not Role.OWN:
                 _file_under_study(rows, new, role)
-                rows.append_audit(
-                    kinds.instance_received(
-                        facts,
-                        new,
-                        role,
-                        new.received_at,
-                        patient_id=header.patient.patient_id,
-                    )
-                )
+                rows.append_audit(_received(facts, new, header, role))
         if role is None or role is Role.OWN:
             self.spool.remove([new.file_name])
         if role is Role.CURRENT:
@@ -95,9 +87,15 @@ class Intake:
         return Status.NOT_AUTHORISED if role is None else Status.SUCCESS
 
     def _meet_again(
-        self, known: InstanceRecord, new: NewInstance, header: Instance
+        self,
+        facts: StoreFacts,
+        known: InstanceRecord,
+        new: NewInstance,
+        header: Instance,
     ) -> Status:
         if self._is_same(known, new, header):
+            if known.role is Role.RETRIEVED:
+                self._take_as_sent(facts, known, new, header)
             self.spool.remove([new.file_name])
             return Status.SUCCESS
         reason = "same SOP Instance UID with other content"
@@ -106,6 +104,22 @@ class Intake:
             rows.append_audit(kinds.instance_quarantined(new, reason))
         logger.warning("quarantined %s: %s", new.sop_instance_uid, reason)
         return Status.DUPLICATE_CONFLICT
+
+    def _take_as_sent(
+        self,
+        facts: StoreFacts,
+        known: InstanceRecord,
+        new: NewInstance,
+        header: Instance,
+    ) -> None:
+        """Open the study of an image that we knew only as somebody's prior."""
+        with self.ledger.writing() as rows:
+            role = self.role_of(rows, facts, header, new.received_at)
+            if role is not Role.CURRENT:
+                return
+            study = _open(rows, rows.study(new.study_instance_uid), new)
+            rows.make_current(known.id, study.revision)
+            rows.append_audit(_received(facts, new, header, role))
 
     def _is_same(
         self, known: InstanceRecord, new: NewInstance, header: Instance
@@ -219,6 +233,15 @@ def _agrees(facts: StoreFacts, header: Instance) -> bool:
     return (
         facts.sop_class_uid == header.sop_class_uid
         and facts.sop_instance_uid == header.sop_instance_uid
+    )
+
+
+def _received(
+    facts: StoreFacts, new: NewInstance, header: Instance, role: Role
+) -> AuditEntry:
+    patient_id = header.patient.patient_id
+    return kinds.instance_received(
+        facts, new, role, new.received_at, patient_id=patient_id
     )
 
 

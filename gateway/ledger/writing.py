@@ -55,6 +55,15 @@ class Writing(StudyWriting):
             raise LostRace(f"instance {new.sop_instance_uid} is here") from error
         return InstanceRecord(**row)
 
+    def make_current(self, instance_id: int, revision: int) -> None:
+        """Note that an instance which we had retrieved was also sent to us."""
+        table = schema.instances
+        self._connection.execute(
+            update(table)
+            .where(table.c.id == instance_id)
+            .values(role=Role.CURRENT, revision=revision)
+        )
+
     def quarantine(self, new: NewInstance, reason: str) -> None:
         """Record an instance that contradicts the one that was here first."""
         self._connection.execute(

@@ -150,6 +150,22 @@ def test_the_same_image_again_is_answered_with_success_and_kept_once(
     assert len(kept) == 2
 
 
+def test_a_film_that_was_retrieved_as_a_prior_is_read_when_it_is_sent(
+    gateway: Running, archive: Archive, phantom: Phantom
+) -> None:
+    for path in phantom.prior:
+        archive.put(path)
+    send(gateway, *phantom.current)
+    gateway.wait_for(phantom.study_instance_uid, State.COMMITTED)
+    film = next(path for path in phantom.prior if "frontal" in path.name)
+    (outcome,) = send(gateway, film)
+    assert outcome.status == Status.SUCCESS
+    with gateway.site.ledger.reading() as rows:
+        studies = {study.study_instance_uid for study in rows.studies()}
+    (prior,) = studies - {phantom.study_instance_uid}
+    gateway.wait_for(prior, State.COMMITTED)
+
+
 def test_another_content_under_a_known_uid_is_refused_and_quarantined(
     gateway: Running, phantom: Phantom, tmp_path: Path
 ) -> None:

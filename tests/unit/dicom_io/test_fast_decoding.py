@@ -21,7 +21,7 @@ def htj2k_film(folder: Path, syntax: UID) -> tuple[Path, Path]:
     values = gradient()
     packed = film_dataset(values)
     frame = imagecodecs.htj2k_encode(values, reversible=True)
-    packed.PixelData = encapsulate([frame])
+    packed.PixelData = encapsulate([bytes(frame)])
     packed["PixelData"].is_undefined_length = True
     return (
         write_film(folder / "plain.dcm", film_dataset(values)),
