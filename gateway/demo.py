@@ -36,7 +36,9 @@ from gateway.serve import Gateway, open_site
 from gateway.site import Site
 from model.phantom.generator import PhantomOptions, PhantomStudy, make_phantom
 
-SEED = 2026
+SEED = 2028
+"""A study whose report needs every input: a finding that only the lateral shows,
+and changes that only the prior tells."""
 ARCHIVE_TITLE, MODALITY_TITLE = "DEMO_ARCHIVE", "DEMO_MODALITY"
 DEADLINE_SECONDS = 120.0
 ENDED = (*FINAL, *WAITING_FOR_A_PERSON)
@@ -90,7 +92,8 @@ def _set_up(folder: Path, seed: int) -> Stage:
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "modality").mkdir(parents=True)
     phantom = make_phantom(
-        seed, PhantomOptions(with_lateral=True, with_prior=True, normal=False)
+        seed,
+        PhantomOptions(aspect=1.22, with_lateral=True, with_prior=True, normal=False),
     )
     stage = Stage(folder=folder, phantom=phantom, files=phantom_study_files(phantom))
     for file, path in zip(stage.files, stage.paths(*SlotName), strict=True):
@@ -130,8 +133,9 @@ def _send(stage: Stage, gateway: Gateway, console: Console) -> None:
         host="127.0.0.1",
         port=gateway.port,
     )
-    for outcome in store_instances(modality, remote, stage.paths(*CURRENT)):
-        console.print(f"modality   C-STORE {outcome.verdict.value}")
+    outcomes = store_instances(modality, remote, stage.paths(*CURRENT))
+    for slot, outcome in zip(CURRENT, outcomes, strict=True):
+        console.print(f"modality   C-STORE of {slot}: {outcome.verdict.value}")
         if not outcome.verdict.is_stored:
             raise GatewayError(f"the demo's study was not taken: {outcome.detail}")
 

@@ -46,10 +46,10 @@ def test_it_finds_planted_findings_of_phantoms_it_never_saw(
     engine: LocalEngine,
 ) -> None:
     figures = evaluate(engine, seed=901, count=20)
-    # Floors: about a tenth under what 200 phantoms gave (docs of the training), as
-    # 20 phantoms hold some 35 findings and one of them is worth three hundredths.
-    assert (figures["finding_f1"] or 0.0) > 0.80
-    assert (figures["mean_iou"] or 0.0) > 0.60
+    # 200 other phantoms (seed 7) gave 0.99, 0.77 and 0.99. The floors lie under them
+    # because 20 phantoms hold some 30 findings: each is worth three hundredths.
+    assert (figures["finding_f1"] or 0.0) > 0.90
+    assert (figures["mean_iou"] or 0.0) > 0.68
     assert (figures["side_accuracy"] or 0.0) > 0.90
 
 
