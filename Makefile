@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check bench dockerfile-check
+.PHONY: help demo test check bench train-phantom evaluate-phantom dockerfile-check
 .DEFAULT_GOAL := help
 
 help:  ## Show what can be made.
@@ -23,6 +23,12 @@ check: .venv/dev.stamp  ## Format, lint, types, imports, licences, and the self-
 
 bench: .venv/dev.stamp  ## Measure the receiver beside DCMTK's (Debian: dcmtk).
 	$(BIN)/python -m benchmarks.receive_small
+
+train-phantom: .venv/run.stamp  ## Train the phantom checkpoint anew (about an hour on one core).
+	$(BIN)/python -m model.phantom.train --out model/phantom/checkpoint
+
+evaluate-phantom: .venv/run.stamp  ## Score the phantom checkpoint; SEED= and N= choose the phantoms.
+	@$(BIN)/python -m model.phantom.evaluate --seed $(or $(SEED),7) --n $(or $(N),200)
 
 dockerfile-check: .venv/dev.stamp  ## Run the Dockerfile's steps in an empty Debian root.
 	$(BIN)/python -m gate.image
