@@ -1,7 +1,8 @@
 # The gateway alone in its image: it reads phantoms until a site mounts weights.
 #
-#   docker build -t maira-gateway .
-#   docker build -t maira-gateway --build-arg PIP_EXTRA_INDEX_URL=<index of another torch build> .
+#   docker build -t maira-gateway \
+#       --build-arg TORCH_REQUIREMENT=torch==2.13.0+cpu \
+#       --build-arg PIP_EXTRA_INDEX_URL=<index of that torch build> .
 #   docker run -p 11112:11112 -v spool:/var/lib/maira-gateway \
 #       -v ./site.toml:/etc/maira-gateway/site.toml:ro \
 #       -v ./maira-2:/srv/checkpoint:ro maira-gateway
@@ -9,8 +10,9 @@
 ARG PYTHON=python:3.11-slim-bookworm
 
 FROM ${PYTHON} AS build
-# Empty: the build of torch that the default index has. A CPU or CUDA build of the
-# same version comes from the index that is named here.
+# Which build of torch: "+cpu" or "+cu130" after its number, and the index that has
+# it. Without both arguments it is the build that pip's own index has.
+ARG TORCH_REQUIREMENT="torch==2.13.0"
 ARG PIP_EXTRA_INDEX_URL=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -19,6 +21,8 @@ WORKDIR /build
 COPY constraints.txt ./
 RUN python3 -m venv /opt/maira-gateway \
     && /opt/maira-gateway/bin/pip install --quiet --constraint constraints.txt pip setuptools
+# Before the code, so that a change of the code does not fetch it again.
+RUN /opt/maira-gateway/bin/pip install --quiet --constraint constraints.txt "${TORCH_REQUIREMENT}"
 COPY pyproject.toml README.md LICENSE ./
 COPY config config
 COPY dicom_io dicom_io

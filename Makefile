@@ -26,6 +26,7 @@ bench: .venv/dev.stamp  ## Measure the receiver beside DCMTK's (Debian: dcmtk).
 
 train-phantom: .venv/run.stamp  ## Train the phantom checkpoint anew (about an hour on one core).
 	$(BIN)/python -m model.phantom.train --out model/phantom/checkpoint
+	$(BIN)/python -m model.maira2.scanning model/phantom/checkpoint
 
 evaluate-phantom: .venv/run.stamp  ## Score the phantom checkpoint; SEED= and N= choose the phantoms.
 	@$(BIN)/python -m model.phantom.evaluate --seed $(or $(SEED),7) --n $(or $(N),200)

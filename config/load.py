@@ -1,19 +1,27 @@
 """Read a site's file over the defaults; secrets from the environment."""
 
+import json
+import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import InvalidSettings
 from config.settings import Settings
+from config.urls import has_secret, masked
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 Table: TypeAlias = dict[str, Value]
+Place: TypeAlias = tuple[int | str, ...]
+
+_ENUM_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+_SHOWN = 80
+"""Characters of a wrong value that are repeated to the person."""
 
 
 class Secrets(BaseSettings):
@@ -35,13 +43,14 @@ def load_settings(
     """
     tree = _read(files("config").joinpath("default.toml").read_text("utf-8"), "default")
     if site_file is not None:
-        tree = merge(tree, _read(_text_of(site_file), str(site_file)))
+        tree = merge(tree, _site(site_file))
     tree = merge(tree, overrides or {})
     secrets = Secrets()
     if secrets.ledger_url:
         tree = merge(tree, {"ledger": {"url": secrets.ledger_url}})
     try:
-        return Settings.model_validate(tree)
+        # As JSON: strict, and yet text is taken for what TOML has no type for.
+        return Settings.model_validate_json(json.dumps(tree, default=str))
     except ValidationError as error:
         raise InvalidSettings(_explain(error)) from error
 
@@ -57,14 +66,24 @@ def merge(below: Table, above: Table) -> Table:
 
 
 def show_settings(settings: Settings) -> Table:
-    """Return the settings as plain values, a password in a URL masked."""
+    """Return the settings as plain values, passwords in a URL masked."""
     tree: Table = settings.model_dump(mode="json")
-    scheme, found, rest = settings.ledger.url.partition("://")
-    credentials, at, place = rest.rpartition("@")
-    if found and at:
-        user = credentials.partition(":")[0]
-        tree["ledger"] = {"url": f"{scheme}://{user}:***@{place}"}
+    if settings.ledger.url:
+        tree["ledger"] = {"url": masked(settings.ledger.url)}
     return tree
+
+
+def _site(site_file: Path) -> Table:
+    """Read the site's file; a password in it is refused."""
+    table = _read(_text_of(site_file), str(site_file))
+    ledger = table.get("ledger")
+    url = ledger.get("url") if isinstance(ledger, dict) else None
+    if isinstance(url, str) and has_secret(url):
+        raise InvalidSettings(
+            "ledger.url: a password does not belong into the file; set "
+            "MAIRA_GATEWAY_LEDGER_URL in the environment"
+        )
+    return table
 
 
 def _text_of(site_file: Path) -> str:
@@ -86,10 +105,33 @@ def _explain(error: ValidationError) -> str:
 
 
 def _line(detail: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
+    place = detail["loc"]
+    key = ".".join(str(part) for part in place)
     if detail["type"] == "extra_forbidden":
-        return f"{key}: is not a setting; config/default.toml lists every key"
-    if not key:
-        return detail["msg"].removeprefix("Value error, ")
+        return f"{key}: is not a setting; allowed here: {_allowed(place[:-1])}"
     message = detail["msg"].removeprefix("Value error, ")
-    return f"{key}: {message} (it is {str(detail['input'])[:80]!r})"
+    message = _ENUM_MEMBER.sub(r"\1", message).replace("an object", "a table")
+    whole = isinstance(detail["input"], dict) or detail["type"] == "missing"
+    if not key:
+        return message
+    if whole or place[0] == "ledger":  # a URL may hold a password
+        return f"{key}: {message}"
+    return f"{key}: {message} (it is {repr(detail['input'])[:_SHOWN]})"
+
+
+def _allowed(place: Place) -> str:
+    """Return the keys that the table at `place` takes."""
+    if place[:1] == ("peers",):  # each peer has a name of the site's choice
+        place = ("peers", *place[2:])
+    model: type[BaseModel] = Settings
+    for part in place:
+        model = _model_in(model.model_fields[str(part)].annotation) or model
+    return ", ".join(model.model_fields)
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """Return the table type within an annotation, as in `dict[str, Peer]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(inner) for inner in get_args(annotation))
+    return next((each for each in found if each is not None), None)

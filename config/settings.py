@@ -1,13 +1,15 @@
 """The settings as types; config/default.toml documents each key.
 
-Every model is frozen and refuses unknown keys. The methods hand out the option
-types that `dicom_io` and `model` declare, so those never see a settings file.
+Every model is frozen and refuses unknown keys. They are validated as JSON in strict
+mode: text stands for what TOML has no type for (paths, networks, names of a fixed
+list), and nothing else is converted. The methods hand out the option types that
+`dicom_io` and `model` declare, so those never see a settings file.
 """
 
 from datetime import date
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -15,11 +17,13 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeInt,
+    PlainValidator,
     PositiveFloat,
     PositiveInt,
     model_validator,
 )
 
+from config.urls import is_url
 from dicom_io.ae import AETitle, LocalAE, Proof, RemoteAE, Retrieval, TlsOptions
 from dicom_io.options import (
     AbsencePolicy,
@@ -31,13 +35,51 @@ from dicom_io.options import (
 from model.options import PHANTOM_CHECKPOINT, EngineOptions, TokenLimits
 from model.report import FlagKind, Task
 
+Item = TypeVar("Item")
+
+
+def _network(value: object) -> IPv4Network | IPv6Network:
+    try:
+        if isinstance(value, str):
+            return ip_network(value)
+    except ValueError as error:
+        raise ValueError(f'a network, as "10.0.0.0/24": {error}') from error
+    raise ValueError('a network, as "10.0.0.0/24"')
+
+
+def _day(value: object) -> date | Literal[""]:
+    if value == "":
+        return ""
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError as error:
+        raise ValueError('a day, as "2026-01-31", or ""') from error
+
+
+def _distinct(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    repeated = sorted({str(item) for item in items if items.count(item) > 1})
+    if repeated:
+        raise ValueError(f"named more than once: {', '.join(map(repr, repeated))}")
+    return items
+
+
+def _url(text: str) -> str:
+    if text and not is_url(text):
+        raise ValueError('an SQLAlchemy URL, as "postgresql+psycopg://host/name"')
+    return text
+
+
 Title = Annotated[str, AfterValidator(AETitle)]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
+Phrase = Annotated[str, Field(min_length=1, max_length=400)]
 
 
 class Section(BaseModel):
     """A table of the settings file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
 
 
 class Tls(Section):
@@ -64,7 +106,7 @@ class Storage(Section):
 class LedgerSettings(Section):
     """Where the state lies."""
 
-    url: str
+    url: Annotated[str, AfterValidator(_url)]
 
 
 class ListenerSettings(Section):
@@ -89,7 +131,7 @@ class Peer(Section):
     title: Title
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    networks: tuple[Network, ...] = ()
     send_titles: tuple[Title, ...] = ()
     may_store: bool = True
     retrieval: Retrieval = Retrieval.AUTO
@@ -123,11 +165,20 @@ class Archive(Section):
 class Results(Section):
     """What is asked of the model, and who gets the answer."""
 
-    destinations: tuple[str, ...]
-    tasks: tuple[Literal[Task.GROUNDED_FINDINGS, Task.FINDINGS], ...]
-    phrases: tuple[Annotated[str, Field(min_length=1, max_length=400)], ...]
+    destinations: Annotated[tuple[str, ...], AfterValidator(_distinct)]
+    tasks: Annotated[
+        tuple[Literal[Task.GROUNDED_FINDINGS, Task.FINDINGS], ...],
+        AfterValidator(_distinct),
+    ]
+    phrases: Annotated[tuple[Phrase, ...], AfterValidator(_distinct)]
     send_phrases: bool
     hold_flags: tuple[FlagKind, ...]
+
+    @model_validator(mode="after")
+    def _something_is_asked(self) -> Self:
+        if not self.tasks and not self.phrases:
+            raise ValueError("name a task in tasks, or a sentence in phrases")
+        return self
 
 
 class Completeness(Section):
@@ -187,18 +238,25 @@ class Licence(Section):
     """Who acknowledged the research-only licence of the weights, and when."""
 
     acknowledged_by: str
-    acknowledged_on: date | Literal[""]
+    acknowledged_on: Annotated[date | Literal[""], PlainValidator(_day)]
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if bool(self.acknowledged_by.strip()) != (self.acknowledged_on != ""):
+            raise ValueError("give both acknowledged_by and acknowledged_on, or none")
+        return self
 
     @property
     def acknowledged(self) -> bool:
-        """Whether both are given."""
-        return bool(self.acknowledged_by.strip()) and self.acknowledged_on != ""
+        """Whether somebody did."""
+        return self.acknowledged_on != ""
 
 
 class Work(Section):
     """Leases and repetitions of the stages."""
 
     lease_seconds: PositiveFloat
+    longest_turn_seconds: PositiveFloat
     max_attempts: PositiveInt
     first_pause_seconds: PositiveFloat
     max_pause_seconds: PositiveFloat
@@ -246,6 +304,19 @@ class Settings(Section):
         for key, name in named:
             if name not in self.peers:
                 raise ValueError(f"{key}: {name!r} is not a peer (peers: {known})")
+        return self
+
+    @model_validator(mode="after")
+    def _calling_titles_tell_peers_apart(self) -> Self:
+        owner: dict[str, str] = {}
+        for name, peer in self.peers.items():
+            for title in {peer.title, *peer.send_titles}:
+                other = owner.setdefault(title, name)
+                if other != name:
+                    raise ValueError(
+                        f"peers.{name}: {title!r} is a title of peers.{other} too; "
+                        "a calling title must tell whose association it is"
+                    )
         return self
 
     @property

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from dicom_io.header import PatientIdentity
 from dicom_io.identifiers import StudyAnswer, StudyQuery
+from dicom_io.identity import is_exact_key
 from dicom_io.uid import is_uid
 
 _STUDY_KEYS = (
@@ -28,9 +29,6 @@ _STUDY_KEYS = (
     "PatientSex",
     "NumberOfStudyRelatedInstances",
 )
-
-_WILDCARDS = frozenset("*?\\")
-"""Matching characters and the value separator (PS3.4 C.2.2.2.4, PS3.5 6.2)."""
 
 _LONG_STRING = 64
 """Characters of a VR LO."""
@@ -91,8 +89,7 @@ def _identifier(level: str, keys: tuple[str, ...]) -> Dataset:
 def _single(value: str, keyword: str) -> str:
     """Return `value` without its padding, if it can match one value only."""
     text = value.strip(" ")
-    broken = not text or len(text) > _LONG_STRING or not text.isprintable()
-    if broken or _WILDCARDS & set(text):
+    if len(text) > _LONG_STRING or not is_exact_key(text):
         raise ValueError(f"{keyword} is not one exact value: no query is sent")
     return text
 
@@ -147,10 +144,13 @@ def _values(answer: Dataset, keyword: str) -> tuple[str, ...]:
 
 
 def _patient(answer: Dataset) -> PatientIdentity:
+    written = text_of(answer, "PatientBirthDate")
+    birth_date = _date(written)
     return PatientIdentity(
         patient_id=text_of(answer, "PatientID"),
         issuer=text_of(answer, "IssuerOfPatientID"),
-        birth_date=_date(text_of(answer, "PatientBirthDate")),
+        birth_date=birth_date,
+        birth_date_text=None if birth_date else written,
         sex=text_of(answer, "PatientSex"),
         name=text_of(answer, "PatientName"),
     )

@@ -119,6 +119,9 @@ def _bound(desk: Desk) -> GuardedServer:
     def refused(_address: str, _reason: str) -> None:
         """Nobody keeps a record here."""
 
+    def tend() -> None:
+        """Nothing is put off here."""
+
     local = desk.local
     ae = AE(local.title)
     ae.maximum_pdu_size = local.max_pdu_bytes
@@ -126,5 +129,5 @@ def _bound(desk: Desk) -> GuardedServer:
         max_pdu_bytes=local.max_pdu_bytes,
         pdu_deadline_seconds=local.pdu_deadline_seconds,
     )
-    door = Door(limits=limits, tls=None, session=visit, refused=refused)
+    door = Door(limits=limits, tls=None, session=visit, refused=refused, tend=tend)
     return GuardedServer(ae, (local.host, local.port), archive_contexts(), door)

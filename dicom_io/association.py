@@ -8,7 +8,7 @@ from ssl import SSLContext
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom.association import Association
-from pynetdicom.events import Event, InterventionEvent
+from pynetdicom.events import Event, InterventionEvent, NotificationEvent
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
@@ -19,7 +19,7 @@ from dicom_io.product import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NA
 from dicom_io.status import StoreVerdict, outcome_of
 from dicom_io.tls import client_context
 
-Handler = tuple[InterventionEvent, Callable[[Event], object]]
+Handler = tuple[InterventionEvent | NotificationEvent, Callable[[Event], object]]
 
 PENDING = frozenset({0xFF00, 0xFF01})
 """More answers follow; FF01: an optional key is not supported (PS3.4 C.4.1.1.4)."""

@@ -1,8 +1,8 @@
 """Storage Commitment Push Model as user (PS3.4 Annex J)."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from queue import Empty, Queue
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -39,7 +39,9 @@ class InstanceReference:
 class CommitmentReport:
     """What an archive answered to a commitment request (PS3.4 J.3.3).
 
-    `failed` holds (SOP Instance UID, Failure Reason (0008,1197)).
+    `failed` holds (SOP Instance UID, Failure Reason (0008,1197)). `peer_title` is
+    the title that the reporting node calls itself, `peer_name` the name under
+    which the site wrote it down; None: it did not.
     """
 
     transaction_uid: str
@@ -47,33 +49,74 @@ class CommitmentReport:
     failed: tuple[tuple[str, int], ...]
     peer_title: str
     peer_address: str
+    peer_name: str | None = None
 
 
-def request_commitment(
+class _Awaited:
+    """The reports of one association, and the one that is waited for."""
+
+    def __init__(
+        self,
+        transaction_uid: str,
+        remote: RemoteAE,
+        take: Callable[[CommitmentReport], None],
+    ) -> None:
+        self._transaction_uid = transaction_uid
+        self._remote = remote
+        self._take = take
+        self._came = threading.Event()
+        self._answered = threading.Event()
+
+    def reported(self, event: Event) -> tuple[int, None]:
+        """Hand a report on; only one that was taken is answered with success."""
+        taken = guarded(lambda: self._taken(event), "commitment report")
+        if isinstance(taken, Status):
+            return int(Status.PROCESSING_FAILURE), None
+        if taken == self._transaction_uid:
+            self._came.set()
+        return int(Status.SUCCESS), None
+
+    def sent(self, _event: Event) -> None:
+        """Note that what followed our report has gone out: its answer."""
+        if self._came.is_set():
+            self._answered.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until our report is answered; returns whether it came."""
+        self._answered.wait(seconds)
+        return self._came.is_set()
+
+    def _taken(self, event: Event) -> str:
+        report = report_of(event, self._remote.title, self._remote)
+        self._take(report)
+        return report.transaction_uid
+
+
+def request_commitment(  # noqa: PLR0913 - the request, then what becomes of reports
     local: LocalAE,
     remote: RemoteAE,
     references: Sequence[InstanceReference],
     transaction_uid: str,
+    take: Callable[[CommitmentReport], None],
+    *,
     wait_seconds: float = 3.0,
-) -> CommitmentReport | None:
+) -> bool:
     """Ask `remote` to take responsibility for instances.
 
-    Returns the report when it comes on the same association within
-    `wait_seconds`; None: it will come to our listener. Raises PeerRefused where
-    the peer offers no commitment, and the other PeerFailure kinds.
+    `take` gets every report that comes while the association is open, of other
+    transactions too, on the association's thread; when it raises, the peer is
+    answered with a failure. Returns whether the report of this transaction came
+    and was taken, which ends the wait; otherwise it will come to our listener.
+    Raises PeerRefused where the peer offers no commitment, and the other
+    PeerFailure kinds.
     """
-    reports: Queue[CommitmentReport] = Queue()
-
-    def handle(event: Event) -> tuple[int, None]:
-        report = guarded(lambda: report_of(event), "commitment report")
-        if isinstance(report, Status):
-            return int(Status.PROCESSING_FAILURE), None
-        reports.put(report)
-        return int(Status.SUCCESS), None
-
+    awaited = _Awaited(transaction_uid, remote, take)
     proposal = Proposal(
         contexts=[message_context(StorageCommitmentPushModel)],
-        handlers=[(evt.EVT_N_EVENT_REPORT, handle)],
+        handlers=[
+            (evt.EVT_N_EVENT_REPORT, awaited.reported),
+            (evt.EVT_PDU_SENT, awaited.sent),
+        ],
     )
     with associated(local, remote, proposal) as assoc:
         require_context(assoc, StorageCommitmentPushModel, remote)
@@ -84,17 +127,7 @@ def request_commitment(
             StorageCommitmentPushModelInstance,
         )
         require_success(answer, remote, "commitment request")
-        return _waited(reports, transaction_uid, wait_seconds)
-
-
-def _waited(
-    reports: "Queue[CommitmentReport]", transaction_uid: str, seconds: float
-) -> CommitmentReport | None:
-    try:
-        report = reports.get(timeout=seconds)
-    except Empty:
-        return None
-    return report if report.transaction_uid == transaction_uid else None
+        return awaited.wait(wait_seconds)
 
 
 def _action_information(
@@ -113,10 +146,11 @@ def _item(reference: InstanceReference) -> Dataset:
     return item
 
 
-def report_of(event: Event) -> CommitmentReport:
+def report_of(event: Event, title: str, peer: RemoteAE | None) -> CommitmentReport:
     """Read an N-EVENT-REPORT; raises Unreadable where it is not a commitment's.
 
-    An instance that is named on both sides counts as failed.
+    `title` and `peer` are who speaks on the association, as its owner found. An
+    instance that is named on both sides counts as failed.
     """
     information = event.event_information
     if "TransactionUID" not in information:
@@ -131,11 +165,11 @@ def report_of(event: Event) -> CommitmentReport:
         str(item.get("ReferencedSOPInstanceUID", ""))
         for item in information.get("ReferencedSOPSequence") or ()
     }
-    remote = event.assoc.remote
     return CommitmentReport(
         transaction_uid=str(information.TransactionUID),
         committed=frozenset(named - failed.keys() - {""}),
         failed=tuple(sorted(failed.items())),
-        peer_title=str(remote["ae_title"]),
-        peer_address=str(remote["address"]),
+        peer_title=title,
+        peer_address=str(event.assoc.remote["address"]),
+        peer_name=None if peer is None else peer.name,
     )

@@ -142,14 +142,15 @@ def _odd(
 def _case(
     views: Views, prior: Prior | None, pictures: _Pictures, rendering: Rendering
 ) -> Case:
-    report = None if prior is None else prior.report
+    # the model's prompt holds a prior report beside its image or not at all
+    usable = prior if pictures.prior is not None else None
+    report = None if usable is None else usable.report
     used = UsedImages(
         frontal=views.frontal,
         lateral=_instance(pictures.lateral),
         prior=_instance(pictures.prior),
     )
-    compared = used.prior is not None or report is not None
-    sections = read_sections(used.frontal, used.lateral, prior if compared else None)
+    sections = read_sections(used.frontal, used.lateral, usable)
     inputs = ReportInputs(
         current_frontal=pictures.frontal.pixels,
         current_lateral=_pixels(pictures.lateral),
@@ -167,7 +168,7 @@ def _case(
         prior_images=() if used.prior is None else (reference(used.prior),),
         prior_report=None if report is None else report.instance,
         slots=fill_slots(views, prior, used, sections),
-        notes=tuple(_notes(views, pictures)),
+        notes=tuple(_notes(views, prior, pictures)),
     )
     return Case(inputs=inputs, evidence=evidence)
 
@@ -180,12 +181,15 @@ def _pixels(picture: _Picture | None) -> GreyImage | None:
     return None if picture is None else picture.pixels
 
 
-def _notes(views: Views, pictures: _Pictures) -> Iterator[str]:
+def _notes(views: Views, prior: Prior | None, pictures: _Pictures) -> Iterator[str]:
     """Yield all that was noticed, the study's decisions first."""
     yield from views.reasons
     for picture in (pictures.frontal, pictures.lateral, pictures.prior):
         yield from () if picture is None else picture.notes
     yield from pictures.notes
+    if pictures.prior is None and prior is not None and prior.report is not None:
+        uid = prior.report.instance.sop_instance_uid
+        yield f"left out: the prior report {uid}, because its image is not usable"
     cropped = cropped_share(pictures.frontal.frame)
     if cropped.sides:
         where = " and ".join(cropped.sides)

@@ -10,7 +10,8 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from pydicom import filereader
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import get_frame
-from pydicom.uid import UID, JPEGExtended12Bit
+from pydicom.uid import UID, JPEGExtended12Bit, SecondaryCaptureImageStorage
 
 from dicom_io.codestream import read_frame_size
 from dicom_io.display import render
@@ -30,10 +31,22 @@ from dicom_io.fast_decoding import decode_fast
 from dicom_io.greyscale import read_grey_scale
 from dicom_io.options import Rendering
 from dicom_io.parsing import encoding_of, open_data_set, read_transfer_syntax
+from dicom_io.uid import derive_uid
 
 DIGEST = "digest"
 """What to do, besides the names of `Rendering`."""
 
+_IMAGE_PIXEL = (
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelData",
+)
 _BROKEN = (
     ArithmeticError,
     AttributeError,
@@ -156,15 +169,49 @@ def decode_by_gdcm(ds: Dataset) -> npt.NDArray[np.integer[npt.NBitBase]]:
     pydicom hands only 8 bits to GDCM. GDCM's own reader takes 12; its values were
     found equal to those of libjpeg-turbo on a real film.
     """
-    with NamedTemporaryFile(suffix=".dcm") as file:
-        ds.save_as(file.name, enforce_file_format=True)
+    with _nameless_file() as path:
+        _image_alone(ds).save_as(path, enforce_file_format=True)
         reader = gdcm.ImageReader()
-        reader.SetFileName(file.name)
+        reader.SetFileName(path)
         if not reader.Read():
             raise UnreadablePixels("GDCM cannot decode this extended JPEG")
         values = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
-    stored: npt.NDArray[np.integer[npt.NBitBase]] = np.frombuffer(values, "<u2")
+    signed = int(ds.PixelRepresentation) == 1
+    stored: npt.NDArray[np.integer[npt.NBitBase]] = np.frombuffer(
+        values, "<i2" if signed else "<u2"
+    )
     return stored.reshape(int(ds.Rows), int(ds.Columns))
+
+
+@contextmanager
+def _nameless_file() -> Iterator[str]:
+    """Yield the path of a file in memory, so that a killed child leaves nothing.
+
+    Where the system has no such files, of one in the temporary folder.
+    """
+    if not hasattr(os, "memfd_create"):
+        with NamedTemporaryFile(suffix=".dcm") as file:
+            yield file.name
+        return
+    descriptor = os.memfd_create("frame")
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def _image_alone(ds: Dataset) -> Dataset:
+    """Return the Image Pixel module (PS3.3 C.7.6.3), nothing about the patient."""
+    image = Dataset()
+    for keyword in _IMAGE_PIXEL:
+        image[keyword] = ds[keyword]
+    image.SOPClassUID = SecondaryCaptureImageStorage
+    image.SOPInstanceUID = derive_uid("frame")
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ds.file_meta.TransferSyntaxUID
+    image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
+    image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+    return image
 
 
 def digest(stored: npt.NDArray[np.integer[npt.NBitBase]]) -> str:

@@ -17,7 +17,7 @@ from dicom_io.errors import UnreadableHeader
 MAX_DEPTH = 32
 MAX_ELEMENTS = 100_000
 MAX_VALUE_BYTES = 1 << 20
-MAX_TOTAL_BYTES = 64 << 20
+MAX_TOTAL_BYTES = 16 << 20
 """Limits of our own. No radiograph or report comes near them; a longer value is
 passed over, the other three end the reading."""
 
@@ -48,10 +48,14 @@ class Attributes:
 
 @dataclass(slots=True)
 class Element:
-    """One attribute: the bytes of its value, or the items of a sequence."""
+    """One attribute: the bytes of its value, or the items of a sequence.
+
+    `passed_over`: the value is longer than `MAX_VALUE_BYTES` and was not kept.
+    """
 
     vr: str
     value: bytes = b""
+    passed_over: bool = False
     items: list[Attributes] = field(default_factory=list)
 
 
@@ -63,8 +67,11 @@ class ParsedData:
     has_pixels: bool
 
 
-def parse(stream: BinaryIO, encoding: Encoding, end: int) -> ParsedData:
+def parse(stream: BinaryIO, encoding: Encoding, end: int | None) -> ParsedData:
     """Read `stream` from its position to `end` or to the pixel data.
+
+    end : None where only the stream itself knows where it ends; it then reports
+    from `seek` how far it came.
 
     Raises UnreadableHeader for nesting, counts or sizes over the limits, and for
     lengths that do not fit.
@@ -98,7 +105,7 @@ class _Level:
 class _Parser:
     """The loop over elements, with the open levels as a stack."""
 
-    def __init__(self, stream: BinaryIO, encoding: Encoding, end: int) -> None:
+    def __init__(self, stream: BinaryIO, encoding: Encoding, end: int | None) -> None:
         self.stream = stream
         self.end = end
         self.position = stream.tell()
@@ -128,7 +135,12 @@ class _Parser:
             self.levels.pop()
             if not self.levels:
                 return False
-        return True
+        return len(self.levels) > 1 or self.end is not None or self._has_more()
+
+    def _has_more(self) -> bool:
+        more = bool(self.stream.read(1))
+        self.stream.seek(self.position)
+        return more
 
     def _count(self) -> None:
         self.elements += 1
@@ -138,7 +150,7 @@ class _Parser:
     def _take(self, count: int) -> bytes:
         data = self.stream.read(count)
         if len(data) != count:
-            raise UnreadableHeader(f"the data set ends inside an element at {self.end}")
+            raise UnreadableHeader(f"it ends inside an element at {self.position}")
         self.position += count
         return data
 
@@ -215,6 +227,7 @@ class _Parser:
         if vr == "SQ" or length == _UNDEFINED:
             self._push(_Level(end=None, encoding=encoding, element=element), length)
         else:
+            element.passed_over = length > MAX_VALUE_BYTES
             element.value = self._value(length)
 
     def _value(self, length: int) -> bytes:
@@ -228,9 +241,11 @@ class _Parser:
 
     def _skip(self, length: int) -> None:
         self.position += length
-        if length == _UNDEFINED or self.position > self.end:
+        beyond = self.end is not None and self.position > self.end
+        if length == _UNDEFINED or beyond:
             raise UnreadableHeader("an element is longer than the data set")
-        self.stream.seek(self.position)
+        if self.stream.seek(self.position) != self.position:
+            raise UnreadableHeader("an element is longer than the data set")
 
 
 def _dictionary_vr(tag: int) -> str:

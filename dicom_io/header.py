@@ -27,7 +27,8 @@ class PatientIdentity:
 
     None: the attribute is absent or empty. Values are stripped of the padding
     that their VR ignores and otherwise kept; `patient_id` with several values
-    keeps its backslash, so that nobody queries it.
+    keeps its backslash, so that nobody queries it. `birth_date_text` is what
+    stands in place of a birth date and is none, such as 01.05.1950.
     """
 
     patient_id: str | None
@@ -35,6 +36,7 @@ class PatientIdentity:
     birth_date: date | None
     sex: str | None
     name: str | None
+    birth_date_text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,10 +173,12 @@ def to_instance(path: Path, parsed: ParsedFile) -> Instance:
 
 def patient_identity(ds: Attributes) -> PatientIdentity:
     """Read the attributes that say whose data set this is."""
+    birth_date = day(ds, "PatientBirthDate")
     return PatientIdentity(
         patient_id=text(ds, "PatientID"),
         issuer=text(ds, "IssuerOfPatientID"),
-        birth_date=day(ds, "PatientBirthDate"),
+        birth_date=birth_date,
+        birth_date_text=None if birth_date else text(ds, "PatientBirthDate"),
         sex=text(ds, "PatientSex"),
         name=text(ds, "PatientName"),
     )

@@ -5,11 +5,12 @@ exact, doubt refuses, and a name never helps to accept.
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
-from dicom_io.header import PatientIdentity
+from dicom_io.header import Instance, PatientIdentity
 from dicom_io.options import AbsencePolicy, IdentityPolicy
 
 
@@ -110,14 +111,35 @@ def guard_identity(
 def compare(
     current: PatientIdentity, other: PatientIdentity
 ) -> Mapping[Key, Comparison]:
-    """Compare each attribute; a Patient ID that cannot be queried is absent."""
+    """Compare each attribute; a Patient ID that cannot be queried is absent.
+
+    A birth date that is no date differs from any date and from any other text;
+    equal texts prove nothing and count as absent on both sides.
+    """
     return {
         Key.PATIENT_ID: _compare(_exact(current.patient_id), _exact(other.patient_id)),
         Key.ISSUER: _compare(current.issuer, other.issuer),
-        Key.BIRTH_DATE: _compare(current.birth_date, other.birth_date),
+        Key.BIRTH_DATE: _compare_birth_dates(current, other),
         Key.SEX: _compare(_upper(current.sex), _upper(other.sex)),
         Key.NAME: _compare(_name_parts(current.name), _name_parts(other.name)),
     }
+
+
+def one_patient(instances: Sequence[Instance]) -> str | None:
+    """Return how the instances of one study contradict each other, or None.
+
+    An absence is no contradiction here, and neither is another name. The reason
+    names attributes and no values.
+    """
+    patients = [instance.patient for instance in instances]
+    found: dict[Key, set[object]] = {
+        Key.PATIENT_ID: {patient.patient_id for patient in patients},
+        Key.ISSUER: {patient.issuer for patient in patients},
+        Key.BIRTH_DATE: {_birth_date(patient) for patient in patients},
+        Key.SEX: {_upper(patient.sex) for patient in patients},
+    }
+    contradicted = [key for key, values in found.items() if len(values - {None}) > 1]
+    return "; ".join(f"{key}: {Comparison.CONFLICT}" for key in contradicted) or None
 
 
 def is_exact_key(value: str) -> bool:
@@ -148,6 +170,19 @@ def _compare(current: object | None, other: object | None) -> Comparison:
     if current is None or other is None:
         return Comparison.ABSENT_ON_ONE_SIDE
     return Comparison.EQUAL if current == other else Comparison.CONFLICT
+
+
+def _compare_birth_dates(
+    current: PatientIdentity, other: PatientIdentity
+) -> Comparison:
+    comparison = _compare(_birth_date(current), _birth_date(other))
+    if comparison is Comparison.EQUAL and current.birth_date is None:
+        return Comparison.ABSENT_ON_BOTH
+    return comparison
+
+
+def _birth_date(patient: PatientIdentity) -> date | str | None:
+    return patient.birth_date or patient.birth_date_text
 
 
 def _exact(patient_id: str | None) -> str | None:

@@ -21,12 +21,12 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from dicom_io.errors import DicomError
 from dicom_io.guard import MALFORMED
-from dicom_io.sink import Incoming
+from dicom_io.sink import Incoming, NoRoom
 from dicom_io.status import Status
 from dicom_io.uid import is_uid
 
 if TYPE_CHECKING:
-    from pynetdicom.dimse_primitives import C_STORE
+    from pynetdicom.dimse_primitives import C_STORE, DimsePrimitiveType
 
 LOGGER = logging.getLogger(__name__)
 
@@ -56,9 +56,9 @@ def guarded(action: Callable[[], T], what: str) -> T | Status:
 
 
 def _status_of(error: Exception) -> Status:
-    """OSError is a full or broken disk: the sender may try again later."""
+    """No room, and a full or broken disk: the sender may try again later."""
     match error:
-        case OSError() | MemoryError():
+        case NoRoom() | OSError() | MemoryError():
             return Status.OUT_OF_RESOURCES
         case DicomError():
             return Status.CANNOT_UNDERSTAND
@@ -78,6 +78,7 @@ class StoreStream(BytesIO):
         self._incoming = None if isinstance(opened, Status) else opened
         self._refusal = opened if isinstance(opened, Status) else None
         self._left = max_bytes
+        self.is_answered = False
 
     @property
     def is_open(self) -> bool:
@@ -186,6 +187,18 @@ class StoreIntake(DIMSEServiceProvider):
         for stream in self._streams:
             stream.drop()
         self._streams.clear()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an instance is on its way here, or its answer is on its way back."""
+        return not all(each.is_answered for each in self._streams)
+
+    def send_msg(self, primitive: "DimsePrimitiveType", context_id: int) -> None:
+        """Queue a message for the peer; what is finished is answered behind it."""
+        super().send_msg(primitive, context_id)
+        for stream in self._streams:
+            if not stream.is_open:
+                stream.is_answered = True
 
     def _take(self, fragment: tuple[int, bytes]) -> None:
         if self.message is None:

@@ -6,7 +6,7 @@ is remembered, is for those who call `open_listener`.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydicom.uid import UID
 from pynetdicom import AE
@@ -59,17 +59,22 @@ class Listener:
         return self._server.port
 
     def close(self, deadline_seconds: float = 10.0) -> None:
-        """Accept nothing more, let associations finish, then abort the rest."""
+        """Accept nothing more, and abort associations as soon as they are idle.
+
+        An instance that is under way has the deadline to arrive and be answered.
+        """
         self._server.stop()
         self._thread.join()
-        self._wait(deadline_seconds)
-        for session in self._node.running():
-            session.abort()
-        self._wait(self._node.local.pdu_deadline_seconds)
+        self._end(deadline_seconds, lambda session: not session.is_busy)
+        self._end(self._node.local.pdu_deadline_seconds, lambda _session: True)
+        self._node.refusals.settle(is_end=True)
 
-    def _wait(self, seconds: float) -> None:
+    def _end(self, seconds: float, may_end: Callable[[Session], bool]) -> None:
+        """Abort the sessions that may end, until none is left or the time is up."""
         end = time.monotonic() + seconds
-        while self._node.running() and time.monotonic() < end:
+        while (running := self._node.running()) and time.monotonic() < end:
+            for session in filter(may_end, running):
+                session.abort()
             time.sleep(_POLL_SECONDS)
 
 
@@ -105,6 +110,7 @@ def _bound(node: Node) -> GuardedServer:
         tls=None if local.tls is None else server_context(local.tls),
         session=session,
         refused=refused,
+        tend=node.refusals.settle,
     )
     return GuardedServer(
         _entity(local), (local.host, local.port), listener_contexts(), door

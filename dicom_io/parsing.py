@@ -15,6 +15,7 @@ from pydicom.uid import (
 
 from dicom_io.elements import Attributes, Encoding, parse
 from dicom_io.errors import UnreadableHeader
+from dicom_io.inflating import inflated_stream
 from dicom_io.values import uid
 
 INFLATED_FLOOR = 16 << 20
@@ -45,7 +46,7 @@ def read_file(path: Path) -> ParsedFile:
     """
     with path.open("rb") as stream:
         syntax = read_transfer_syntax(stream)
-        body, end = open_data_set(stream, syntax)
+        body, end = _open_header(stream, syntax)
         parsed = parse(body, encoding_of(syntax), end)
     return ParsedFile(
         transfer_syntax_uid=syntax,
@@ -76,7 +77,8 @@ def encoding_of(transfer_syntax_uid: str) -> Encoding:
 def open_data_set(stream: BinaryIO, transfer_syntax_uid: str) -> tuple[BinaryIO, int]:
     """Return the data set as a seekable stream at its start, and where it ends.
 
-    A deflated one (PS3.5 A.5) is inflated up to the limits.
+    A deflated one (PS3.5 A.5) is inflated whole, up to the limits: for the
+    process that decodes, which has limits of its own.
     """
     start = stream.tell()
     end = stream.seek(0, os.SEEK_END)
@@ -85,6 +87,17 @@ def open_data_set(stream: BinaryIO, transfer_syntax_uid: str) -> tuple[BinaryIO,
         return stream, end
     inflated = inflate(stream.read())
     return io.BytesIO(inflated), len(inflated)
+
+
+def _open_header(stream: BinaryIO, syntax: str) -> tuple[BinaryIO, int | None]:
+    """Return the data set for reading up to its pixel data.
+
+    A deflated one is inflated only as far as it is read: this runs in the
+    listener's process, where a bomb must cost nothing.
+    """
+    if syntax == DeflatedExplicitVRLittleEndian:
+        return inflated_stream(stream), None
+    return open_data_set(stream, syntax)
 
 
 def inflate(deflated: bytes) -> bytes:

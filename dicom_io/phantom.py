@@ -21,7 +21,7 @@ from dicom_io import codes
 from dicom_io.coordinates import PixelBox
 from dicom_io.evidence import ReferencedInstance, SlotName
 from dicom_io.results.modules import code_item, part10
-from dicom_io.results.sr import container, text
+from dicom_io.results.sr import container, hierarchy, text
 from dicom_io.uid import derive_uid
 from model.phantom.generator import PhantomImage, PhantomStudy
 
@@ -258,7 +258,7 @@ def _report(content: str, image: ReferencedInstance, visit: _Visit) -> PhantomFi
     verifier.VerificationDateTime = f"{ds.ContentDate}{ds.ContentTime}"
     verifier.VerifyingObserverIdentificationCodeSequence = []
     ds.VerifyingObserverSequence = [verifier]
-    ds.CurrentRequestedProcedureEvidenceSequence = [_evidence(image)]
+    ds.CurrentRequestedProcedureEvidenceSequence = hierarchy((image,))
     ds.update(_report_content(content))
     return _file(SlotName.PRIOR_REPORT, ds)
 
@@ -278,17 +278,6 @@ def _report_content(content: str) -> sr.ContainerContentItem:
         ],
         template_id="2000",
     )
-
-
-def _evidence(image: ReferencedInstance) -> Dataset:
-    referenced, series, study = Dataset(), Dataset(), Dataset()
-    referenced.ReferencedSOPClassUID = image.sop_class_uid
-    referenced.ReferencedSOPInstanceUID = image.sop_instance_uid
-    series.SeriesInstanceUID = image.series_instance_uid
-    series.ReferencedSOPSequence = [referenced]
-    study.StudyInstanceUID = image.study_instance_uid
-    study.ReferencedSeriesSequence = [series]
-    return study
 
 
 def _file(slot: SlotName, ds: Dataset) -> PhantomFile:

@@ -13,10 +13,9 @@ from dicom_io.identifiers import StudyAnswer, StudyQuery
 from dicom_io.identity import guard_identity, is_exact_key
 from dicom_io.options import IdentityPolicy, PriorRules
 from dicom_io.prior_report import PriorReport, ReportRefused, find_prior_report
-from dicom_io.subject import says_chest, says_elsewhere
+from dicom_io.subject import RADIOGRAPH_MODALITIES, says_chest, says_elsewhere
 from dicom_io.view import Declined, select_views
 
-_RADIOGRAPHS = frozenset({"CR", "DX"})
 _MAX_KEY_LENGTH = 64
 
 
@@ -227,7 +226,7 @@ def _unfit_date(
 
 
 def _unfit_content(answer: StudyAnswer) -> str | None:
-    if answer.modalities and not _RADIOGRAPHS & set(answer.modalities):
+    if answer.modalities and not RADIOGRAPH_MODALITIES & set(answer.modalities):
         return "no radiograph among its modalities"
     if answer.instance_count == 0:
         return "it holds no instance"

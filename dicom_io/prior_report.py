@@ -5,26 +5,33 @@ radiologist's would quote itself.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 
+from pydicom.uid import UID
+
+from dicom_io.contexts import REPORT_CLASSES
 from dicom_io.elements import Attributes
 from dicom_io.errors import UnreadableHeader
 from dicom_io.evidence import ReferencedInstance
 from dicom_io.parsing import read_file
 from dicom_io.product import MANUFACTURER, PRODUCT_NAME
-from dicom_io.values import clean_text, codes, day, items, meanings, one_line, text, uid
+from dicom_io.values import (
+    clean_text,
+    clock,
+    codes,
+    day,
+    items,
+    meanings,
+    one_line,
+    text,
+    uid,
+)
 
 MAX_REPORT_CHARACTERS = 3000
 """About 700 tokens: room enough for a long report beside three images."""
-
-REPORT_CLASSES = {
-    "1.2.840.10008.5.1.4.1.1.88.11": "Basic Text SR",
-    "1.2.840.10008.5.1.4.1.1.88.22": "Enhanced SR",
-    "1.2.840.10008.5.1.4.1.1.88.33": "Comprehensive SR",
-}
 
 _MEASUREMENT_REPORT = ("126000", "DCM")
 _DEVICE_OBSERVER = ("121007", "DCM")
@@ -70,24 +77,22 @@ class _Line:
     text: str
 
 
-def find_prior_report(
-    paths: Sequence[Path], own_device_uids: frozenset[str] = frozenset()
-) -> PriorReport | ReportRefused:
+def find_prior_report(paths: Sequence[Path]) -> PriorReport | ReportRefused:
     """Return the report among the files of one prior study.
 
-    Verified documents come before others, then the latest. Of a document the
-    findings are taken, or else the impression, or else all of its text. Never
-    one of our own, and none that a device or an algorithm made.
+    A document that another one names as its predecessor is replaced by that one
+    (PS3.3 C.17.2.2). Verified documents come before others, then the latest. Of a
+    document the findings are taken, or else the impression, or else all of its
+    text. Never one of our own, and none that a device or an algorithm made.
 
     The caller has guarded the identity of each file.
     """
-    found: list[tuple[tuple[bool, date, str], PriorReport]] = []
+    documents = list(_documents(paths))
+    replaced = {named for ds in documents for named in _predecessors(ds)}
+    found: list[tuple[tuple[bool, date, time, str], PriorReport]] = []
     reasons: list[str] = []
-    for path in paths:
-        ds = _read(path)
-        if ds is None or text(ds, "SOPClassUID") not in REPORT_CLASSES:
-            continue
-        refusal = _refuse(ds, own_device_uids)
+    for ds in documents:
+        refusal = _refuse(ds, replaced)
         report = None if refusal else _report(ds)
         if report is None:
             reasons.append(f"{uid(ds, 'SOPInstanceUID')}: {refusal or 'no text in it'}")
@@ -98,6 +103,23 @@ def find_prior_report(
     return ReportRefused(reasons=tuple(reasons) or ("the prior study has no report",))
 
 
+def _documents(paths: Sequence[Path]) -> Iterator[Attributes]:
+    for path in paths:
+        ds = _read(path)
+        if ds is not None and text(ds, "SOPClassUID") in REPORT_CLASSES:
+            yield ds
+
+
+def _predecessors(ds: Attributes) -> Iterator[str]:
+    """Yield the SOP Instance UIDs of the documents that this one replaces."""
+    for study in items(ds, "PredecessorDocumentsSequence"):
+        for series in items(study, "ReferencedSeriesSequence"):
+            for item in items(series, "ReferencedSOPSequence"):
+                named = text(item, "ReferencedSOPInstanceUID")
+                if named is not None and named != text(ds, "SOPInstanceUID"):
+                    yield named
+
+
 def _read(path: Path) -> Attributes | None:
     try:
         return read_file(path).attributes
@@ -106,32 +128,31 @@ def _read(path: Path) -> Attributes | None:
         return None
 
 
-def _refuse(ds: Attributes, own_device_uids: frozenset[str]) -> str | None:
+def _refuse(ds: Attributes, replaced: Collection[str]) -> str | None:
     """Return why a document does not serve, or None."""
+    if text(ds, "SOPInstanceUID") in replaced:
+        return "a later document of the study replaces it"
     equipment = (ds, *items(ds, "ContributingEquipmentSequence"))
     names = {
         text(holder, keyword)
         for holder in equipment
         for keyword in ("Manufacturer", "ManufacturerModelName")
     }
-    devices = {text(holder, "DeviceUID") for holder in equipment}
-    if names & _OWN_NAMES or devices & own_device_uids:
+    if names & _OWN_NAMES:
         return "written by this gateway"
     if text(ds, "ContentQualification") in _NOT_CLINICAL:
         return "its content is qualified as not clinical"
     if _MEASUREMENT_REPORT in codes(ds, "ConceptNameCodeSequence"):
         return "it holds measurements, not a report"
-    return _refuse_author(ds, own_device_uids)
+    return _refuse_author(ds)
 
 
-def _refuse_author(ds: Attributes, own_device_uids: frozenset[str]) -> str | None:
+def _refuse_author(ds: Attributes) -> str | None:
     for item in _walk(ds):
         if _ALGORITHM_CONCEPTS & set(codes(item, "ConceptNameCodeSequence")):
             return "an algorithm wrote it"
         if _DEVICE_OBSERVER in codes(item, "ConceptCodeSequence"):
             return "a device observed it, not a person"
-        if text(item, "UID") in own_device_uids:
-            return "written by this gateway"
     return None
 
 
@@ -153,8 +174,7 @@ def _report(ds: Attributes) -> PriorReport | None:
             return PriorReport(
                 text=joined,
                 instance=_reference(ds),
-                reason=f"{section or 'whole text'} of the prior's "
-                f"{REPORT_CLASSES[uid(ds, 'SOPClassUID')]}",
+                reason=f"{section or 'whole text'} of the prior's {_class_name(ds)}",
             )
     return None
 
@@ -180,9 +200,17 @@ def _section_of(item: Attributes) -> str | None:
     return None
 
 
-def _rank(ds: Attributes) -> tuple[bool, date, str]:
-    verified = text(ds, "VerificationFlag") == "VERIFIED"
-    return verified, day(ds, "ContentDate") or date.min, uid(ds, "SOPInstanceUID")
+def _class_name(ds: Attributes) -> str:
+    return UID(uid(ds, "SOPClassUID")).name.removesuffix(" Storage")
+
+
+def _rank(ds: Attributes) -> tuple[bool, date, time, str]:
+    return (
+        text(ds, "VerificationFlag") == "VERIFIED",
+        day(ds, "ContentDate") or date.min,
+        clock(ds, "ContentTime") or time.min,
+        uid(ds, "SOPInstanceUID"),
+    )
 
 
 def _reference(ds: Attributes) -> ReferencedInstance:

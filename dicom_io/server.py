@@ -40,13 +40,14 @@ class Door:
 
     `session` is entered around the life of each association's threads, with the
     peer's address; `refused` hears of connections that came to nothing before an
-    association was asked for: address, reason.
+    association was asked for: address, reason; `tend` is called again and again.
     """
 
     limits: Limits
     tls: ssl.SSLContext | None
     session: Callable[[Association, str], AbstractContextManager[object]]
     refused: Callable[[str, str], None]
+    tend: Callable[[], None]
 
 
 class GuardedServer(ThreadedAssociationServer):
@@ -119,7 +120,8 @@ class GuardedServer(ThreadedAssociationServer):
             self._open.discard(handler)
 
     def service_actions(self) -> None:
-        """Collect what ended associations leave in cycles, twice a minute."""
+        """Tend the owner; collect what ended associations leave in cycles."""
+        self.door.tend()
         if time.monotonic() > self._collect_at:
             self._collect_at = time.monotonic() + _COLLECT_SECONDS
             gc.collect()

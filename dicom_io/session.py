@@ -1,6 +1,7 @@
 """One association with our listener: who may speak, and what is taken from them."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from dicom_io.intake import (
     finished,
     guarded,
 )
+from dicom_io.refusals import Refusals
 from dicom_io.sink import Incoming, Sink, StoreFacts
 from dicom_io.status import Status
 
@@ -85,6 +87,7 @@ class Node:
     events: ListenerEvents
     sessions: "set[Session]" = field(default_factory=set)
     lock: Lock = field(default_factory=Lock)
+    refusals: Refusals = field(default_factory=lambda: Refusals(time.monotonic))
 
     def running(self) -> "list[Session]":
         """List the connections whose threads have not ended."""
@@ -107,10 +110,14 @@ class Node:
         )
 
     def refuse(self, facts: AssociationFacts, reason: str) -> None:
-        """Record that a connection came to nothing."""
-        LOGGER.warning("association %s refused: %s", facts.association_id, reason)
-        refused = self.events.association_refused
-        guarded(lambda: refused(facts, reason), "recording a refusal")
+        """Record that a connection came to nothing; repeats are counted."""
+
+        def tell(told: str) -> None:
+            LOGGER.warning("association %s refused: %s", facts.association_id, told)
+            refused = self.events.association_refused
+            guarded(lambda: refused(facts, told), "recording a refusal")
+
+        self.refusals.add(facts.peer_address, reason, tell)
 
 
 def find_peer(peers: Sequence[RemoteAE], title: str) -> RemoteAE | None:
@@ -189,6 +196,11 @@ class Session:
             closed, counts = self._node.events.association_closed, self._totals()
             guarded(lambda: closed(self._facts, counts), "recording a close")
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an instance is under way, or the answer to it."""
+        return self._intake.is_busy
+
     def abort(self) -> None:
         """End the association now."""
         self._assoc.abort(block=False)
@@ -224,19 +236,13 @@ class Session:
         refusal = request.refusal
         if refusal is not None:
             return refusal
-        if not self._may_store(request.move_originator):
+        facts = self._store_facts(request)
+        # A peer that may not store may still deliver what we asked it to move;
+        # whether we did ask is for the sink to say.
+        may_store = facts.peer is None or facts.peer.may_store
+        if not (may_store or facts.is_move_delivery):
             return Status.NOT_AUTHORISED
-        return self._node.sink(self._store_facts(request))
-
-    def _may_store(self, move_originator: str) -> bool:
-        """Let archives that may not send deliver what we asked for.
-
-        Some name themselves, not us, as the originator of the C-MOVE.
-        """
-        peer = self._facts.peer
-        if peer is None or peer.may_store:
-            return True
-        return move_originator in (self._node.local.title, peer.title)
+        return self._node.sink(facts)
 
     def _store_facts(self, request: StoreRequest) -> StoreFacts:
         return StoreFacts(
@@ -278,7 +284,10 @@ class Session:
         if self._facts.peer is None:
             return int(Status.NOT_AUTHORISED), None
         reported = self._node.events.commitment_reported
-        failure = guarded(lambda: reported(report_of(event)), "commitment report")
+        title, peer = self._facts.calling_title, self._facts.peer
+        failure = guarded(
+            lambda: reported(report_of(event, title, peer)), "commitment report"
+        )
         return int(failure or Status.SUCCESS), None
 
 

@@ -11,6 +11,14 @@ from dicom_io.ae import RemoteAE
 from dicom_io.status import Status
 
 
+class NoRoom(Exception):  # noqa: N818 - says what is missing
+    """The sink cannot keep anything now; the sender may try again later.
+
+    For those who implement a sink: raised from any of its calls, it is answered
+    with A700, Out of Resources (PS3.4 B.2.3).
+    """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFacts:
     """What is known of an instance before its first byte.
@@ -30,6 +38,17 @@ class StoreFacts:
     sop_instance_uid: str
     transfer_syntax_uid: str
     move_originator: str | None
+
+    @property
+    def is_move_delivery(self) -> bool:
+        """Whether the sender says that a C-MOVE made it send.
+
+        Some archives name us as its originator, some themselves. Only a claim:
+        whether we asked for anything is for the sink to know.
+        """
+        peer = self.peer
+        names = () if peer is None else (peer.title, *peer.send_titles)
+        return self.move_originator in (self.called_title, *names)
 
 
 class Incoming(Protocol):

@@ -26,14 +26,14 @@ def fill_slots(
         _image(SlotName.CURRENT_FRONTAL, used.frontal, _reason(views, "frontal")),
         _lateral(views, used),
         _prior_frontal(prior, used),
-        _prior_report(prior),
+        _prior_report(prior, used),
         _text(
             SlotName.INDICATION,
             sections.indication,
             f"from {sections.indication_source}",
         ),
         _text(SlotName.TECHNIQUE, sections.technique, "written from the views used"),
-        _text(SlotName.COMPARISON, sections.comparison, "written from the prior used"),
+        _comparison(prior, used, sections),
     )
 
 
@@ -68,13 +68,22 @@ def _prior_frontal(prior: Prior | None, used: UsedImages) -> Slot:
     return _image(name, used.prior, prior.reasons[0])
 
 
-def _prior_report(prior: Prior | None) -> Slot:
+def _prior_report(prior: Prior | None, used: UsedImages) -> Slot:
     name = SlotName.PRIOR_REPORT
     if prior is None:
         return _empty(name, "there is no prior study")
     if prior.report is None:
         return _empty(name, "; ".join(prior.reasons[1:]))
+    if used.prior is None:
+        return _empty(name, "not read without the prior's image, which is not usable")
     return _text(name, prior.report.text, prior.report.reason, prior.report.instance)
+
+
+def _comparison(prior: Prior | None, used: UsedImages, sections: Sections) -> Slot:
+    name = SlotName.COMPARISON
+    if prior is not None and used.prior is None:
+        return _empty(name, "the prior's image is not usable; see the notes")
+    return _text(name, sections.comparison, "written from the prior used")
 
 
 def _text(

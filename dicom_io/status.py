@@ -60,8 +60,10 @@ class StoreVerdict(Enum):
         return self in (StoreVerdict.STORED, StoreVerdict.WARNING)
 
 
-_GENERAL_WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
-"""Warnings of PS3.7 C.4 outside the Bxxx range."""
+_GENERAL_WARNINGS = frozenset({0x0001, 0x0107, 0x0111, 0x0116})
+"""Warnings of PS3.7 C.4 outside the Bxxx range, and Duplicate SOP Instance (PS3.7
+C.5): the destination holds the UID already, as after an attempt of ours whose
+answer was lost. That it holds the content is for the proof of storage to show."""
 
 _GENERAL_TRANSIENT = frozenset({0x0110, 0x0210, 0x0213, 0xFE00})
 """Processing failure, duplicate invocation, resource limitation, cancelled."""

@@ -15,16 +15,20 @@ DX_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
 DX_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 SECONDARY_CAPTURE_ROOT = "1.2.840.10008.5.1.4.1.1.7"
 
+RADIOGRAPH_MODALITIES = frozenset({"CR", "DX"})
+"""Modality (0008,0060) of a film."""
+
 _RADIOGRAPHS = frozenset({CR_IMAGE_STORAGE, DX_FOR_PRESENTATION, DX_FOR_PROCESSING})
-_MODALITIES = frozenset({"CR", "DX"})
 _HUMAN_CODES = frozenset({"337915000", "L-85B00"})
 """Homo sapiens in SNOMED CT and in the earlier SNOMED (CID 7454)."""
 _SCREEN_CONVERSIONS = frozenset({"DV", "DRW", "SD", "SI", "SYN", "WSD"})
 """Conversion Type (0008,0064) of what was not exposed as a film (PS3.3 C.8.6.1)."""
 
 _HUMAN = re.compile(r"\b(homo sapiens|humans?)\b")
+_VETERINARY = re.compile(r"veterin|animal hospital|tierarzt|tierärzt|tierklinik")
+"""Words that tell in the name of a place; a White Horse Hospital treats people."""
 _ANIMAL = re.compile(
-    r"veterinar|tierarzt|tierklinik|tierärzt|\b(canines?|felines?|equines?|bovines?"
+    rf"{_VETERINARY.pattern}|\b(canines?|felines?|equines?|bovines?"
     r"|porcines?|avians?|canis|felis|equus|dogs?|horses?|rabbits?|puppy|kitten"
     r"|animals?|hund|katze|pferd)\b"
 )
@@ -64,7 +68,8 @@ def find_animal(instance: Instance) -> Word | None:
             return Word(keyword=keyword, word="a breed")
     if instance.text_value("PatientSexNeutered"):
         return Word(keyword="PatientSexNeutered", word="a value")
-    return _first(_ANIMAL, (*_described(instance), ("Institution", _place(instance))))
+    place = (("InstitutionName", _normal(instance.institution)),)
+    return _first(_ANIMAL, _described(instance)) or _first(_VETERINARY, place)
 
 
 def find_capture(instance: Instance) -> Word | None:
@@ -76,7 +81,10 @@ def find_capture(instance: Instance) -> Word | None:
     conversion = instance.text_value("ConversionType")
     if conversion in _SCREEN_CONVERSIONS:
         return Word(keyword="ConversionType", word=conversion)
-    if instance.modality not in _MODALITIES and instance.view_position is None:
+    if (
+        instance.modality not in RADIOGRAPH_MODALITIES
+        and instance.view_position is None
+    ):
         return Word(keyword="Modality", word="no CR, no DX, and no View Position")
     return _first(_CAPTURE, _described(instance))
 
@@ -84,7 +92,11 @@ def find_capture(instance: Instance) -> Word | None:
 def is_radiograph(instance: Instance) -> bool:
     """Tell CR and DX, by class or by modality: in practice either may be wrong."""
     by_class = instance.sop_class_uid in _RADIOGRAPHS
-    return by_class or instance.modality in _MODALITIES or _is_film_capture(instance)
+    return (
+        by_class
+        or instance.modality in RADIOGRAPH_MODALITIES
+        or _is_film_capture(instance)
+    )
 
 
 def is_secondary_capture(instance: Instance) -> bool:
@@ -164,10 +176,6 @@ def _study_texts(instance: Instance) -> tuple[tuple[str, str], ...]:
 
 def _described(instance: Instance) -> tuple[tuple[str, str], ...]:
     return (*_own_texts(instance), *_study_texts(instance))
-
-
-def _place(instance: Instance) -> str:
-    return _normal(instance.institution)
 
 
 def _normal(value: str | None) -> str:

@@ -46,7 +46,7 @@ def text(attributes: Attributes, keyword: str) -> str | None:
     element = find(attributes, keyword)
     if element is None or not element.value:
         return None
-    return _decode(element.value, attributes).strip(" \0") or None
+    return decode(element.value, attributes).strip(" \0") or None
 
 
 def texts(attributes: Attributes, keyword: str) -> tuple[str, ...]:
@@ -147,7 +147,7 @@ def meanings(attributes: Attributes, keyword: str) -> str | None:
     return ", ".join(meaning for meaning in found if meaning) or None
 
 
-def _decode(value: bytes, attributes: Attributes) -> str:
+def decode(value: bytes, attributes: Attributes) -> str:
     """Decode with the character sets in force (PS3.5 6.1); never raises."""
     first = _encodings(attributes)[0]
     if b"\x1b" not in value:

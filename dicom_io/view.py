@@ -7,6 +7,7 @@ from datetime import date, time
 from enum import StrEnum
 
 from dicom_io.header import Instance
+from dicom_io.identity import one_patient
 from dicom_io.projection import (
     FRONTALS,
     View,
@@ -28,6 +29,8 @@ from dicom_io.subject import (
 class DeclineReason(StrEnum):
     """Why a study is not read; a state of the study, never an error."""
 
+    PATIENT_CONFLICT = "patient-conflict"
+    """Images of two patients under one Study Instance UID."""
     NO_FRONTAL = "no-frontal"
     NOT_HUMAN = "not-human"
     NOT_CHEST = "not-chest"
@@ -92,8 +95,13 @@ def select_views(
     reads patients' films and no phantom.
 
     Never a guess: an image whose view the header does not say, or says in two
-    ways, is not used. One image of an animal declines the whole study.
+    ways, is not used. Instances that contradict each other about the patient
+    decline the whole study, and so does one image of an animal.
     """
+    conflict = one_patient(instances)
+    if conflict is not None:
+        detail = f"the instances are not of one patient: {conflict}"
+        return Declined(reason=DeclineReason.PATIENT_CONFLICT, detail=detail)
     animal = _find_animal(instances)
     if animal is not None:
         return animal

@@ -64,8 +64,9 @@ def settings_table() -> str:
 def documented_keys(text: str) -> Iterator[tuple[str, str, str]]:
     """Yield (dotted key, default, comment) of a commented TOML file.
 
-    A key without a comment of its own shares the one above it. Tables and keys
-    that are commented out are examples: yielded too, with their example value.
+    A key without a comment of its own shares the one above it; what stands above
+    an empty comment line is about the whole table. Tables and keys that are
+    commented out are examples: yielded too, with their example value.
     """
     above, comment, fresh = "", "", True
     for line in text.splitlines():
@@ -75,6 +76,8 @@ def documented_keys(text: str) -> Iterator[tuple[str, str, str]]:
             value, _, note = found[3].partition("  # ")
             meaning = note.strip() or comment
             yield above + found[2], value.strip(), meaning
+            fresh = True
+        elif line == "#":
             fresh = True
         elif line.startswith("# "):
             comment = line[2:] if fresh else f"{comment} {line[2:]}"

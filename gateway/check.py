@@ -7,26 +7,37 @@ C-ECHO and a query for a patient whom nobody has.
 import os
 import shutil
 import socket
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from config.settings import Settings
-from dicom_io.ae import LocalAE, Proof, RemoteAE
-from dicom_io.errors import PeerFailure
+from dicom_io.ae import LocalAE, Proof, RemoteAE, TlsOptions
+from dicom_io.errors import PeerFailure, PeerRefused, PeerTimedOut, PeerUnreachable
 from dicom_io.identifiers import StudyQuery
 from dicom_io.query import echo, find_studies
-from gateway.port import is_answering, is_free
+from dicom_io.tls import client_context, server_context
+from gateway.errors import LedgerFailure
+from gateway.ledger.probe import probe_ledger
+from gateway.port import is_free, loopback
 from model.errors import CheckpointError
 from model.maira2.configuration import read_config
-from model.maira2.snapshot import verify_snapshot
+from model.maira2.snapshot import verify_snapshot, weights_digest
 from model.options import Domain
 
 NOBODY = StudyQuery(patient_id="MAIRA-GATEWAY-CHECK")
 """A patient whom no archive has: the query is answered, with nothing."""
 
 _MIB = 1 << 20
+_FAILURES: dict[type[PeerFailure], str] = {
+    PeerUnreachable: "unreachable",
+    PeerRefused: "refused",
+    PeerTimedOut: "no answer in time",
+}
+_KNOWS_ITSELF = "it does not know our calling AE title"
+"""How a node of our title turns us away: it is no peer of itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +54,8 @@ def run_checks(settings: Settings) -> tuple[Check, ...]:
     local = settings.local_ae()
     return (
         check_disk(settings),
+        check_ledger(settings),
+        *check_tls(settings),
         check_port(local),
         *check_checkpoint(settings),
         *(check for remote in settings.remote_aes() for check in _peer(remote, local)),
@@ -67,15 +80,68 @@ def check_disk(settings: Settings) -> Check:
     return Check(name="disk", ok=free > reserve, detail=detail)
 
 
+def check_ledger(settings: Settings) -> Check:
+    """Check that the ledger can be opened; it is neither made nor migrated."""
+    try:
+        detail = probe_ledger(settings.ledger_url).value
+    except LedgerFailure as error:
+        return Check(name="ledger", ok=False, detail=f"ledger.url: {error}")
+    except ImportError as error:
+        detail = f"ledger.url: its driver is not installed: {error.name}"
+        return Check(name="ledger", ok=False, detail=detail)
+    return Check(name="ledger", ok=True, detail=detail)
+
+
+def check_tls(settings: Settings) -> Iterator[Check]:
+    """Check that certificates, keys and authorities can be read and belong together."""
+    local = settings.local_ae()
+    if local.tls is not None:
+        yield _tls("listener.tls", local.tls, server_context)
+    for name, peer in settings.peers.items():
+        if peer.tls is not None:
+            yield _tls(f"peers.{name}.tls", peer.tls.options(), client_context)
+
+
+def _tls(
+    key: str, options: TlsOptions, context: Callable[[TlsOptions], ssl.SSLContext]
+) -> Check:
+    files = (options.certificate, options.key, options.authority)
+    missing = [str(path) for path in files if not path.is_file()]
+    if missing:
+        detail = f"{key}: no file {', '.join(missing)}"
+        return Check(name="tls", ok=False, detail=detail)
+    try:
+        context(options)
+    except OSError as error:
+        return Check(name="tls", ok=False, detail=f"{key}: {error}")
+    return Check(name="tls", ok=True, detail=f"{key}: the files fit")
+
+
 def check_port(local: LocalAE) -> Check:
-    """Check that the DICOM port can be bound, or is held by a node that answers."""
+    """Check that the DICOM port can be bound, or is held by a node of our title."""
     where = f"{local.host}:{local.port}"
     if is_free(local):
         return Check(name="port", ok=True, detail=f"{where} is free")
-    if is_answering(local):
-        return Check(name="port", ok=True, detail=f"{where} answers: a node is running")
-    detail = f"{where} cannot be bound: set listener.host and listener.port"
-    return Check(name="port", ok=False, detail=detail)
+    try:
+        echo(local, _ourselves(local))
+    except PeerFailure as error:
+        # The called title is judged before the calling one: this one is ours.
+        if _KNOWS_ITSELF not in str(error):
+            why = "listener.host and listener.port: another program holds the port"
+            return Check(name="port", ok=False, detail=f"{where}: {why} ({error})")
+    detail = f"{where} answers as {local.title}: the gateway is running"
+    return Check(name="port", ok=True, detail=detail)
+
+
+def _ourselves(local: LocalAE) -> RemoteAE:
+    return RemoteAE(
+        name="this node",
+        title=local.title,
+        host=loopback(local.host),
+        port=local.port,
+        tls=local.tls,
+        deadline_seconds=5.0,
+    )
 
 
 def check_checkpoint(settings: Settings) -> tuple[Check, ...]:
@@ -86,7 +152,9 @@ def check_checkpoint(settings: Settings) -> tuple[Check, ...]:
         problems = verify_snapshot(folder).problems
     except CheckpointError as error:
         return (Check(name="checkpoint", ok=False, detail=str(error)),)
-    detail = "; ".join(problems) or f"{folder.name} reads a {domain}"
+    detail = "; ".join(problems)
+    if not problems:
+        detail = f"{folder.name} reads a {domain}, digest {weights_digest(folder)[:16]}"
     return (
         Check(name="checkpoint", ok=not problems, detail=detail),
         check_licence(settings, domain),
@@ -153,5 +221,6 @@ def _try(name: str, question: Callable[[], None], answered: str) -> Check:
     try:
         question()
     except PeerFailure as error:
-        return Check(name=name, ok=False, detail=str(error))
+        detail = f"{_FAILURES.get(type(error), 'failed')}: {error}"
+        return Check(name=name, ok=False, detail=detail)
     return Check(name=name, ok=True, detail=answered)

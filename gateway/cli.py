@@ -3,7 +3,7 @@
 Exit codes: 0; 1 the answer is no, or the work failed; 2 wrong use or settings.
 """
 
-import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,9 +19,13 @@ from gateway.cli_output import (
     print_json,
     print_line,
     print_table,
+    quieten_libraries,
+    start_log,
+    waiting,
 )
 from gateway.cli_site import AsJson, site_settings
 from gateway.errors import GatewayError
+from gateway.lifecycle import State
 from model.errors import ModelError
 from model.version import VERSION
 
@@ -44,6 +48,12 @@ app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_model.app, name="model")
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print_line(VERSION)
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -54,14 +64,17 @@ def options(
             help="The site's settings file, over the defaults.",
         ),
     ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.")
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and end.",
+        ),
     ] = False,
 ) -> None:
     """Take the options that stand before every verb."""
-    if version:
-        print_line(VERSION)
-        raise typer.Exit
     context.obj = config
 
 
@@ -74,11 +87,7 @@ def serve(context: typer.Context) -> None:
     from gateway import serve as root
 
     settings = site_settings(context)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    for library in ("apscheduler", "alembic", "pynetdicom"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    start_log()
 
     def ready(gateway: "Gateway") -> None:
         print_line(f"{gateway.site.local.title} listens on port {gateway.port}")
@@ -103,19 +112,27 @@ def demo(
 @app.command()
 def process(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
     out: Annotated[Path, typer.Option(help="Folder for the result objects.")],
     as_json: AsJson = False,
 ) -> None:
-    """Read DICOM files by the same pipeline, without any network."""
+    """Read DICOM files by the same pipeline, without any network.
+
+    Ends with 1 unless every file was taken and every study has its results.
+    """
+    settings = site_settings(context)
+    _demand_files(files)
+    _demand_folder(out)
+    quieten_libraries()
     from gateway.process import process_files
 
-    outcome = process_files(site_settings(context), files, out)
+    with waiting("reading"):
+        outcome = process_files(settings, files, out)
     if as_json:
         print_json(outcome)
     else:
         _print_outcome(outcome)
-    if outcome.refused or not all(study.files for study in outcome.studies):
+    if outcome.refused or any(s.state is not State.KEPT for s in outcome.studies):
         raise typer.Exit(NO)
 
 
@@ -148,6 +165,26 @@ def check(
             print_line(f"  {line}")
     if not all(one.ok for one in checks):
         raise typer.Exit(NO)
+
+
+def _demand_files(files: list[Path]) -> None:
+    for path in files:
+        if path.is_dir():
+            fail(f"{path} is a folder; name the files in it", WRONG_USE)
+        if not os.access(path, os.R_OK):
+            fail(f"{path} does not exist or cannot be read", WRONG_USE)
+
+
+def _demand_folder(out: Path) -> None:
+    """Make the folder for the results before any work is done for it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        fail(f"--out {out} is a file; name a folder", WRONG_USE)
+    except OSError as error:
+        fail(f"--out {out} cannot be made: {error.strerror}", WRONG_USE)
+    if not os.access(out, os.W_OK | os.X_OK):
+        fail(f"--out {out} cannot be written", WRONG_USE)
 
 
 def _check_alive(settings: "Settings", as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli_output import fail, print_json, print_line, print_table
+from gateway.cli_output import WRONG_USE, fail, print_json, print_line, print_table
 from gateway.cli_site import AsJson, now, os_user, site_ledger
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ app = typer.Typer(
 Since = Annotated[datetime | None, typer.Option(help="First moment, UTC, included.")]
 Until = Annotated[datetime | None, typer.Option(help="Last moment, UTC, excluded.")]
 Study = Annotated[str | None, typer.Option(help="Only this Study Instance UID.")]
-EventId = Annotated[str | None, typer.Option(help="Only this EventID, as 110104.")]
+EventId = Annotated[
+    str | None,
+    typer.Option(help="Only this event or event type, as 110104 or study-moved."),
+]
 OutcomeCode = Annotated[int | None, typer.Option(help="Only 0, 4, 8 or 12.")]
 
 
@@ -36,18 +39,12 @@ def list_records(
     as_json: AsJson = False,
 ) -> None:
     """List audit records in sequence."""
-    from gateway.ledger import AuditFilter
+    from dataclasses import replace
+
     from gateway.review import read_audit
 
-    wanted = AuditFilter(
-        since=_utc(since),
-        until=_utc(until),
-        study_instance_uid=study,
-        event=event,
-        outcome=outcome,
-        limit=limit,
-        after_sequence=after,
-    )
+    found_by = _wanted((since, until), study, event, outcome)
+    wanted = replace(found_by, limit=limit, after_sequence=after)
     with site_ledger(context) as ledger:
         found = read_audit(ledger, wanted, os_user(), now())
     if as_json:
@@ -103,15 +100,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write audit records with their messages to a new file."""
-    from gateway.ledger import AuditFilter
-
-    wanted = AuditFilter(
-        since=_utc(since),
-        until=_utc(until),
-        study_instance_uid=study,
-        event=event,
-        outcome=outcome,
-    )
+    wanted = _wanted((since, until), study, event, outcome)
     written = _export(context, wanted, out)
     if as_json:
         print_json({"file": out, "records": written})
@@ -123,7 +112,8 @@ def _export(context: typer.Context, wanted: "AuditFilter", out: Path) -> int:
     from gateway.review import export_audit
 
     try:
-        with out.open("x", encoding="utf-8") as file, site_ledger(context) as ledger:
+        # The ledger first: without one no empty file is left behind.
+        with site_ledger(context) as ledger, out.open("x", encoding="utf-8") as file:
             return export_audit(ledger, wanted, os_user(), now(), file)
     except FileExistsError:
         fail(f"{out} exists; name a new file with --out")
@@ -131,5 +121,30 @@ def _export(context: typer.Context, wanted: "AuditFilter", out: Path) -> int:
         fail(f"{out} cannot be written: {error.strerror}")
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment and moment.replace(tzinfo=UTC)
+def _wanted(
+    times: tuple[datetime | None, datetime | None],
+    study: str | None,
+    event: str | None,
+    outcome: int | None,
+) -> "AuditFilter":
+    """Return the filter; what can match nothing is wrong use."""
+    from gateway.audit.codes import EVENTS
+    from gateway.audit.message import Outcome
+    from gateway.ledger import AuditFilter
+
+    since, until = (moment and moment.replace(tzinfo=UTC) for moment in times)
+    events = [code.value for code in EVENTS]
+    outcomes = [code.value for code in Outcome]
+    if since and until and since >= until:
+        fail("--since must be before --until", WRONG_USE)
+    if event is not None and event not in events:
+        fail(f"--event {event!r} is none of {', '.join(events)}", WRONG_USE)
+    if outcome is not None and outcome not in outcomes:
+        fail(f"--outcome {outcome} is none of {outcomes}", WRONG_USE)
+    return AuditFilter(
+        since=since,
+        until=until,
+        study_instance_uid=study,
+        event=event,
+        outcome=outcome,
+    )

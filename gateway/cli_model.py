@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli_output import NO, print_json, print_line, print_table
+from gateway.cli_output import NO, print_json, print_line, print_table, waiting
 from gateway.cli_site import AsJson, site_settings
 
 app = typer.Typer(
@@ -24,18 +24,33 @@ Checkpoint = Annotated[
 def verify(
     context: typer.Context, checkpoint: Checkpoint = None, as_json: AsJson = False
 ) -> None:
-    """Check every file and tensor of the checkpoint; ends with 1 for a fault."""
-    from model.maira2.snapshot import verify_snapshot
+    """Read every file and tensor of the checkpoint; ends with 1 for a fault."""
+    from model.maira2.scanning import scan_weights
+    from model.maira2.snapshot import read_domain, verify_snapshot
+    from model.options import Domain
 
-    found = verify_snapshot(_folder(context, checkpoint))
+    folder = _folder(context, checkpoint)
+    found = verify_snapshot(folder)
+    problems = found.problems
+    if found.usable:
+        with waiting("reading the weights") as seen:
+            problems = tuple(scan_weights(folder, seen))
     if as_json:
-        print_json(found)
-    for problem in () if as_json else found.problems:
-        print_line(problem)
-    if found.problems:
+        print_json({"problems": problems, "unofficial": found.unofficial})
+    else:
+        films = found.usable and read_domain(folder) is Domain.RADIOGRAPH
+        _print_verdict(problems, found.unofficial if films else ())
+    if problems:
         raise typer.Exit(NO)
-    if not as_json:
-        print_line("The checkpoint is whole.")
+
+
+def _print_verdict(problems: tuple[str, ...], unofficial: tuple[str, ...]) -> None:
+    for problem in problems:
+        print_line(problem)
+    for name in unofficial:
+        print_line(f"not as in the official snapshot: {name}")
+    if not problems:
+        print_line("The checkpoint is whole: every tensor was read.")
 
 
 @app.command()
@@ -66,7 +81,8 @@ def parity(
     use_reference_arithmetic()
     from model.maira2.parity import run_parity
 
-    result = run_parity(golden)
+    with waiting("running the golden cases"):
+        result = run_parity(golden)
     if as_json:
         print_json({"exact": result.exact, "cases": result.cases})
     else:

@@ -1,8 +1,11 @@
 """What the verbs print: JSON for scripts, tables for people, one line for errors."""
 
 import json
+import logging
 import sys
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NoReturn
 
@@ -34,6 +37,39 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     for row in cells:
         padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         typer.echo("  ".join(padded).rstrip())
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[Callable[[str], None]]:
+    """Show on the error stream what a person waits for; a script sees nothing.
+
+    Yields what takes the step that is under way.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _step: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what) as status:
+        yield lambda step: status.update(f"{what}: {step}")
+
+
+def start_log() -> None:
+    """Write the log to the error stream, and let no library write into it freely."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    quieten_libraries()
+
+
+def quieten_libraries() -> None:
+    """Silence what quotes values of data sets: they may name the patient.
+
+    Modules that use other libraries set the levels of those themselves.
+    """
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    warnings.simplefilter("ignore")
 
 
 def fail(message: object, code: int = NO) -> NoReturn:

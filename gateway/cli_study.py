@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli_output import print_json, print_line, print_table
-from gateway.cli_site import AsJson, now, os_user, site_ledger
+from gateway.cli_output import fail, print_json, print_line, print_table
+from gateway.cli_site import AsJson, now, os_user, site_ledger, site_settings
 from gateway.lifecycle import State
 
 if TYPE_CHECKING:
+    from gateway.ledger import Ledger
     from gateway.review import Decision, ShownReport, StudyDetail
 
 app = typer.Typer(
@@ -47,11 +48,11 @@ def list_studies(
 
 @app.command()
 def show(context: typer.Context, uid: Uid, as_json: AsJson = False) -> None:
-    """Show one study: inputs, report, results, its life."""
-    from gateway.review import study_detail
+    """Show one study: inputs, report, results, its life; the audit says who looked."""
+    from gateway.review import open_study
 
-    with site_ledger(context) as ledger, ledger.reading() as rows:
-        detail = study_detail(rows, uid)
+    with site_ledger(context) as ledger:
+        detail = open_study(ledger, uid, os_user(), now())
     if as_json:
         print_json(detail)
     else:
@@ -107,16 +108,31 @@ def _decide(
     by_and_why: tuple[str | None, str],
     as_json: bool,
 ) -> None:
-    from gateway.review import Decider, decide
+    from gateway.review import Decider, Decision, decide
 
     by, why = by_and_why
     decider = Decider(name=by or os_user(), why=why)
     with site_ledger(context) as ledger:
+        if decision is Decision.RETRY:
+            _demand_destination(context, ledger, uid)
         moved = decide(ledger, uid, decision, decider, now())
     if as_json:
         print_json(moved)
     else:
         print_line(f"{moved.study_instance_uid} is {moved.state} now.")
+
+
+def _demand_destination(context: typer.Context, ledger: "Ledger", uid: str) -> None:
+    """Refuse to send again what was kept because nobody is to get it."""
+    if site_settings(context).results.destinations:
+        return
+    with ledger.reading() as rows:
+        study = rows.study(uid)
+    if study is not None and study.state is State.KEPT:
+        fail(
+            f"study {uid} is kept because there is no destination: name a peer in "
+            "results.destinations, then retry"
+        )
 
 
 def _print_detail(detail: "StudyDetail") -> None:
@@ -130,7 +146,9 @@ def _print_detail(detail: "StudyDetail") -> None:
             f"engine    {engine.model_name}, weights {engine.weights_digest[:16]}"
         )
     print_line()
-    _print_section("inputs", detail.slots, ("name", "reason", "sop_instance_uid"))
+    _print_section("inputs", detail.slots, ("name", "sop_instance_uid", "reason"))
+    for note in detail.notes:
+        print_line(f"note      {note}")
     for report in detail.reports:
         _print_report(report)
     _print_section("results", detail.results, ("kind", "task", "sop_instance_uid"))
@@ -154,7 +172,8 @@ def _print_section(
 def _print_report(report: "ShownReport") -> None:
     print_line(f"report ({report.task}), preliminary, unverified, for research")
     for phrase in report.phrases:
-        boxes = f"  [{len(phrase.boxes)} boxes]" if phrase.boxes else ""
+        count = len(phrase.boxes)
+        boxes = f"  [{count} {'box' if count == 1 else 'boxes'}]" if count else ""
         print_line(f"  {phrase.text}{boxes}")
     for flag in report.flags:
         print_line(f"  flag {flag.kind}: {flag.detail}".rstrip(": "))

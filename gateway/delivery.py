@@ -1,8 +1,8 @@
 """Send results: each destination on its own, an outcome per instance.
 
 A transient failure is tried again for days with a growing pause; a refusal for
-good stops that result there and is shown. One bad destination never delays
-another.
+good stops that result there and is shown. A destination that is silent costs one
+deadline a pause, whatever waits for it, and never delays another.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,15 @@ from datetime import datetime, timedelta
 from dicom_io.ae import RemoteAE
 from dicom_io.send import StoreOutcome, store_instances
 from dicom_io.status import StoreVerdict
+from gateway import away
 from gateway.audit import kinds
-from gateway.ledger import DeliveryRecord, DeliveryState, StudyRecord, Writing
+from gateway.ledger import (
+    DeliveryRecord,
+    DeliveryState,
+    Reading,
+    StudyRecord,
+    Writing,
+)
 from gateway.lifecycle import Event
 from gateway.site import Site
 from gateway.turn import Later, Moved, Outcome, pause_before
@@ -20,31 +27,29 @@ from gateway.turn import Later, Moved, Outcome, pause_before
 
 def store(site: Site, study: StudyRecord) -> Outcome:
     """Send what is due; return where the study stands after it."""
-    _fill_outbox(site, study)
-    for remote in site.destinations:
-        _send_due(site, study, remote)
-    with site.ledger.reading() as rows:
-        outbox = rows.deliveries(study.id, study.revision)
-    return _judge(outbox)
-
-
-def _fill_outbox(site: Site, study: StudyRecord) -> None:
-    """Write a row for each result and destination; known rows stay as they are.
-
-    Where nothing is under way any more, a person has asked for another try of
-    what was refused.
-    """
     with site.ledger.writing() as rows:
         results = [r for r in rows.results(study.id, study.revision) if r.send]
         for remote in site.destinations:
             rows.add_deliveries(study.id, study.revision, remote.name, results)
-        outbox = rows.deliveries(study.id, study.revision)
-        if not any(row.state is DeliveryState.PENDING for row in outbox):
-            _reopen(rows, outbox, site.clock())
+    for remote in site.destinations:
+        _send_due(site, study, remote)
+    with site.ledger.reading() as rows:
+        return _judge(site, read_outbox(site, rows, study))
 
 
-def _reopen(rows: Writing, outbox: Sequence[DeliveryRecord], now: datetime) -> None:
-    for row in outbox:
+def read_outbox(site: Site, rows: Reading, study: StudyRecord) -> list[DeliveryRecord]:
+    """Return the rows of this revision for the destinations of the settings.
+
+    What was on its way to one that is no longer among them does not count.
+    """
+    names = {remote.name for remote in site.destinations}
+    outbox = rows.deliveries(study.id, study.revision)
+    return [row for row in outbox if row.destination in names]
+
+
+def reopen_refused(rows: Writing, study: StudyRecord, now: datetime) -> None:
+    """Put what was refused back into the outbox: a person asked for another try."""
+    for row in rows.deliveries(study.id, study.revision):
         if row.state is DeliveryState.REFUSED:
             rows.update_delivery(
                 row.id,
@@ -52,18 +57,33 @@ def _reopen(rows: Writing, outbox: Sequence[DeliveryRecord], now: datetime) -> N
                 now=now,
                 detail="tried again on request",
                 attempts=0,
+                not_before=None,
+                transaction_uid=None,
             )
 
 
+def is_too_old(site: Site, row: DeliveryRecord) -> bool:
+    """Whether the result has been on its way for longer than the site waits."""
+    began = row.first_tried_at or site.clock()
+    return site.clock() - began > timedelta(days=site.settings.delivery.give_up_days)
+
+
 def _send_due(site: Site, study: StudyRecord, remote: RemoteAE) -> None:
-    now = site.clock()
+    now, until = site.clock(), away.is_away(site, remote.name)
     with site.ledger.reading() as rows:
         outbox = rows.deliveries(study.id, study.revision, remote.name)
     due = [row for row in outbox if _is_due(row, now)]
     if not due:
         return
+    if until is not None:
+        _leave(site, due, until)
+        return
     paths = [site.spool.path(row.file_name) for row in due]
     outcomes = store_instances(site.local, remote, paths)
+    if all(_is_silence(outcome) for outcome in outcomes):
+        away.note_silence(site, remote.name)
+    else:
+        away.note_answer(site, remote.name)
     with site.ledger.writing() as rows:
         for row, outcome in zip(due, outcomes, strict=True):
             _record(site, rows, row, outcome)
@@ -78,17 +98,32 @@ def _is_due(row: DeliveryRecord, now: datetime) -> bool:
     return row.state is DeliveryState.PENDING and not waits
 
 
+def _is_silence(outcome: StoreOutcome) -> bool:
+    return outcome.verdict is StoreVerdict.TRANSIENT and outcome.status is None
+
+
+def _leave(site: Site, due: Sequence[DeliveryRecord], until: datetime) -> None:
+    """Note that a destination is away: no try of these results, but they age."""
+    with site.ledger.writing() as rows:
+        for row in due:
+            rows.update_delivery(
+                row.id,
+                state=_failed(site, row),
+                now=site.clock(),
+                detail="the destination does not answer",
+                not_before=until,
+            )
+
+
 def _record(
     site: Site, rows: Writing, row: DeliveryRecord, outcome: StoreOutcome
 ) -> None:
     now, wanted = site.clock(), site.settings.delivery
-    age = now - (row.first_tried_at or now)
     pause = pause_before(
         row.attempts, wanted.first_pause_seconds, wanted.max_pause_seconds
     )
-    gave_up = age > timedelta(days=wanted.give_up_days)
-    refused = outcome.verdict is StoreVerdict.PERMANENT or gave_up
-    failed = DeliveryState.REFUSED if refused else DeliveryState.PENDING
+    refused = outcome.verdict is StoreVerdict.PERMANENT
+    failed = DeliveryState.REFUSED if refused else _failed(site, row)
     rows.update_delivery(
         row.id,
         state=DeliveryState.STORED if outcome.verdict.is_stored else failed,
@@ -96,15 +131,21 @@ def _record(
         detail=outcome.detail,
         attempts=row.attempts + 1,
         not_before=now + pause,
+        transaction_uid=None,
     )
 
 
-def _judge(outbox: Sequence[DeliveryRecord]) -> Outcome:
+def _failed(site: Site, row: DeliveryRecord) -> DeliveryState:
+    return DeliveryState.REFUSED if is_too_old(site, row) else DeliveryState.PENDING
+
+
+def _judge(site: Site, outbox: Sequence[DeliveryRecord]) -> Outcome:
     if not outbox:
-        return Moved(event=Event.RESULTS_KEPT, reason="no destination is set")
+        reason = "nothing is to be sent" if site.destinations else "no destination"
+        return Moved(event=Event.RESULTS_KEPT, reason=reason)
     pending = [row for row in outbox if row.state is DeliveryState.PENDING]
     if pending:
-        waits = [row.not_before for row in pending if row.not_before is not None]
+        waits = [row.not_before or site.clock() for row in pending]
         names = sorted({row.destination for row in pending})
         return Later(not_before=min(waits), reason=f"waits for {', '.join(names)}")
     refused = [row for row in outbox if row.state is DeliveryState.REFUSED]

@@ -28,7 +28,7 @@ from dicom_io.results.read import ReadFinding, read_findings, read_sentences
 from dicom_io.results.values import ResultKind
 from dicom_io.retrieve import retrieve_study
 from dicom_io.send import store_instances
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NotReady
 from gateway.ledger import Document, ResultRecord, StudyRecord
 from gateway.lifecycle import FINAL, WAITING_FOR_A_PERSON, State
 from gateway.reporting import EVIDENCE
@@ -39,6 +39,7 @@ from model.phantom.generator import PhantomOptions, PhantomStudy, make_phantom
 SEED = 2028
 """A study whose report needs every input: a finding that only the lateral shows,
 and changes that only the prior tells."""
+MARK = "maira-gateway-demo"
 ARCHIVE_TITLE, MODALITY_TITLE = "DEMO_ARCHIVE", "DEMO_MODALITY"
 DEADLINE_SECONDS = 120.0
 ENDED = (*FINAL, *WAITING_FOR_A_PERSON)
@@ -86,11 +87,21 @@ def run_demo(folder: Path, console: Console, seed: int = SEED) -> int:
     return 0
 
 
-def _set_up(folder: Path, seed: int) -> Stage:
-    """Clear an earlier demo and write the phantom's files."""
+def _clear(folder: Path) -> None:
+    """Remove an earlier demo; raise NotReady for a folder that is somebody else's."""
+    mark = folder / MARK
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise NotReady(f"{folder} is not empty and not a demo's: choose another folder")
     for name in ("archive", "data", "modality", "returned"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / "modality").mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text("Made by maira-gateway demo, which clears this folder.\n", "utf-8")
+
+
+def _set_up(folder: Path, seed: int) -> Stage:
+    """Clear an earlier demo and write the phantom's files."""
+    _clear(folder)
+    (folder / "modality").mkdir()
     phantom = make_phantom(
         seed,
         PhantomOptions(aspect=1.22, with_lateral=True, with_prior=True, normal=False),

@@ -7,9 +7,12 @@ GatewayError
 │   └── OutOfSpace           the disk (or its reserve) is full
 ├── LedgerFailure            the ledger cannot be opened, read or written
 ├── NoSuchStudy              a study UID that the ledger does not know
-├── NotReady                 a start that must not happen (settings, licence)
-└── PeerNotReady             work that waits for another node; tried again later
+└── NotReady                 a start that must not happen (settings, licence)
+
+A SpoolFailure and a LedgerFailure are a NoRoom of `dicom_io`: the sender hears A700.
 """
+
+from dicom_io.sink import NoRoom
 
 
 class GatewayError(Exception):
@@ -24,7 +27,7 @@ class LostRace(GatewayError):  # noqa: N818 - says what happened
     """The study was no longer in the state that was read; nothing was changed."""
 
 
-class SpoolFailure(GatewayError):  # noqa: N818 - says what failed
+class SpoolFailure(GatewayError, NoRoom):  # noqa: N818 - says what failed
     """A file could not be made durable; the sender must keep it."""
 
 
@@ -32,7 +35,7 @@ class OutOfSpace(SpoolFailure):
     """The disk, its quota or our reserve on it is full."""
 
 
-class LedgerFailure(GatewayError):  # noqa: N818 - says what failed
+class LedgerFailure(GatewayError, NoRoom):  # noqa: N818 - says what failed
     """The ledger cannot be opened, read or written."""
 
 
@@ -42,7 +45,3 @@ class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
 
 class NotReady(GatewayError):  # noqa: N818 - says what is missing
     """The gateway must not start like this; the message says what to change."""
-
-
-class PeerNotReady(GatewayError):  # noqa: N818 - says who is awaited
-    """Another node must do its part first; the stage runs again later."""

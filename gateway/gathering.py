@@ -6,7 +6,7 @@ tried again as the settings say; then the study goes on without and says so.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pydantic import TypeAdapter
@@ -24,7 +24,8 @@ from dicom_io.prior import (
 )
 from dicom_io.sink import Sink
 from dicom_io.view import Views
-from gateway.audit import AuditEntry, kinds
+from gateway import away
+from gateway.audit import kinds
 from gateway.intake import Intake, role_of_retrieved
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import Event
@@ -59,7 +60,7 @@ def gather(site: Site, study: StudyRecord, views: Views) -> Outcome:
     try:
         return _search(site, site.priors, study, views.frontal, question)
     except PeerFailure as error:
-        return _after_failure(site, study, f"{site.priors.name}: {error}")
+        return _after_failure(site, site.priors, study, question, error)
 
 
 def read_gathered(site: Site, study: StudyRecord) -> Gathered:
@@ -77,24 +78,32 @@ def _search(
     question: StudyQuery,
 ) -> Moved:
     """Ask, rank, and take the first candidate that holds what it promises."""
-    answers = source.find(question)
+    with away.asking(site, source.name):
+        answers = source.find(question)
+    _audit_query(site, source, study, question, len(answers))
     ranking = rank_priors(
         frontal,
         answers,
         site.settings.prior_rules(),
         site.settings.identity_policy(),
     )
-    asked = kinds.prior_queried(
-        study.study_instance_uid, question, source.name, len(answers), site.clock()
-    )
     dropped = list(ranking.dropped)
     for candidate in ranking.candidates:
         found = _bring(site, source, study, frontal, candidate)
         if isinstance(found, Prior):
             notes = (*found.reasons, *found.flags, *_told(dropped))
-            return _settle(Gathered(prior=found, notes=notes), asked)
+            return _settle(Gathered(prior=found, notes=notes))
         dropped.append(found)
-    return _without("no earlier study can be used", *_told(dropped), audit=(asked,))
+    return _without("no earlier study can be used", *_told(dropped))
+
+
+def _audit_query(
+    site: Site, source: PriorSource, study: StudyRecord, question: StudyQuery, n: int
+) -> None:
+    """Record at once that a Patient ID left the house, whatever follows."""
+    uid, now = study.study_instance_uid, site.clock()
+    with site.ledger.writing() as rows:
+        rows.append_audit(kinds.prior_queried(uid, question, source.name, n, now))
 
 
 def _told(dropped: Sequence[Dropped]) -> list[str]:
@@ -110,20 +119,26 @@ def _bring(
 ) -> Prior | Dropped:
     """Retrieve one candidate and look at what really came."""
     uid = candidate.study_instance_uid
-    with _expecting(site, source, study, uid) as sink:
-        how = source.retrieve(uid, sink)
+    with (
+        _expecting(site, source, study, uid) as sink,
+        away.asking(site, source.name),
+    ):
+        brought = source.retrieve(uid, sink)
     with site.ledger.writing() as rows:
         held = rows.instances(uid)
-        entry = kinds.prior_retrieved(uid, source.name, how, len(held), site.clock())
-        rows.append_audit(entry)
+        how, now = brought.how, site.clock()
+        rows.append_audit(kinds.prior_retrieved(uid, source.name, how, len(held), now))
     if not held:
         return Dropped(study_instance_uid=uid, reason="nothing was retrieved")
-    return gather_prior(
+    found = gather_prior(
         frontal,
         [read_instance(site.spool.path(row.file_name)) for row in held],
         site.settings.identity_policy(),
         quality_control=site.engine.identity.domain is Domain.PHANTOM,
     )
+    if isinstance(found, Prior) and not brought.is_whole:
+        return replace(found, flags=(*found.flags, f"{uid} did not come whole"))
+    return found
 
 
 @contextmanager
@@ -148,23 +163,37 @@ def _expecting(
             rows.close_retrieval(row.id)
 
 
-def _after_failure(site: Site, study: StudyRecord, reason: str) -> Outcome:
+def _after_failure(
+    site: Site,
+    source: PriorSource,
+    study: StudyRecord,
+    question: StudyQuery,
+    error: PeerFailure,
+) -> Outcome:
     wanted, tries = site.settings.prior, study.attempts + 1
+    reason = f"{source.name} was asked {tries} times for a prior: {error}"
+    uid, now = study.study_instance_uid, site.clock()
+    with site.ledger.writing() as rows:
+        failed = kinds.prior_query_failed(uid, question, source.name, str(error), now)
+        rows.append_audit(failed)
     if tries >= wanted.attempts:
-        return _without(f"went on without a prior after {tries} tries: {reason}")
+        return _without(reason)
     pause = pause_before(
         study.attempts, wanted.pause_seconds, site.settings.work.max_pause_seconds
     )
-    return Later(not_before=site.clock() + pause, reason=reason, attempts=tries)
+    not_before = max(
+        site.clock() + pause, away.is_away(site, source.name) or site.clock()
+    )
+    return Later(not_before=not_before, reason=reason, attempts=tries)
 
 
-def _without(*notes: str, audit: tuple[AuditEntry, ...] = ()) -> Moved:
-    return _settle(Gathered(prior=None, notes=notes), *audit)
+def _without(*notes: str) -> Moved:
+    return _settle(Gathered(prior=None, notes=notes))
 
 
-def _settle(gathered: Gathered, *audit: AuditEntry) -> Moved:
+def _settle(gathered: Gathered) -> Moved:
     return Moved(
         event=Event.PRIOR_SETTLED,
+        reason=None if gathered.prior else gathered.notes[0],
         documents={Document.PRIOR: GATHERED.dump_json(gathered).decode()},
-        audit=audit,
     )

@@ -6,10 +6,12 @@ only when the data set and its ledger row are on disk.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dicom_io.contexts import FILM_CLASSES, FRAMES_CLASSES
+from dicom_io.equality import same_attributes
 from dicom_io.errors import Unreadable, UnreadableHeader
 from dicom_io.header import Instance, identity_key, read_instance
 from dicom_io.part10 import part10_header
@@ -18,7 +20,7 @@ from dicom_io.product import PRODUCT_NAME
 from dicom_io.sink import Incoming, StoreFacts
 from dicom_io.status import Status
 from gateway.audit import AuditEntry, kinds
-from gateway.errors import LedgerFailure, LostRace, OutOfSpace, SpoolFailure
+from gateway.errors import LedgerFailure, LostRace, SpoolFailure
 from gateway.failpoints import pass_failpoint
 from gateway.ledger import (
     InstanceRecord,
@@ -64,12 +66,12 @@ class Intake:
         for _ in range(2):
             with self.ledger.reading() as rows:
                 known = rows.instance(new.sop_instance_uid)
-            if known is not None:
-                return self._meet_again(facts, known, new, header)
             try:
+                if known is not None:
+                    return self._meet_again(facts, known, new, header)
                 return self._record(facts, new, header)
             except LostRace:
-                continue  # the same instance came by another association
+                continue  # another association or the purge was faster
         return Status.PROCESSING_FAILURE
 
     def _record(self, facts: StoreFacts, new: NewInstance, header: Instance) -> Status:
@@ -93,15 +95,31 @@ class Intake:
         new: NewInstance,
         header: Instance,
     ) -> Status:
-        if self._is_same(known, new, header):
-            if known.role is Role.RETRIEVED:
-                self._take_as_sent(facts, known, new, header)
+        """Answer for an instance whose UID is known.
+
+        Raises LostRace where the known one was purged meanwhile.
+        """
+        if not self._is_same(known, new, header):
+            return self._quarantine(new)
+        if known.role is Role.RETRIEVED:
+            self._take_as_sent(facts, known, new, header)
+        if self.spool.path(known.file_name).is_file():
             self.spool.remove([new.file_name])
-            return Status.SUCCESS
+        else:
+            with self.ledger.writing() as rows:
+                rows.replace_file(known.id, new)
+            logger.warning("replaced the lost file of %s", new.sop_instance_uid)
+        return Status.SUCCESS
+
+    def _quarantine(self, new: NewInstance) -> Status:
         reason = "same SOP Instance UID with other content"
         with self.ledger.writing() as rows:
-            rows.quarantine(new, reason)
+            again = rows.is_quarantined(new.sop_instance_uid, new.sha256)
+            if not again:
+                rows.quarantine(new, reason)
             rows.append_audit(kinds.instance_quarantined(new, reason))
+        if again:
+            self.spool.remove([new.file_name])
         logger.warning("quarantined %s: %s", new.sop_instance_uid, reason)
         return Status.DUPLICATE_CONFLICT
 
@@ -127,14 +145,14 @@ class Intake:
         same_syntax = known.transfer_syntax_uid == new.transfer_syntax_uid
         if same_syntax and known.sha256 == new.sha256:
             return True
-        known_path = self.spool.path(known.file_name)
-        if identity_key(read_instance(known_path)) != identity_key(header):
-            return False
-        if not header.has_pixels:
-            return False
+        held = self.spool.path(known.file_name)
         try:
-            return pixel_digest(known_path) == pixel_digest(header.path)
-        except Unreadable:
+            if not header.has_pixels:
+                return same_attributes(held, header.path)
+            if identity_key(read_instance(held)) != identity_key(header):
+                return False
+            return pixel_digest(held) == pixel_digest(header.path)
+        except (Unreadable, FileNotFoundError):
             return False
 
 
@@ -155,13 +173,27 @@ class _Arriving:
         self.place.discard()
 
     def commit(self) -> Status:
-        """Make the instance durable and return what the sender is answered."""
+        """Make the instance durable and return what the sender is answered.
+
+        Raises SpoolFailure or LedgerFailure; the sender then must keep it.
+        """
+        file_name = self.place.commit(Shelf.INSTANCES)
         try:
-            file_name = self.place.commit(Shelf.INSTANCES)
             return self._file(file_name)
-        except (OutOfSpace, LedgerFailure, SpoolFailure):
-            logger.exception("cannot keep %s", self.facts.sop_instance_uid)
-            return Status.OUT_OF_RESOURCES
+        except LedgerFailure:
+            self._drop_unless_named(file_name)
+            raise
+
+    def _drop_unless_named(self, file_name: str) -> None:
+        """Remove a durable file if surely no row names it.
+
+        Where the ledger does not answer, its last commit may have been durable.
+        """
+        with suppress(LedgerFailure):
+            with self.intake.ledger.reading() as rows:
+                known = rows.instance(self.facts.sop_instance_uid)
+            if known is None or known.file_name != file_name:
+                self.intake.spool.remove([file_name])
 
     def _file(self, file_name: str) -> Status:
         spool = self.intake.spool
@@ -198,16 +230,16 @@ def role_of_sent(
     """Decide for what a peer sends to our listener.
 
     Answers to our own retrievals, our own outputs and documents never open a
-    study. A C-MOVE delivery (Move Originator is us, PS3.7 9.1.1.1) that no open
-    retrieval waits for is not taken.
+    study. A delivery of a C-MOVE (PS3.7 9.1.1.1) that no open retrieval at that
+    peer waits for is not taken.
     """
     if _is_own(rows, header):
         return Role.OWN
     waiting = rows.open_retrieval(header.study_instance_uid, now)
-    if facts.move_originator == facts.called_title:
-        return Role.RETRIEVED if waiting else None
     if waiting and facts.peer and waiting.peer == facts.peer.name:
         return Role.RETRIEVED
+    if facts.is_move_delivery:
+        return None
     return Role.CURRENT if header.sop_class_uid in IMAGE_CLASSES else Role.DOCUMENT
 
 

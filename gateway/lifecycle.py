@@ -73,6 +73,7 @@ class Event(StrEnum):
 
 
 WORKING = (
+    State.RECEIVING,
     State.COMPLETE,
     State.SELECTED,
     State.GATHERED,

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from dicom_io.errors import PeerFailure
 from dicom_io.header import Instance, read_instance
 from dicom_io.view import Declined, Views, select_views
-from gateway import delivery, gathering, proof, reporting
+from gateway import away, delivery, gathering, proof, reporting
 from gateway.audit import kinds
 from gateway.completeness import (
     Arrivals,
@@ -23,10 +23,9 @@ from gateway.completeness import (
     Whole,
     judge,
 )
-from gateway.errors import LostRace
-from gateway.failpoints import pass_failpoint
-from gateway.ledger import Document, Role, StudyRecord
+from gateway.ledger import DeliveryState, Document, Role, StudyRecord
 from gateway.lifecycle import Event, State
+from gateway.priors import PriorSource
 from gateway.site import Site
 from gateway.turn import Later, Moved, Outcome, Stage
 from model.options import Domain
@@ -34,11 +33,15 @@ from model.options import Domain
 VIEWS = TypeAdapter(Views)
 
 
-def complete(site: Site) -> int:
-    """Judge every study that receives; return how many became complete."""
-    with site.ledger.reading() as rows:
-        receiving = rows.receiving()
-    return sum(_complete_one(site, study) for study in receiving)
+def complete(site: Site, study: StudyRecord) -> Outcome:
+    """Judge whether the study is whole: by its quiet, and by the archive's count."""
+    match _judge(site, study):
+        case Wait(until=until, reason=reason):
+            return Later(not_before=until, reason=reason)
+        case Whole(reason=reason):
+            uid, now = study.study_instance_uid, site.clock()
+            entry = kinds.study_complete(uid, reason, now)
+            return Moved(event=Event.QUIET_PERIOD_ENDED, reason=reason, audit=(entry,))
 
 
 def select(site: Site, study: StudyRecord) -> Outcome:
@@ -73,7 +76,10 @@ def encode(site: Site, study: StudyRecord) -> Outcome:
 
 def store(site: Site, study: StudyRecord) -> Outcome:
     """Send what is due to each destination."""
-    return delivery.store(site, study)
+    outcome = delivery.store(site, study)
+    if isinstance(outcome, Later):  # who has everything need not wait for others
+        proof.seek_where_stored(site, study)
+    return outcome
 
 
 def commit(site: Site, study: StudyRecord) -> Outcome:
@@ -82,6 +88,7 @@ def commit(site: Site, study: StudyRecord) -> Outcome:
 
 
 STAGES: dict[State, Stage] = {
+    State.RECEIVING: complete,
     State.COMPLETE: select,
     State.SELECTED: gather,
     State.GATHERED: report,
@@ -112,37 +119,21 @@ def decline(site: Site, study: StudyRecord, declined: Declined) -> Moved:
     return Moved(event=Event.STUDY_DECLINED, reason=reason, audit=(entry,))
 
 
-def _complete_one(site: Site, study: StudyRecord) -> bool:
-    now = site.clock()
-    if study.not_before is not None and now < study.not_before:
-        return False
-    match _judge(site, study):
-        case Whole(reason=reason):
-            return _move_to_complete(site, study, reason)
-        case Wait(until=until, reason=reason):
-            _wait(site, study, Later(not_before=until, reason=reason))
-            return False
-
-
 def _judge(site: Site, study: StudyRecord) -> Verdict:
     """Judge by the arrivals, and ask the archive once they are quiet."""
     wanted = site.settings.completeness
     rule = CompletenessRule(
         quiet_seconds=wanted.quiet_seconds, max_wait_seconds=wanted.max_wait_seconds
     )
-    with site.ledger.reading() as rows:
-        count = len(rows.instances(study.study_instance_uid))
-        own = len(rows.results(study.id))
     arrivals = Arrivals(
-        first_at=study.opened_at, last_at=study.last_arrival_at, count=count + own
+        first_at=study.opened_at,
+        last_at=study.last_arrival_at,
+        count=_count_known(site, study),
     )
     alone = judge(arrivals, rule, None, site.clock())
     if isinstance(alone, Wait) or not wanted.ask_archive or site.priors is None:
         return alone
-    try:
-        named = site.priors.count(study.study_instance_uid)
-    except PeerFailure:
-        named = None
+    named = _ask_count(site, site.priors, study)
     verdict = judge(arrivals, rule, named, site.clock())
     if isinstance(verdict, Wait):  # ask again soon, the archive may catch up
         soon = site.clock() + timedelta(seconds=wanted.quiet_seconds)
@@ -150,28 +141,27 @@ def _judge(site: Site, study: StudyRecord) -> Verdict:
     return verdict
 
 
-def _move_to_complete(site: Site, study: StudyRecord, reason: str) -> bool:
-    now = site.clock()
-    entry = kinds.study_complete(study.study_instance_uid, reason, now)
-    try:
-        with site.ledger.writing() as rows:
-            fresh = rows.study_by_id(study.id)
-            if fresh.last_arrival_at != study.last_arrival_at:
-                return False  # an image came while the archive was asked
-            rows.move(
-                study, Event.QUIET_PERIOD_ENDED, now, reason=reason, audit=[entry]
-            )
-    except LostRace:
-        return False
-    pass_failpoint(f"state:{State.COMPLETE}")
-    return True
+def _count_known(site: Site, study: StudyRecord) -> int:
+    """Count the study's instances here, and our results that the archive holds."""
+    held = (DeliveryState.STORED, DeliveryState.COMMITTED)
+    with site.ledger.reading() as rows:
+        own = [
+            row
+            for revision in range(1, study.revision + 1)
+            for row in rows.deliveries(study.id, revision, _archive_name(site))
+            if row.state in held
+        ]
+        return len(rows.instances(study.study_instance_uid)) + len(own)
 
 
-def _wait(site: Site, study: StudyRecord, later: Later) -> None:
+def _archive_name(site: Site) -> str:
+    return site.settings.archive.peer
+
+
+def _ask_count(site: Site, source: PriorSource, study: StudyRecord) -> int | None:
+    """Return the archive's count; None where it says none or is away."""
     try:
-        with site.ledger.writing() as rows:
-            rows.postpone(
-                study, not_before=later.not_before, reason=later.reason, attempts=0
-            )
-    except LostRace:
-        return
+        with away.asking(site, source.name):
+            return source.count(study.study_instance_uid)
+    except PeerFailure:
+        return None

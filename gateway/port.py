@@ -9,6 +9,9 @@ import ssl
 from dicom_io.ae import LocalAE, TlsOptions
 
 _SECONDS = 5.0
+_RELEASE_REQUEST = bytes((0x05, 0, 0, 0, 0, 4, 0, 0, 0, 0))
+_ABORT = 0x07
+"""Types of PDU (PS3.8 9.3.6, 9.3.8)."""
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked up, not bound
 
 
@@ -24,19 +27,31 @@ def is_free(local: LocalAE) -> bool:
     return True
 
 
-def is_answering(local: LocalAE) -> bool:
-    """Whether the port takes a connection, with TLS its handshake too.
+def loopback(host: str) -> str:
+    """Return where this machine reaches a listener on `host`."""
+    return _EVERYWHERE.get(host, host)
 
-    Nothing is asked, so the listener has nothing to record.
+
+def is_answering(local: LocalAE) -> bool:
+    """Whether a DICOM node holds the port, by TLS where we have it.
+
+    A release that was never asked for must be answered by an abort (PS3.8 9.2,
+    Sta2, AA-1). No association is asked for, so the node has nothing to record.
     """
-    host = _EVERYWHERE.get(local.host, local.host)
+    address = (loopback(local.host), local.port)
     try:
-        with socket.create_connection((host, local.port), timeout=_SECONDS) as plain:
-            if local.tls is not None:
-                _client(local.tls).wrap_socket(plain).close()
+        with socket.create_connection(address, timeout=_SECONDS) as plain:
+            if local.tls is None:
+                return _aborts(plain)
+            with _client(local.tls).wrap_socket(plain) as secured:
+                return _aborts(secured)
     except OSError:
         return False
-    return True
+
+
+def _aborts(connection: socket.socket) -> bool:
+    connection.sendall(_RELEASE_REQUEST)
+    return connection.recv(1)[:1] == bytes((_ABORT,))
 
 
 def _client(own: TlsOptions) -> ssl.SSLContext:

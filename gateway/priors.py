@@ -14,6 +14,14 @@ from gateway.ledger import InstanceRecord, Ledger, Role
 from gateway.spool import Spool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """How a study was brought here, and whether all of it came."""
+
+    how: str
+    is_whole: bool
+
+
 class PriorSource(Protocol):
     """Answers for a patient's studies and brings their instances.
 
@@ -33,8 +41,8 @@ class PriorSource(Protocol):
         """Return how many instances it knows of a study; None: it does not say."""
         ...
 
-    def retrieve(self, study_instance_uid: str, sink: Sink) -> str:
-        """Bring a study's instances to `sink`; return how, for the record."""
+    def retrieve(self, study_instance_uid: str, sink: Sink) -> Brought:
+        """Bring a study's instances to `sink`."""
         ...
 
 
@@ -58,10 +66,10 @@ class ArchivePriors:
         """Ask for Number of Study Related Instances."""
         return query.count_instances(self.local, self.remote, study_instance_uid)
 
-    def retrieve(self, study_instance_uid: str, sink: Sink) -> str:
+    def retrieve(self, study_instance_uid: str, sink: Sink) -> Brought:
         """Retrieve as the peer's settings say."""
         retrieved = retrieve_study(self.local, self.remote, study_instance_uid, sink)
-        return str(retrieved.service)
+        return Brought(how=retrieved.service.value, is_whole=retrieved.is_whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +87,8 @@ class GivenFiles:
     def find(self, question: StudyQuery) -> list[StudyAnswer]:
         """Return the studies of the given files that carry the Patient ID."""
         with self.ledger.reading() as rows:
-            studies = [rows.instances(s.study_instance_uid) for s in rows.studies()]
+            every = rows.studies(limit=sum(rows.counts().values()))
+            studies = [rows.instances(study.study_instance_uid) for study in every]
         answers = [self._answer(instances) for instances in studies if instances]
         return [a for a in answers if a.patient.patient_id == question.patient_id]
 
@@ -88,10 +97,10 @@ class GivenFiles:
         _ = study_instance_uid
         return None
 
-    def retrieve(self, study_instance_uid: str, sink: Sink) -> str:
+    def retrieve(self, study_instance_uid: str, sink: Sink) -> Brought:
         """Do nothing: the files are in the spool already."""
         _ = study_instance_uid, sink
-        return "given"
+        return Brought(how="given", is_whole=True)
 
     def _answer(self, instances: Sequence[InstanceRecord]) -> StudyAnswer:
         images = [i for i in instances if i.role is Role.CURRENT] or instances

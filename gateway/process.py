@@ -8,6 +8,7 @@ from pathlib import Path
 from config.settings import Settings
 from dicom_io.errors import Unreadable
 from dicom_io.media import deliver_file
+from dicom_io.sink import NoRoom
 from dicom_io.status import Status
 from gateway import pipeline
 from gateway.audit import kinds
@@ -17,10 +18,8 @@ from gateway.lifecycle import WORKING, Event, State
 from gateway.priors import GivenFiles
 from gateway.serve import open_site
 from gateway.site import Site
-from gateway.turn import take_turn
+from gateway.turn import Turns, take_turn
 from model.engine import ReportEngine
-
-OWNER = "process"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,10 @@ def _offline(settings: Settings, folder: Path, engine: ReportEngine | None) -> S
     """Open a site of its own in `folder` that knows no other node."""
     storage = settings.storage.model_copy(update={"folder": folder, "reserve_bytes": 0})
     ledger = settings.ledger.model_copy(update={"url": ""})
-    apart = settings.model_copy(update={"storage": storage, "ledger": ledger})
+    work = settings.work.model_copy(update={"max_attempts": 1})
+    apart = settings.model_copy(
+        update={"storage": storage, "ledger": ledger, "work": work}
+    )
     site = open_site(apart, engine)
     given = GivenFiles(ledger=site.ledger, spool=site.spool)
     return replace(site, priors=given, destinations=())
@@ -85,7 +87,7 @@ def _take(site: Site, files: Sequence[Path]) -> tuple[tuple[Path, str], ...]:
     for path in files:
         try:
             status = deliver_file(path, intake.receive, str(site.local.title))
-        except (Unreadable, OSError) as error:
+        except (Unreadable, NoRoom, OSError) as error:
             refused.append((path, str(error)))
             continue
         if status is not Status.SUCCESS:
@@ -110,7 +112,8 @@ def _complete(site: Site) -> list[StudyRecord]:
 
 
 def _finish(site: Site, study: StudyRecord, out: Path) -> ProcessedStudy:
-    while take_turn(site, pipeline.STAGES, WORKING, OWNER):
+    turns = Turns()
+    while take_turn(site, pipeline.STAGES, WORKING, turns):
         pass
     with site.ledger.reading() as rows:
         ended = rows.study_by_id(study.id)

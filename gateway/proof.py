@@ -14,12 +14,14 @@ from dicom_io.commitment import (
     InstanceReference,
     request_commitment,
 )
-from dicom_io.errors import PeerFailure, PeerRefused
+from dicom_io.errors import PeerFailure, PeerRefused, PeerUnreachable
 from dicom_io.uid import derive_uid
+from gateway import away
 from gateway.audit import kinds
-from gateway.ledger import DeliveryRecord, DeliveryState, Ledger, StudyRecord, Writing
+from gateway.delivery import is_too_old, read_outbox
+from gateway.ledger import DeliveryRecord, DeliveryState, StudyRecord, Writing
 from gateway.lifecycle import Event
-from gateway.site import Clock, Site
+from gateway.site import Site
 from gateway.turn import Later, Moved, Outcome, pause_before
 
 
@@ -27,23 +29,32 @@ def commit(site: Site, study: StudyRecord) -> Outcome:
     """Ask each destination that still owes a proof; return where the study stands."""
     failures = [_seek(site, study, remote) for remote in site.destinations]
     with site.ledger.reading() as rows:
-        outbox = rows.deliveries(study.id, study.revision)
+        outbox = read_outbox(site, rows, study)
     told = "; ".join(failure for failure in failures if failure)
     return _judge(site, study, outbox, told)
 
 
-def take_report(ledger: Ledger, clock: Clock, report: CommitmentReport) -> None:
+def seek_where_stored(site: Site, study: StudyRecord) -> None:
+    """Seek the proof of each destination that has everything already."""
+    for remote in site.destinations:
+        with site.ledger.reading() as rows:
+            outbox = rows.deliveries(study.id, study.revision, remote.name)
+        if not any(row.state is DeliveryState.PENDING for row in outbox):
+            _seek(site, study, remote)
+
+
+def take_report(site: Site, report: CommitmentReport) -> None:
     """Record a storage commitment result, whichever association brought it.
 
-    A transaction that is not ours, or one that is answered already, changes
-    nothing but the audit.
+    A transaction that is not ours, one of another destination, or one that is
+    answered already, changes nothing but the audit.
     """
-    now = clock()
-    with ledger.writing() as rows:
+    now = site.clock()
+    with site.ledger.writing() as rows:
         waiting = [
             row
             for row in rows.deliveries_of_transaction(report.transaction_uid)
-            if row.state is DeliveryState.STORED
+            if row.state is DeliveryState.STORED and row.destination == report.peer_name
         ]
         failed = dict(report.failed)
         for row in waiting:
@@ -51,7 +62,7 @@ def take_report(ledger: Ledger, clock: Clock, report: CommitmentReport) -> None:
                 _mark_kept(rows, row, now, "storage commitment")
             elif row.sop_instance_uid in failed:
                 code = failed[row.sop_instance_uid]
-                _mark_lost(rows, row, now, f"commitment failed, reason {code:04X}")
+                _mark_lost(site, rows, row, f"commitment failed, reason {code:04X}")
         rows.append_audit(kinds.commitment_reported(report, len(waiting), now))
         for study_id in {row.study_id for row in waiting}:
             rows.wake(study_id, now)
@@ -59,40 +70,43 @@ def take_report(ledger: Ledger, clock: Clock, report: CommitmentReport) -> None:
 
 def _seek(site: Site, study: StudyRecord, remote: RemoteAE) -> str | None:
     """Do what one destination's proof needs now; return why it could not be done."""
-    now = site.clock()
     with site.ledger.reading() as rows:
         outbox = rows.deliveries(study.id, study.revision, remote.name)
     owed = [row for row in outbox if row.state is DeliveryState.STORED]
+    if not owed:
+        return None
+    if remote.proof is Proof.NONE:
+        _mark_all_kept(site, owed, "no proof is asked for")
+        return None
     try:
-        match remote.proof:
-            case _ if not owed:
-                return None
-            case Proof.NONE:
-                _mark_all_kept(site, owed, "no proof is asked for")
-            case Proof.READ_BACK:
-                _read_back(site, study, remote, owed)
-            case Proof.COMMITMENT | Proof.AUTO:
-                _commit_or_read_back(site, study, remote, owed, now)
+        _ask(site, study, remote, owed)
     except PeerFailure as error:
         return f"{remote.name}: {error}"
     return None
 
 
-def _commit_or_read_back(
-    site: Site,
-    study: StudyRecord,
-    remote: RemoteAE,
-    owed: Sequence[DeliveryRecord],
-    now: datetime,
+def _ask(
+    site: Site, study: StudyRecord, remote: RemoteAE, owed: Sequence[DeliveryRecord]
 ) -> None:
+    """Get the proof in the way of the settings, unless its answer is awaited."""
     asked = [row for row in owed if row.transaction_uid is not None]
-    if any(row.not_before and row.not_before > now for row in asked):
-        return  # the result may still come
-    if asked and remote.proof is Proof.AUTO:
-        _read_back(site, study, remote, owed)
+    if any(row.not_before and row.not_before > site.clock() for row in asked):
         return
+    with away.asking(site, remote.name):
+        if remote.proof is Proof.READ_BACK or (asked and remote.proof is Proof.AUTO):
+            _read_back(site, study, remote, owed)
+        else:
+            _commit_or_read_back(site, study, remote, owed)
+
+
+def _commit_or_read_back(
+    site: Site, study: StudyRecord, remote: RemoteAE, owed: Sequence[DeliveryRecord]
+) -> None:
     try:
         _request(site, study, remote, owed)
+    except PeerUnreachable:
+        _note_transaction(site, owed, None)  # it never left
+        raise
     except PeerRefused:
         if remote.proof is Proof.COMMITMENT:
             raise
@@ -103,33 +117,43 @@ def _request(
     site: Site, study: StudyRecord, remote: RemoteAE, owed: Sequence[DeliveryRecord]
 ) -> None:
     """Write the transaction down, then ask; the answer may overtake us."""
-    now = site.clock()
-    wait = timedelta(seconds=site.settings.delivery.commitment_wait_seconds)
     transaction = derive_uid(
         "commitment",
         study.study_instance_uid,
         str(study.revision),
         remote.name,
-        now.isoformat(),
+        site.clock().isoformat(),
     )
-    with site.ledger.writing() as rows:
-        for row in owed:
-            rows.update_delivery(
-                row.id,
-                state=DeliveryState.STORED,
-                now=now,
-                transaction_uid=transaction,
-                not_before=now + wait,
-            )
+    _note_transaction(site, owed, transaction)
     references = [
         InstanceReference(
             sop_class_uid=row.sop_class_uid, sop_instance_uid=row.sop_instance_uid
         )
         for row in owed
     ]
-    report = request_commitment(site.local, remote, references, transaction)
-    if report is not None:
-        take_report(site.ledger, site.clock, report)
+    request_commitment(
+        site.local,
+        remote,
+        references,
+        transaction,
+        lambda report: take_report(site, report),
+    )
+
+
+def _note_transaction(
+    site: Site, owed: Sequence[DeliveryRecord], transaction_uid: str | None
+) -> None:
+    now = site.clock()
+    wait = timedelta(seconds=site.settings.delivery.commitment_wait_seconds)
+    with site.ledger.writing() as rows:
+        for row in owed:
+            rows.update_delivery(
+                row.id,
+                state=DeliveryState.STORED,
+                now=now,
+                transaction_uid=transaction_uid,
+                not_before=now + wait if transaction_uid else None,
+            )
 
 
 def _read_back(
@@ -142,7 +166,7 @@ def _read_back(
             if row.sop_instance_uid in held:
                 _mark_kept(rows, row, now, "read back by C-FIND")
             else:
-                _mark_lost(rows, row, now, "not found by C-FIND")
+                _mark_lost(site, rows, row, "not found by C-FIND")
         entry = kinds.results_read_back(study.study_instance_uid, remote, owed, now)
         rows.append_audit(entry)
 
@@ -159,9 +183,21 @@ def _mark_kept(rows: Writing, row: DeliveryRecord, now: datetime, how: str) -> N
     )
 
 
-def _mark_lost(rows: Writing, row: DeliveryRecord, now: datetime, why: str) -> None:
-    """Return the result to the outbox: it is sent again."""
-    rows.update_delivery(row.id, state=DeliveryState.PENDING, now=now, detail=why)
+def _mark_lost(site: Site, rows: Writing, row: DeliveryRecord, why: str) -> None:
+    """Return the result to the outbox, or give it up when it bounces for too long."""
+    wanted, now = site.settings.delivery, site.clock()
+    pause = pause_before(
+        row.attempts, wanted.first_pause_seconds, wanted.max_pause_seconds
+    )
+    too_old = is_too_old(site, row)
+    rows.update_delivery(
+        row.id,
+        state=DeliveryState.REFUSED if too_old else DeliveryState.PENDING,
+        now=now,
+        detail=why,
+        not_before=now + pause,
+        transaction_uid=None,
+    )
 
 
 def _judge(
@@ -172,6 +208,10 @@ def _judge(
         reason = f"{lost[0].destination}: {lost[0].detail}"
         return Moved(event=Event.COMMITMENT_FAILED, reason=reason)
     owed = [row for row in outbox if row.state is DeliveryState.STORED]
+    refused = [row for row in outbox if row.state is DeliveryState.REFUSED]
+    if refused and not owed:
+        reason = f"{refused[0].destination}: {refused[0].detail}"
+        return Moved(event=Event.GAVE_UP, reason=reason)
     if not owed:
         return Moved(event=Event.RESULTS_COMMITTED)
     return _wait(site, study, owed, told)
@@ -182,7 +222,8 @@ def _wait(
 ) -> Outcome:
     now, wanted = site.clock(), site.settings.delivery
     if now - study.changed_at > timedelta(days=wanted.give_up_days):
-        return Moved(event=Event.GAVE_UP, reason=f"no proof came: {told}")
+        reason = f"no proof came; {told or 'no answer'}"
+        return Moved(event=Event.GAVE_UP, reason=reason)
     if told:
         pause = pause_before(
             study.attempts, wanted.first_pause_seconds, wanted.max_pause_seconds

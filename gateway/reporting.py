@@ -11,25 +11,33 @@ from hashlib import sha256
 from pydantic import TypeAdapter
 
 from dicom_io.context import PictureOptions, assemble
-from dicom_io.evidence import Evidence, ReferencedInstance
+from dicom_io.evidence import Evidence, ReferencedInstance, SlotName
 from dicom_io.results.encode import encode_results
 from dicom_io.results.values import EncodedInstance, ResultContext, ResultKind
 from dicom_io.view import Declined, DeclineReason, Views
 from gateway.audit import kinds
-from gateway.gathering import read_gathered
-from gateway.ledger import Document, ResultRecord, StudyRecord
+from gateway.gathering import Gathered, read_gathered
+from gateway.ledger import (
+    DeliveryState,
+    Document,
+    Reading,
+    ResultRecord,
+    StudyRecord,
+)
 from gateway.lifecycle import Event, State
 from gateway.site import Site
 from gateway.spool import Shelf
 from gateway.turn import Moved
 from model.engine import EngineIdentity
-from model.errors import ConstantImage
+from model.errors import ConstantImage, RefusedRequest
 from model.report import GroundedReport, ReportInputs, ReportRequest, Task
 from model.version import VERSION
 
 EVIDENCE = TypeAdapter(Evidence)
 REPORTS = TypeAdapter(tuple[GroundedReport, ...])
 ENGINE = TypeAdapter(EngineIdentity)
+
+PRIOR_SLOTS = (SlotName.PRIOR_FRONTAL, SlotName.PRIOR_REPORT, SlotName.COMPARISON)
 
 
 def report(site: Site, study: StudyRecord, views: Views) -> Moved | Declined:
@@ -42,8 +50,9 @@ def report(site: Site, study: StudyRecord, views: Views) -> Moved | Declined:
         reports = tuple(site.engine.generate(requests_for(site, case.inputs)))
     except ConstantImage as error:
         return Declined(reason=DeclineReason.CONSTANT_IMAGE, detail=str(error))
-    notes = (*case.evidence.notes, *gathered.notes)
-    evidence = replace(case.evidence, notes=notes)
+    except RefusedRequest as error:
+        return Moved(event=Event.GAVE_UP, reason=f"the engine refused: {error}")
+    evidence = _with_notes(case.evidence, gathered)
     return _written(site, study, evidence, reports)
 
 
@@ -62,6 +71,18 @@ def encode(site: Site, study: StudyRecord, views: Views) -> Moved:
         results += [_keep(site, study, said, context, one) for one in encoded]
     entry = kinds.results_created(study.study_instance_uid, results, site.clock())
     return Moved(event=Event.RESULTS_ENCODED, results=tuple(results), audit=(entry,))
+
+
+def _with_notes(evidence: Evidence, gathered: Gathered) -> Evidence:
+    """Say how the search for the prior went, also in the slots that stay empty."""
+    reason = "; ".join(gathered.notes[:1])
+    slots = tuple(
+        replace(slot, reason=reason)
+        if slot.name in PRIOR_SLOTS and gathered.prior is None
+        else slot
+        for slot in evidence.slots
+    )
+    return replace(evidence, slots=slots, notes=(*evidence.notes, *gathered.notes))
 
 
 def requests_for(site: Site, inputs: ReportInputs) -> list[ReportRequest]:
@@ -160,8 +181,18 @@ def _completed_at(site: Site, study: StudyRecord) -> datetime:
 def _predecessors(
     site: Site, study: StudyRecord, task: Task
 ) -> tuple[ReferencedInstance, ...]:
+    """Return the SRs of the revision before that these take the place of.
+
+    A phrase has none: several phrases share a task, and each is asked anew.
+    """
+    if task is Task.PHRASE_GROUNDING:
+        return ()
     with site.ledger.reading() as rows:
-        earlier = [r for r in rows.results(study.id) if r.revision < study.revision]
+        earlier = [
+            result
+            for result in rows.results(study.id)
+            if result.revision < study.revision and _left(site, rows, result)
+        ]
     newest = max((r.revision for r in earlier), default=0)
     return tuple(
         ReferencedInstance(
@@ -172,6 +203,17 @@ def _predecessors(
         )
         for row in earlier
         if row.revision == newest and row.task == task and row.kind != ResultKind.GSPS
+    )
+
+
+def _left(site: Site, rows: Reading, result: ResultRecord) -> bool:
+    """Whether the result is known elsewhere, or here where nothing is sent."""
+    if not site.destinations:
+        return True
+    arrived = (DeliveryState.STORED, DeliveryState.COMMITTED)
+    return any(
+        row.sop_instance_uid == result.sop_instance_uid and row.state in arrived
+        for row in rows.deliveries(result.study_id, result.revision)
     )
 
 

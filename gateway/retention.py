@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from gateway.audit import kinds
+from gateway.errors import LostRace
 from gateway.ledger import StudyRecord
 from gateway.lifecycle import FINAL, Event, State
 from gateway.site import Site
@@ -14,7 +15,7 @@ BATCH = 100
 
 
 def purge(site: Site) -> int:
-    """Purge what is due; return how many studies.
+    """Purge what is due, and strays that belong to no study; return how many studies.
 
     The move is committed first: a crash then leaves files that no row names, which
     every start counts; never rows without files.
@@ -23,16 +24,24 @@ def purge(site: Site) -> int:
     states = [state for state in FINAL if state is not State.PURGED]
     with site.ledger.reading() as rows:
         due = rows.purgeable(states, before, BATCH)
-    for study in due:
-        _purge_one(site, study)
-    return len(due)
-
-
-def _purge_one(site: Site, study: StudyRecord) -> None:
-    now = site.clock()
+    purged = sum(_purge_one(site, study) for study in due)
     with site.ledger.writing() as rows:
-        names = rows.forget_files(study.id)
-        entry = kinds.study_purged(study.study_instance_uid, len(names), now)
-        rows.move(study, Event.FILES_PURGED, now, audit=[entry])
+        strays = rows.forget_strays(before)
+        if strays:
+            rows.append_audit(kinds.strays_purged(len(strays), site.clock()))
+    site.spool.remove(strays)
+    return purged
+
+
+def _purge_one(site: Site, study: StudyRecord) -> bool:
+    now = site.clock()
+    try:
+        with site.ledger.writing() as rows:
+            names = rows.forget_files(study.id)
+            entry = kinds.study_purged(study.study_instance_uid, len(names), now)
+            rows.move(study, Event.FILES_PURGED, now, audit=[entry])
+    except LostRace:
+        return False  # a new image has opened it meanwhile
     site.spool.remove(names)
     logger.info("purged study %s", study.study_instance_uid)
+    return True

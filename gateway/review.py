@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from dicom_io.evidence import Evidence
 from gateway.audit import kinds
+from gateway.delivery import reopen_refused
 from gateway.errors import IllegalMove, NoSuchStudy
 from gateway.ledger import (
     AuditFilter,
@@ -114,13 +115,37 @@ def study_detail(rows: Reading, study_instance_uid: str) -> StudyDetail:
     )
 
 
+def open_study(
+    ledger: Ledger, study_instance_uid: str, reader: str, now: datetime
+) -> StudyDetail:
+    """Return everything about one study, and record that `reader` looked at it.
+
+    Raises NoSuchStudy for an unknown UID.
+    """
+    with ledger.writing() as rows:
+        detail = study_detail(rows, study_instance_uid)
+        rows.append_audit(kinds.study_viewed(study_instance_uid, reader, now))
+    return detail
+
+
 def event_of(state: State, decision: Decision, *, has_results: bool) -> Event:
     """Return the event by which `decision` moves a study out of `state`; pure.
 
     `has_results`: result objects of the present revision exist, so a retry sends
-    them again and does not ask the model. Raises IllegalMove where a person has
-    nothing to decide.
+    them again and does not ask the model. Raises IllegalMove, with what can be
+    done instead, where a person has nothing to decide.
     """
+    event = _event(state, decision, has_results=has_results)
+    if event is not None:
+        return event
+    allowed = [each for each in Decision if _event(state, each, has_results=True)]
+    possible = " or ".join(allowed) or "nothing; it goes on by itself or is over"
+    raise IllegalMove(
+        f"a study that is {state} takes no {decision}; possible: {possible}"
+    )
+
+
+def _event(state: State, decision: Decision, *, has_results: bool) -> Event | None:
     match decision, state:
         case Decision.RETRY, State.PARKED if has_results:
             return Event.SENDING_RETRIED
@@ -133,7 +158,7 @@ def event_of(state: State, decision: Decision, *, has_results: bool) -> Event:
         case Decision.REJECT, State.HELD | State.PARKED:
             return Event.REJECTED
         case _:
-            raise IllegalMove(f"a study that is {state} cannot be decided: {decision}")
+            return None
 
 
 def decide(
@@ -153,6 +178,8 @@ def decide(
         event = event_of(study.state, decision, has_results=bool(results))
         entry = kinds.study_decided(study_instance_uid, event, by.name, by.why, now)
         reason = f"{decision} by {by.name}: {by.why}"
+        if event is Event.SENDING_RETRIED:
+            reopen_refused(rows, study, now)
         return rows.move(study, event, now, reason=reason, audit=[entry])
 
 

@@ -4,14 +4,18 @@
 process: jobs claim their work from the ledger, and each may meet its twin.
 """
 
+import fcntl
 import logging
 import os
 import signal
-import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from types import TracebackType
+from functools import partial
+from pathlib import Path
+from types import FrameType, TracebackType
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -24,11 +28,11 @@ from gateway.audit import kinds
 from gateway.errors import NotReady
 from gateway.intake import Intake, role_of_sent
 from gateway.ledger import Ledger
-from gateway.lifecycle import WORKING, State
+from gateway.lifecycle import State
 from gateway.priors import ArchivePriors
 from gateway.site import Clock, Site, utc_now
 from gateway.spool import Spool
-from gateway.turn import take_turn
+from gateway.turn import Turns, take_turn
 from model.engine import ReportEngine
 from model.engines.local import LocalEngine
 from model.maira2.configuration import read_config
@@ -39,10 +43,31 @@ logger = logging.getLogger(__name__)
 # how a job waits for its next study.
 logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
-READING = (State.GATHERED,)
-"""Stages that wait for the engine."""
-CARRYING = tuple(state for state in WORKING if state not in READING)
-"""Stages that wait for disks and other nodes; the engine never delays them."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Stages that are worked on together, by so many workers at once."""
+
+    name: str
+    states: tuple[State, ...]
+    workers: int = 1
+
+
+LINES = (
+    Line(name="complete", states=(State.RECEIVING,), workers=2),
+    Line(name="prepare", states=(State.COMPLETE, State.REPORTED)),
+    Line(name="gather", states=(State.SELECTED,), workers=3),
+    Line(name="read", states=(State.GATHERED,)),
+    Line(name="send", states=(State.ENCODED,), workers=3),
+    Line(name="prove", states=(State.STORED,), workers=3),
+)
+"""What waits for the engine, for disks and for other nodes is apart: a silent
+archive delays neither the model nor what goes elsewhere."""
+
+_OTHER_JOBS = 3
+"""renew, expire, purge."""
+
+_WORKERS = sum(line.workers for line in LINES)
 
 DEVICE_UID = "device-uid"
 RUNNING = "running"
@@ -54,7 +79,8 @@ class Gateway:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+        self._turns = Turns()
+        self._closing = ExitStack()
         self._scheduler = _scheduler()
 
     @property
@@ -68,24 +94,14 @@ class Gateway:
         return self._listener.port
 
     def __enter__(self) -> "Gateway":
-        """Reconcile the spool, open the port, start the jobs."""
-        site = self._site
-        _record_start(site)
-        reconcile(site)
-        intake = Intake(
-            ledger=site.ledger,
-            spool=site.spool,
-            clock=site.clock,
-            role_of=role_of_sent,
-        )
-        self._listener = open_listener(
-            site.local,
-            site.settings.remote_aes(),
-            intake.receive,
-            _events(site),
-        )
-        self._add_jobs()
-        self._scheduler.start()
+        """Take the folder, reconcile it, open the port, start the jobs.
+
+        Raises `NotReady` where another gateway works in the folder; nothing was
+        changed then.
+        """
+        with ExitStack() as started:
+            self._start(started)
+            self._closing = started.pop_all()
         return self
 
     def __exit__(
@@ -95,27 +111,46 @@ class Gateway:
         trace: TracebackType | None,
     ) -> None:
         """Take nothing more, let the running work end, note the clean stop."""
-        self._listener.close()
-        self._scheduler.shutdown(wait=True)
-        _record_stop(self._site)
-        self._site.ledger.close()
+        self._closing.close()
+
+    def _start(self, started: ExitStack) -> None:
+        site = self._site
+        started.callback(site.ledger.close)
+        started.enter_context(hold_folder(site.settings.storage.folder))
+        reconcile(site)
+        self._listener = open_listener(
+            site.local,
+            site.settings.remote_aes(),
+            sent_intake(site).receive,
+            _events(site),
+        )
+        _record_start(site)
+        started.callback(_record_stop, site)
+        self._add_jobs()
+        self._scheduler.start()
+        started.callback(self._scheduler.shutdown, wait=True)
+        started.callback(self._listener.close)
 
     def _add_jobs(self) -> None:
         site = self._site
-        self._every(0.5, "complete", lambda: pipeline.complete(site))
-        self._every(0.2, "read", lambda: self._drain(READING))
-        self._every(0.2, "carry", lambda: self._drain(CARRYING))
+        for line in LINES:
+            for number in range(line.workers):
+                name, states = f"{line.name}-{number}", line.states
+                self._every(0.2, name, partial(self._drain, states))
         lease = site.settings.work.lease_seconds
-        self._every(lease / 4, "renew", lambda: _renew_leases(site, self._owner))
+        self._every(lease / 4, "renew", lambda: self._turns.renew(site))
         self._every(lease / 4, "expire", lambda: _expire_leases(site))
         self._every(3600.0, "purge", lambda: retention.purge(site))
 
     def _every(self, seconds: float, name: str, job: Callable[[], object]) -> None:
         self._scheduler.add_job(job, "interval", seconds=seconds, id=name, name=name)
 
+    def _is_running(self) -> bool:
+        return bool(self._scheduler.running)
+
     def _drain(self, states: tuple[State, ...]) -> None:
-        while self._scheduler.running and take_turn(
-            self._site, pipeline.STAGES, states, self._owner
+        while self._is_running() and take_turn(
+            self._site, pipeline.STAGES, states, self._turns
         ):
             pass
 
@@ -127,8 +162,13 @@ def serve(settings: Settings, ready: Callable[[Gateway], None] | None = None) ->
     `CheckpointError`, `LedgerFailure` or `ListenerFailure` where it cannot start.
     """
     stop = threading.Event()
+
+    def asked(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)  # who asks twice does not wait
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, asked)
     with Gateway(open_site(settings)) as gateway:
         if ready is not None:
             ready(gateway)
@@ -169,6 +209,28 @@ def load_engine(settings: Settings) -> ReportEngine:
     if read_config(options.checkpoint).domain is Domain.RADIOGRAPH:
         _demand_acknowledgement(settings)
     return LocalEngine(options)
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Keep any other gateway out of a storage folder; raises `NotReady`.
+
+    The lock is the process's: it ends with it, however it ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise NotReady(f"another gateway works in {folder}: stop it") from error
+        yield
+
+
+def sent_intake(site: Site) -> Intake:
+    """Return the intake of what peers send to the listener."""
+    return Intake(
+        ledger=site.ledger, spool=site.spool, clock=site.clock, role_of=role_of_sent
+    )
 
 
 def reconcile(site: Site) -> None:
@@ -221,12 +283,6 @@ def _record_stop(site: Site) -> None:
         rows.remember(RUNNING, "no")
 
 
-def _renew_leases(site: Site, owner: str) -> None:
-    lease = timedelta(seconds=site.settings.work.lease_seconds)
-    with site.ledger.writing() as rows:
-        rows.renew_owned(owner, site.clock() + lease)
-
-
 def _expire_leases(site: Site) -> None:
     with site.ledger.writing() as rows:
         rows.expire_leases(site.clock())
@@ -238,9 +294,7 @@ def _events(site: Site) -> ListenerEvents:
         association_opened=audit.opened,
         association_refused=audit.refused,
         association_closed=audit.closed,
-        commitment_reported=lambda report: proof.take_report(
-            site.ledger, site.clock, report
-        ),
+        commitment_reported=lambda report: proof.take_report(site, report),
     )
 
 
@@ -248,7 +302,7 @@ def _scheduler() -> BackgroundScheduler:
     """Make a scheduler whose jobs never pile up, whatever the clock does."""
     grace = int(timedelta(days=1).total_seconds())
     return BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(6)},
+        executors={"default": ThreadPoolExecutor(_OTHER_JOBS + _WORKERS)},
         job_defaults={
             "coalesce": True,
             "max_instances": 1,

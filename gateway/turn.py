@@ -5,14 +5,19 @@ tried again after a growing pause, and parked when the attempts are used up.
 """
 
 import logging
+import os
 import random
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+import socket
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from pydantic import ValidationError
+
 from gateway.audit import AuditEntry, kinds
-from gateway.errors import LostRace, PeerNotReady
+from gateway.errors import LostRace
 from gateway.failpoints import pass_failpoint
 from gateway.ledger import Document, ResultRecord, StudyRecord, Writing
 from gateway.ledger.studies import WORKER_LOST
@@ -20,6 +25,9 @@ from gateway.lifecycle import Event, State
 from gateway.site import Site
 
 logger = logging.getLogger(__name__)
+
+LEAST_PAUSE = timedelta(seconds=0.5)
+"""A stage that waits is not asked again sooner, whatever it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,36 +45,89 @@ class Moved:
 class Later:
     """A stage must wait for somebody else; this is no failure of ours.
 
-    `attempts` is what the study's counter becomes; None leaves it.
+    `attempts` is what the study's counter of failures becomes.
     """
 
     not_before: datetime
     reason: str
-    attempts: int | None = None
+    attempts: int = 0
 
 
 Outcome = Moved | Later
 Stage = Callable[[Site, StudyRecord], Outcome]
 
 
+class Turns:
+    """The turns that this process has under way; the one thing it must remember.
+
+    Each has an owner of its own, which no restart repeats, so that only a turn
+    that is really at work has its lease renewed.
+    """
+
+    def __init__(self) -> None:
+        self._process = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+        self._began: dict[str, datetime] = {}
+        self._lock = threading.Lock()
+        self._count = 0
+
+    @contextmanager
+    def owner(self, now: datetime) -> Iterator[str]:
+        """Yield the owner of one turn, which is under way until the block ends."""
+        with self._lock:
+            self._count += 1
+            owner = f"{self._process}:{self._count}"
+            self._began[owner] = now
+        try:
+            yield owner
+        finally:
+            with self._lock:
+                del self._began[owner]
+
+    def renew(self, site: Site) -> None:
+        """Hold what is under way longer, except what takes far too long."""
+        work, now = site.settings.work, site.clock()
+        oldest = now - timedelta(seconds=work.longest_turn_seconds)
+        with self._lock:
+            owners = [owner for owner, began in self._began.items() if began > oldest]
+        if not owners:
+            return
+        with site.ledger.writing() as rows:
+            for owner in owners:
+                until = now + timedelta(seconds=work.lease_seconds)
+                rows.renew_owned(owner, until)
+
+
 def take_turn(
-    site: Site, stages: Mapping[State, Stage], states: Collection[State], owner: str
+    site: Site,
+    stages: Mapping[State, Stage],
+    states: Collection[State],
+    turns: Turns,
 ) -> bool:
     """Do the next due piece of work in one of `states`; False: there is none."""
-    with site.ledger.writing() as rows:
-        lease = site.settings.work.lease_seconds
-        study = rows.claim(states, site.clock(), owner, lease)
-    if study is None:
-        return False
+    with turns.owner(site.clock()) as owner:
+        with site.ledger.writing() as rows:
+            lease = site.settings.work.lease_seconds
+            study = rows.claim(states, site.clock(), owner, lease)
+        if study is None:
+            return False
+        _work(site, study, stages[study.state])
+        return True
+
+
+def _work(site: Site, study: StudyRecord, stage: Stage) -> None:
+    """Run a claimed study's stage and write what came of it.
+
+    Where not even the failure can be written, the lease runs out and somebody
+    takes the study up again.
+    """
     try:
-        _finish(site, study, _run(site, study, stages[study.state]))
+        _finish(site, study, _run(site, study, stage))
     except LostRace:
         logger.info("study %s moved meanwhile", study.study_instance_uid)
     except Exception as error:  # a worker's turn: whatever failed is recorded
         logger.exception("stage %s of %s", study.state, study.study_instance_uid)
         with suppress(LostRace):
             _record_failure(site, study, error)
-    return True
 
 
 def _run(site: Site, study: StudyRecord, stage: Stage) -> Outcome:
@@ -97,19 +158,15 @@ def _finish(site: Site, study: StudyRecord, outcome: Outcome) -> None:
             with site.ledger.writing() as rows:
                 rows.postpone(
                     study,
-                    not_before=outcome.not_before,
+                    not_before=max(outcome.not_before, site.clock() + LEAST_PAUSE),
                     reason=outcome.reason,
-                    attempts=_count(study, outcome),
+                    attempts=outcome.attempts,
                 )
         case Moved():
             with site.ledger.writing() as rows:
                 moved = _write(rows, study, outcome, site.clock())
             pass_failpoint(f"state:{moved.state}")
             logger.info("study %s is %s", moved.study_instance_uid, moved.state)
-
-
-def _count(study: StudyRecord, outcome: Later) -> int:
-    return study.attempts if outcome.attempts is None else outcome.attempts
 
 
 def _write(
@@ -130,12 +187,22 @@ def _say(study: StudyRecord, outcome: Moved, now: datetime) -> AuditEntry:
     return kinds.study_moved(uid, outcome.event, reason, now)
 
 
+def describe(error: Exception) -> str:
+    """Return what failed, for people; never a value that was being read.
+
+    pydantic quotes its input, which may be a header with a patient's name.
+    """
+    if isinstance(error, ValidationError):
+        return f"{error.error_count()} faults in what an earlier stage kept"
+    return f"{type(error).__name__}: {error}"[:500]
+
+
 def _record_failure(site: Site, study: StudyRecord, error: Exception) -> None:
     work, now = site.settings.work, site.clock()
-    reason = f"{type(error).__name__}: {error}"[:500]
+    reason = describe(error)
     attempts = study.attempts + 1
     with site.ledger.writing() as rows:
-        if attempts >= work.max_attempts and not isinstance(error, PeerNotReady):
+        if attempts >= work.max_attempts:
             entry = kinds.study_parked(study.study_instance_uid, reason, now)
             rows.move(study, Event.GAVE_UP, now, reason=reason, audit=[entry])
             return

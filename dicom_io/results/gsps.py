@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
 from dicom_io.elements import Attributes
-from dicom_io.product import PRODUCT_NAME
+from dicom_io.product import PRODUCT_NAME, RESEARCH_NOTICE
 from dicom_io.results.identity import identify
 from dicom_io.results.labels import NOTICE_AREA, label_area, label_text
 from dicom_io.results.material import Material
@@ -30,7 +30,6 @@ from dicom_io.results.values import ResultKind
 from dicom_io.values import integer
 
 LAYER = "MAIRA2"
-NOTICE = "RESEARCH ONLY - NOT FOR CLINICAL USE"
 _GREEN = CIELabColor(87.0, -86.0, 83.0)
 _MODALITY_LUT = ("RescaleIntercept", "RescaleSlope", "RescaleType")
 _SHUTTER = (
@@ -159,7 +158,7 @@ def _add_annotations(ds: Dataset, material: Material) -> None:
     annotation.GraphicObjectSequence = [_outline(tracked) for _, tracked in drawn]
     annotation.TextObjectSequence = [
         *(_label(finding, tracked, material) for finding, tracked in drawn),
-        TextObject(NOTICE, "DISPLAY", bounding_box=NOTICE_AREA),
+        TextObject(RESEARCH_NOTICE.upper(), "DISPLAY", bounding_box=NOTICE_AREA),
     ]
     ds.GraphicAnnotationSequence = [annotation]
     ds.GraphicLayerSequence = [
@@ -185,10 +184,11 @@ def _outline(tracked: TrackedBox) -> GraphicObject:
 def _label(
     finding: PlacedFinding, tracked: TrackedBox, material: Material
 ) -> TextObject:
+    words = label_text(finding, tracked)
     return TextObject(
-        label_text(finding, tracked),
+        words,
         "PIXEL",
-        bounding_box=label_area(tracked.box, material.evidence.frame),
+        bounding_box=label_area(tracked.box, material.evidence.frame, words),
         text_justification="LEFT",
         tracking_id=tracked.identifier,
         tracking_uid=tracked.tracking_uid,

@@ -57,6 +57,6 @@ def _series_number(kind: ResultKind, task: Task, revision: int) -> int:
 
 
 def _description(kind: ResultKind, report: GroundedReport, revision: int) -> str:
-    # LO, 64 characters: each part is ours and short
-    title = f"{PRODUCT_NAME} {report.task.value} {_TITLES[kind]} RESEARCH"
+    # LO, 64 characters: each part is ours and short. Viewers cut it: the kind is early.
+    title = f"{PRODUCT_NAME} {_TITLES[kind]} RESEARCH {report.task.value}"
     return title if revision == 1 else f"{title} rev {revision}"

@@ -4,6 +4,8 @@ Everything is written here and nothing is left to a library's defaults: a clock
 or a random UID would make a repeated stage give other bytes.
 """
 
+import re
+from datetime import timedelta, timezone
 from io import BytesIO
 
 from pydicom import dcmwrite
@@ -33,6 +35,9 @@ from dicom_io.results.text import long_string
 from dicom_io.uid import derive_uid
 
 UNICODE = "ISO_IR 192"
+_OFFSET = re.compile(r"([+-])(\d{2})([0-5]\d)", re.ASCII)
+_WESTMOST, _EASTMOST = timedelta(hours=-12), timedelta(hours=14)
+"""The range of Timezone Offset From UTC (0008,0201)."""
 _PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 _STUDY = (
     "StudyDate",
@@ -72,9 +77,34 @@ def begin(material: Material, sop_class_uid: str, identity: ObjectIdentity) -> D
 
 
 def moment(material: Material) -> tuple[str, str]:
-    """Return the date (DA) and time (TM) of creation that the ledger recorded."""
-    created = material.context.created_at
+    """Return the date (DA) and time (TM) of creation that the ledger recorded.
+
+    In the time zone that the object names, see `time_zone`.
+    """
+    created = material.context.created_at.astimezone(time_zone(material))
     return created.strftime("%Y%m%d"), created.strftime("%H%M%S.%f")
+
+
+def time_zone(material: Material) -> timezone:
+    """Return the zone of the object's dates and times (PS3.3 C.12.1.1.8).
+
+    That of the source image, whose study date and time are copied; where it names
+    none, the zone in which the time of creation was recorded, in whole minutes.
+    """
+    named = _OFFSET.fullmatch(value(material.header, "TimezoneOffsetFromUTC") or "")
+    if named is not None:
+        offset = timedelta(hours=int(named[2]), minutes=int(named[3]))
+        offset = -offset if named[1] == "-" else offset
+        if _WESTMOST <= offset <= _EASTMOST:
+            return timezone(offset)
+    own = material.context.created_at.utcoffset() or timedelta()
+    return timezone(own // timedelta(minutes=1) * timedelta(minutes=1))
+
+
+def _offset_text(zone: timezone) -> str:
+    minutes = zone.utcoffset(None) // timedelta(minutes=1)
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{'-' if minutes < 0 else '+'}{hours:02}{rest:02}"
 
 
 def code_item(code: Code) -> Dataset:
@@ -114,7 +144,8 @@ def _add_patient_and_study(ds: Dataset, material: Material) -> None:
     copy_optional(header, ds, ("IssuerOfPatientID", "PatientAge"))
     ds.StudyInstanceUID = required(header, "StudyInstanceUID")
     copy_mandatory(header, ds, _STUDY)
-    copy_optional(header, ds, ("StudyDescription", "TimezoneOffsetFromUTC"))
+    copy_optional(header, ds, ("StudyDescription",))
+    ds.TimezoneOffsetFromUTC = _offset_text(time_zone(material))
 
 
 def _add_equipment(ds: Dataset, material: Material) -> None:

@@ -12,12 +12,12 @@ from io import BytesIO
 from PIL import Image, ImageDraw, ImageFont
 
 from dicom_io.coordinates import PixelBox
+from dicom_io.product import RESEARCH_NOTICE
 from dicom_io.results.read import ReadFinding
 from model.report import GreyImage
 
 Colour = tuple[int, int, int]
 
-BANNER = "RESEARCH ONLY - NOT FOR CLINICAL USE"
 DRAWN_HEIGHT = 900
 """Pixels of the radiograph in the picture, whatever its stored size."""
 
@@ -107,7 +107,7 @@ def _draw_banner(draw: ImageDraw.ImageDraw, width: int) -> None:
     draw.rectangle((0, 0, width, _BANNER_HEIGHT), fill=_WARNING)
     draw.text(
         (width / 2, _BANNER_HEIGHT / 2),
-        BANNER,
+        RESEARCH_NOTICE.upper(),
         fill=_BACKGROUND,
         font=ImageFont.load_default(22),
         anchor="mm",

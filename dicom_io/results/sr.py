@@ -151,12 +151,12 @@ def _requested_code(code: Attributes) -> Dataset:
 
 def _add_evidence(ds: Dataset, material: Material) -> None:
     evidence = material.evidence
-    ds.CurrentRequestedProcedureEvidenceSequence = _hierarchy(current_images(evidence))
+    ds.CurrentRequestedProcedureEvidenceSequence = hierarchy(current_images(evidence))
     other = _prior_instances(evidence)
     if other:
-        ds.PertinentOtherEvidenceSequence = _hierarchy(other)
+        ds.PertinentOtherEvidenceSequence = hierarchy(other)
     if material.context.predecessors:
-        ds.PredecessorDocumentsSequence = _hierarchy(material.context.predecessors)
+        ds.PredecessorDocumentsSequence = hierarchy(material.context.predecessors)
 
 
 def current_images(evidence: Evidence) -> tuple[ReferencedInstance, ...]:
@@ -170,8 +170,11 @@ def _prior_instances(evidence: Evidence) -> tuple[ReferencedInstance, ...]:
     return (*evidence.prior_images, *report)
 
 
-def _hierarchy(instances: Sequence[ReferencedInstance]) -> list[Dataset]:
-    # Hierarchical SOP Instance Reference Macro, PS3.3 C.17.2.1
+def hierarchy(instances: Sequence[ReferencedInstance]) -> list[Dataset]:
+    """Return the items of an evidence sequence, by study and series.
+
+    Hierarchical SOP Instance Reference Macro, PS3.3 C.17.2.1.
+    """
     by_study = attrgetter("study_instance_uid")
     by_series = attrgetter("series_instance_uid")
     studies = []

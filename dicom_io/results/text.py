@@ -24,7 +24,7 @@ def clean(text: str) -> str:
     return "".join(_carried(character) for character in text)
 
 
-def one_line(text: str, limit: int) -> str:
+def shorten(text: str, limit: int) -> str:
     """Return `text` cleaned, on one line and of at most `limit` characters.
 
     A text that had to be shortened ends in "...".
@@ -37,7 +37,7 @@ def one_line(text: str, limit: int) -> str:
 
 def long_string(text: str) -> str:
     """Return `text` as one value of VR LO: no backslash, 64 characters."""
-    return one_line(text.replace("\\", "/"), LONG_STRING_LIMIT)
+    return shorten(text.replace("\\", "/"), LONG_STRING_LIMIT)
 
 
 def _carried(character: str) -> str:

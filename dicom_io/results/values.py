@@ -37,7 +37,8 @@ class ResultContext:
 
     case_key : hexadecimal digest over case, model and the settings that matter.
     revision : 1 for the first report of a study.
-    created_at : aware; written as the content time, in the time zone it has.
+    created_at : aware; written as the content time, in the source image's time zone
+    or else in its own.
     device_uid : stable UID of this installation.
     predecessors : the SRs of the revision before, newest first.
     """

@@ -32,6 +32,7 @@ STUDY_MOVED = _ours("study-moved", "Study moved to its next state")
 STUDY_DECLINED = _ours("study-declined", "Study declined")
 STUDY_PARKED = _ours("study-parked", "Study parked")
 STUDY_DECIDED = _ours("study-decided", "Person decided on a study")
+STUDY_VIEWED = _ours("study-viewed", "Person looked at a study")
 INSTANCE_QUARANTINED = _ours("instance-quarantined", "Instance quarantined")
 TRANSFER_ENDED = _ours("transfer-ended", "Association with instances ended")
 PRIOR_RETRIEVED = _ours("prior-retrieved", "Prior retrieved")
@@ -40,6 +41,35 @@ RESULTS_CREATED = _ours("results-created", "Results created")
 RESULTS_SENT = _ours("results-sent", "Results sent")
 READ_BACK = _ours("read-back", "Results looked for at the destination")
 COMMITMENT = _ours("storage-commitment", "Storage commitment result")
+
+EVENTS = (
+    APPLICATION_ACTIVITY,
+    AUDIT_LOG_USED,
+    INSTANCES_ACCESSED,
+    INSTANCES_TRANSFERRED,
+    STUDY_DELETED,
+    QUERY,
+    SECURITY_ALERT,
+    APPLICATION_START,
+    APPLICATION_STOP,
+    NODE_AUTHENTICATION,
+    RESTRICTED_FUNCTION,
+    STUDY_COMPLETE,
+    STUDY_MOVED,
+    STUDY_DECLINED,
+    STUDY_PARKED,
+    STUDY_DECIDED,
+    STUDY_VIEWED,
+    INSTANCE_QUARANTINED,
+    TRANSFER_ENDED,
+    PRIOR_RETRIEVED,
+    REPORT_WRITTEN,
+    RESULTS_CREATED,
+    RESULTS_SENT,
+    READ_BACK,
+    COMMITMENT,
+)
+"""Every event and event type that a record of the log may have."""
 
 # Roles of participants, CID 402.
 APPLICATION = _dcm("110150", "Application")

@@ -66,6 +66,22 @@ def study_decided(
     )
 
 
+def study_viewed(study_instance_uid: str, user: str, now: datetime) -> AuditEntry:
+    """Record that a person looked at a study and its report (PS3.15 A.5.3.6)."""
+    what = Happening(
+        event=codes.INSTANCES_ACCESSED,
+        event_type=codes.STUDY_VIEWED,
+        action=Action.READ,
+        at=now,
+    )
+    return parts.record(
+        what,
+        [parts.person(user), parts.application(is_requestor=False)],
+        [parts.study(study_instance_uid)],
+        study_instance_uid=study_instance_uid,
+    )
+
+
 def study_purged(study_instance_uid: str, files: int, now: datetime) -> AuditEntry:
     """Record that the retention time ended (PS3.15 A.5.3.8)."""
     what = Happening(
@@ -80,6 +96,17 @@ def study_purged(study_instance_uid: str, files: int, now: datetime) -> AuditEnt
         [parts.study(study_instance_uid)],
         study_instance_uid=study_instance_uid,
     )
+
+
+def strays_purged(files: int, now: datetime) -> AuditEntry:
+    """Record that files which belong to no study here were deleted."""
+    what = Happening(
+        event=codes.STUDY_DELETED,
+        action=Action.DELETE,
+        at=now,
+        detail=f"{files} files of no study here after their retention",
+    )
+    return parts.record(what, [parts.application(is_requestor=True)])
 
 
 def report_written(

@@ -122,25 +122,31 @@ def prior_queried(
 
     The query is kept as keyword and value, one a line, not as an encoded data set.
     """
-    keys = {"PatientID": question.patient_id}
-    if question.issuer is not None:
-        keys["IssuerOfPatientID"] = question.issuer
     what = Happening(
         event=codes.QUERY,
         action=Action.EXECUTE,
         at=now,
         detail=f"{answers} studies named by {source}",
     )
-    return parts.record(
-        what,
-        _asking(parts.node(source, None, is_requestor=False, role=codes.SOURCE)),
-        [
-            _query(keys),
-            parts.study(study_instance_uid),
-            parts.patient(question.patient_id),
-        ],
-        study_instance_uid=study_instance_uid,
+    return _prior_query(what, study_instance_uid, question, source)
+
+
+def prior_query_failed(
+    study_instance_uid: str,
+    question: StudyQuery,
+    source: str,
+    error: str,
+    now: datetime,
+) -> AuditEntry:
+    """Record that the search for earlier studies got no answer (PS3.15 A.5.3.10)."""
+    what = Happening(
+        event=codes.QUERY,
+        action=Action.EXECUTE,
+        at=now,
+        outcome=Outcome.MINOR_FAILURE,
+        detail=f"{source} gave no answer: {error}",
     )
+    return _prior_query(what, study_instance_uid, question, source)
 
 
 def prior_retrieved(
@@ -251,6 +257,24 @@ def _receiving(facts: StoreFacts | AssociationFacts) -> list[Participant]:
             is_requestor=False, role=codes.DESTINATION, title=facts.called_title
         ),
     ]
+
+
+def _prior_query(
+    what: Happening, study_instance_uid: str, question: StudyQuery, source: str
+) -> AuditEntry:
+    keys = {"PatientID": question.patient_id}
+    if question.issuer is not None:
+        keys["IssuerOfPatientID"] = question.issuer
+    return parts.record(
+        what,
+        _asking(parts.node(source, None, is_requestor=False, role=codes.SOURCE)),
+        [
+            _query(keys),
+            parts.study(study_instance_uid),
+            parts.patient(question.patient_id),
+        ],
+        study_instance_uid=study_instance_uid,
+    )
 
 
 def _asking(other: Participant) -> list[Participant]:

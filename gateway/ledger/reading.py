@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Connection, Select, Table, func, select, union_all
+from sqlalchemy import Connection, Select, Table, func, or_, select, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.errors import NoSuchStudy
@@ -22,7 +22,7 @@ from gateway.ledger.records import (
     Role,
     StudyRecord,
 )
-from gateway.lifecycle import State
+from gateway.lifecycle import WORKING, State
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -73,10 +73,15 @@ class Reading:
     def purgeable(
         self, states: Collection[State], before: datetime, limit: int
     ) -> list[StudyRecord]:
-        """Return studies that came to rest in `states` earlier than `before`."""
+        """Return studies that came to rest in `states` earlier than `before`.
+
+        One that serves a study at work as its prior stays until that is read.
+        """
         table = schema.studies
         found = select(table).where(
-            table.c.state.in_(states), table.c.changed_at < before
+            table.c.state.in_(states),
+            table.c.changed_at < before,
+            table.c.study_instance_uid.not_in(_priors_in_use()),
         )
         oldest_first = found.order_by(table.c.changed_at, table.c.id)
         return self._all(StudyRecord, oldest_first.limit(limit))
@@ -120,6 +125,14 @@ class Reading:
             ),
         )
         return set(self._connection.scalars(held))
+
+    def is_quarantined(self, sop_instance_uid: str, sha256: str) -> bool:
+        """Say whether the same contradiction is kept already."""
+        table = schema.quarantine
+        found = select(table.c.id).filter_by(
+            sop_instance_uid=sop_instance_uid, sha256=sha256
+        )
+        return self._connection.execute(found).first() is not None
 
     def document(self, study_id: int, revision: int, document: Document) -> str | None:
         """Return the JSON text that a stage kept, None before it ran."""
@@ -203,6 +216,16 @@ class Reading:
         return [record(**row) for row in self._connection.execute(query).mappings()]
 
 
+def _priors_in_use() -> Select[tuple[str]]:
+    """Select the studies that were asked for as priors of one still at work."""
+    retrievals, served = schema.retrievals, schema.studies.alias()
+    return (
+        select(retrievals.c.study_instance_uid)
+        .join(served, served.c.id == retrievals.c.for_study_id)
+        .where(served.c.state.in_([*WORKING, State.HELD]))
+    )
+
+
 def _columns(
     table: Table, record: "type[DataclassInstance]"
 ) -> Select[*tuple[object, ...]]:
@@ -217,9 +240,12 @@ def _audit_conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
         conditions.append(columns.recorded_at >= wanted.since)
     if wanted.until is not None:
         conditions.append(columns.recorded_at < wanted.until)
+    if wanted.event is not None:
+        conditions.append(
+            or_(columns.event == wanted.event, columns.event_type == wanted.event)
+        )
     equal = {
         columns.study_instance_uid: wanted.study_instance_uid,
-        columns.event: wanted.event,
         columns.outcome: wanted.outcome,
     }
     return conditions + [c == value for c, value in equal.items() if value is not None]

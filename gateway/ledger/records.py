@@ -186,8 +186,8 @@ class MoveRecord:
 class AuditFilter:
     """Which audit records: all conditions hold; None asks nothing.
 
-    `since` is included, `until` is not; `event` is the value of the EventID;
-    `after_sequence` is the last one already seen.
+    `since` is included, `until` is not; `event` is the value of the EventID
+    or of the event type; `after_sequence` is the last one already seen.
     """
 
     since: datetime | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.sql.dml import Update
 
 from gateway.audit.message import AuditEntry
@@ -55,14 +55,14 @@ class StudyWriting(Reading):
     def touch_study(self, study_id: int, now: datetime) -> None:
         """Note one more image of a study that is RECEIVING: its quiet starts anew.
 
-        It is to be judged again, whatever it was waiting for.
-        Raises LostRace where the study is no longer RECEIVING.
+        It is to be judged again, whatever it was waiting for, and who judges it
+        just now loses it. Raises LostRace where the study is no longer RECEIVING.
         """
         table = schema.studies
         self._set_one(
             update(table)
             .where(table.c.id == study_id, table.c.state == State.RECEIVING)
-            .values(last_arrival_at=now, not_before=None)
+            .values(last_arrival_at=now, not_before=None, **_NO_LEASE)
         )
 
     def move(
@@ -104,7 +104,7 @@ class StudyWriting(Reading):
         owner: str,
         lease_seconds: float,
     ) -> StudyRecord | None:
-        """Lease the study that has waited longest in `states`; None without one.
+        """Lease the study that is due the longest in `states`; None without one.
 
         A lease that ran out counts as a failed attempt of its study, so work that
         kills its worker is seen in `attempts`.
@@ -118,7 +118,7 @@ class StudyWriting(Reading):
                 table.c.lease_owner.is_(None),
                 or_(table.c.not_before.is_(None), table.c.not_before <= now),
             )
-            .order_by(table.c.changed_at, table.c.id)
+            .order_by(func.coalesce(table.c.not_before, table.c.changed_at), table.c.id)
             .limit(1)
             # SQLite has one writer at a time and leaves this out.
             .with_for_update(skip_locked=True)

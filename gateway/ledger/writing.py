@@ -56,12 +56,27 @@ class Writing(StudyWriting):
         return InstanceRecord(**row)
 
     def make_current(self, instance_id: int, revision: int) -> None:
-        """Note that an instance which we had retrieved was also sent to us."""
+        """Note that an instance which we had retrieved was also sent to us.
+
+        Raises LostRace where it was purged meanwhile.
+        """
         table = schema.instances
-        self._connection.execute(
+        self._set_one(
             update(table)
             .where(table.c.id == instance_id)
             .values(role=Role.CURRENT, revision=revision)
+        )
+
+    def replace_file(self, instance_id: int, new: NewInstance) -> None:
+        """Note where the same instance lies now whose first file was lost.
+
+        Raises LostRace where it was purged meanwhile.
+        """
+        table = schema.instances
+        self._set_one(
+            update(table)
+            .where(table.c.id == instance_id)
+            .values(file_name=new.file_name, size=new.size)
         )
 
     def quarantine(self, new: NewInstance, reason: str) -> None:
@@ -140,8 +155,16 @@ class Writing(StudyWriting):
         now: datetime,
         expires_at: datetime,
     ) -> RetrievalRecord:
-        """Expect the instances of a prior study, until `expires_at`."""
+        """Expect the instances of a prior study, until `expires_at`.
+
+        What the same study had expected before was left open by a worker that died.
+        """
         table = schema.retrievals
+        self._connection.execute(
+            update(table)
+            .where(table.c.for_study_id == for_study_id)
+            .values(closed=True)
+        )
         values = {
             "study_instance_uid": study_instance_uid,
             "for_study_id": for_study_id,
@@ -180,7 +203,35 @@ class Writing(StudyWriting):
             schema.instances.c.study_instance_uid.in_(self._priors_only_of(study_id)),
             schema.instances.c.role != Role.CURRENT,
         )
+        forgotten += self._delete_instances(
+            schema.quarantine.c.study_instance_uid == study.study_instance_uid,
+            table=schema.quarantine,
+        )
         return forgotten + self._purge_results(study_id)
+
+    def forget_strays(self, before: datetime) -> list[str]:
+        """Forget files received earlier than `before` that belong to no study here.
+
+        Documents that opened none, priors of studies that are purged, and what was
+        quarantined beside them. Returns their names, as `forget_files` does.
+        """
+        studies = select(schema.studies.c.study_instance_uid)
+        waiting = (
+            select(schema.retrievals.c.study_instance_uid)
+            .join(
+                schema.studies, schema.studies.c.id == schema.retrievals.c.for_study_id
+            )
+            .where(schema.studies.c.state != State.PURGED)
+        )
+        forgotten: list[str] = []
+        for table in (schema.instances, schema.quarantine):
+            forgotten += self._delete_instances(
+                table.c.received_at < before,
+                table.c.study_instance_uid.not_in(studies),
+                table.c.study_instance_uid.not_in(waiting),
+                table=table,
+            )
+        return forgotten
 
     def append_audit(self, entry: AuditEntry) -> int:
         """Append one audit record; return its sequence number."""
@@ -195,8 +246,9 @@ class Writing(StudyWriting):
         column = table.c.sop_instance_uid
         return set(self._connection.scalars(select(column).where(column.in_(uids))))
 
-    def _delete_instances(self, *conditions: ColumnElement[bool]) -> list[str]:
-        table = schema.instances
+    def _delete_instances(
+        self, *conditions: ColumnElement[bool], table: Table = schema.instances
+    ) -> list[str]:
         gone = delete(table).where(*conditions).returning(table.c.file_name)
         return list(self._connection.scalars(gone))
 

@@ -114,7 +114,7 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Read the shapes of all tensors from the shards' headers alone."""
     shapes: dict[str, tuple[int, ...]] = {}
     for shard in shard_files(folder):
-        with _open(shard) as file:
+        with open_shard(shard) as file:
             for name in file.keys():  # noqa: SIM118 - not a mapping
                 shapes[name] = tuple(file.get_slice(name).get_shape())
     return shapes
@@ -158,7 +158,7 @@ def _fill(model: Maira2Model, folder: Path, placement: Placement) -> None:
     """Give each parameter its tensor, one shard after the other."""
     ours = {official_name(name): name for name in model.state_dict()}
     for shard in shard_files(folder):
-        with _open(shard) as file:
+        with open_shard(shard) as file:
             tensors = {
                 ours[name]: file.get_tensor(name).to(placement.device, placement.dtype)
                 for name in file.keys()  # noqa: SIM118 - not a mapping
@@ -180,7 +180,8 @@ def _restore_rotary(model: Maira2Model, device: str) -> None:
         raise CheckpointError(f"rotary scaling was lost: first frequency {first}")
 
 
-def _open(shard: Path) -> safe_open:
+def open_shard(shard: Path) -> safe_open:
+    """Open a shard; its tensors are read one by one. Raises `CheckpointError`."""
     try:
         return safe_open(shard, framework="pt", device="cpu")
     except (OSError, SafetensorError) as error:

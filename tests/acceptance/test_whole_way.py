@@ -237,6 +237,7 @@ def test_each_step_has_its_audit_record_in_order(
         "study-complete",
         "study-moved",  # views chosen
         "110112",  # prior asked for
+        "study-moved",  # prior settled
         "report-written",
         "results-created",
         "results-sent",

@@ -107,11 +107,16 @@ def test_orthanc_commits_on_a_new_association(site: Site) -> None:
     uids = ("1.2.3.1.1.1", "1.2.3.1.1.2", "1.2.3.1.1.3")
     references = [InstanceReference(sop_class_uid=CR, sop_instance_uid=u) for u in uids]
     with listening(recorder, site.local, [site.archive]):
-        answer = request_commitment(
-            site.local, site.archive, references, "1.2.9.1", wait_seconds=0.1
+        came = request_commitment(
+            site.local,
+            site.archive,
+            references,
+            "1.2.9.1",
+            recorder.report,
+            wait_seconds=0.1,
         )
         assert recorder.reported.wait(15)
-    assert answer is None
+    assert not came
     report = recorder.reports[0]
     assert report.transaction_uid == "1.2.9.1"
     assert report.committed == set(uids[:2])

@@ -98,3 +98,17 @@ def test_the_readme_names_both_first_commands(target: str) -> None:
 
 def _defaults() -> str:
     return DEFAULTS.read_text("utf-8")
+
+
+def test_no_two_keys_of_a_table_share_a_meaning() -> None:
+    meanings = [
+        (key.rpartition(".")[0], meaning)
+        for key, _, meaning in documented_keys(_defaults())
+    ]
+    assert all(meaning for _, meaning in meanings)
+    assert len(set(meanings)) == len(meanings)
+
+
+def test_what_stands_above_an_empty_comment_is_about_the_whole_table() -> None:
+    text = "[a]\n# All of it.\n#\n# One.\nx = 1\n"
+    assert list(documented_keys(text)) == [("a.x", "1", "One.")]

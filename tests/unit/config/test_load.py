@@ -39,7 +39,7 @@ def test_an_unknown_key_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match=r"^listner: is not a setting"):
+    with pytest.raises(InvalidSettings, match=r"^listner: is not"):
         load_settings(write(tmp_path, "[listner]\nport = 104\n"))
 
 
@@ -91,6 +91,73 @@ def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = show_settings(load_settings())
     assert shown["ledger"] == {"url": "postgresql://gw:***@db/maira"}
     assert "cret" not in repr(shown)
+
+
+def test_a_password_in_the_query_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = "postgresql://db/maira?sslmode=require&sslpassword=hush&passfile=/x/hush"
+    monkeypatch.setenv("MAIRA_GATEWAY_LEDGER_URL", url)
+    shown = show_settings(load_settings())
+    masked = "postgresql://db/maira?sslmode=require&sslpassword=***&passfile=***"
+    assert shown["ledger"] == {"url": masked}
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://gw:hush@db/maira", "postgresql://db/maira?password=hush"]
+)
+def test_a_password_in_the_file_is_refused_and_not_repeated(
+    tmp_path: Path, url: str
+) -> None:
+    site_file = write(tmp_path, f'[ledger]\nurl = "{url}"\n')
+    with pytest.raises(InvalidSettings, match="MAIRA_GATEWAY_LEDGER_URL") as caught:
+        load_settings(site_file)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_broken_url_of_the_environment_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MAIRA_GATEWAY_LEDGER_URL", "postgresql:gw:hush@db")
+    with pytest.raises(InvalidSettings, match=r"^ledger\.url: ") as caught:
+        load_settings()
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "allowed"),
+    [
+        ("[listner]\nport = 1\n", "listner", "storage, ledger, listener, peers"),
+        ("[storage]\ndir = 1\n", "storage.dir", "folder, reserve_bytes"),
+        ("[peers.p]\naet = 1\n", "peers.p.aet", "title, host, port, networks"),
+        ("[peers.tls]\naet = 1\n", "peers.tls.aet", "title, host, port, networks"),
+        ("[listener.tls]\nca = 1\n", "listener.tls.ca", "certificate, key, authority"),
+        ("[engine.token_limits]\nx = 1\n", "engine.token_limits.x", "findings, "),
+    ],
+)
+def test_an_unknown_key_is_told_with_the_keys_of_its_place(
+    tmp_path: Path, text: str, place: str, allowed: str
+) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(write(tmp_path, text))
+    wanted = f"{place}: is not a setting; allowed here: {allowed}"
+    assert any(line.startswith(wanted) for line in str(caught.value).splitlines())
+
+
+def test_what_is_allowed_is_written_as_in_the_file(tmp_path: Path) -> None:
+    site_file = write(tmp_path, '[results]\ntasks = ["boxes"]\n')
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(site_file)
+    assert "should be 'grounded-findings' or 'findings' (" in str(caught.value)
+
+
+def test_a_date_of_toml_and_a_text_are_the_same_day(tmp_path: Path) -> None:
+    head = '[licence]\nacknowledged_by = "R. Doe"\nacknowledged_on = '
+    days = [
+        load_settings(write(tmp_path, head + day)).licence.acknowledged_on
+        for day in ("2026-02-03", '"2026-02-03"')
+    ]
+    assert days[0] == days[1]
 
 
 def test_what_is_shown_is_a_valid_site_file() -> None:

@@ -76,8 +76,74 @@ def test_a_licence_is_acknowledged_by_a_name_and_a_date() -> None:
         {"acknowledged_by": " ", "acknowledged_on": "2026-02-03"},
     ],
 )
-def test_half_an_acknowledgement_is_none(half: Table) -> None:
-    assert not load_settings(None, {"licence": half}).licence.acknowledged
+def test_half_an_acknowledgement_is_refused(half: Table) -> None:
+    with pytest.raises(InvalidSettings, match=r"^licence: give both"):
+        load_settings(None, {"licence": half})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("port", "21117"),
+        ("require_calling", "no"),
+        ("require_called", 0),
+        ("max_associations", 3.0),
+        ("idle_seconds", float("inf")),
+        ("title", 7),
+    ],
+)
+def test_a_value_of_another_type_is_refused(key: str, value: str | float) -> None:
+    with pytest.raises(InvalidSettings, match=rf"^listener\.{key}: Input should be"):
+        load_settings(None, {"listener": {key: value}})
+
+
+def test_a_whole_number_is_a_number_of_seconds() -> None:
+    settings = load_settings(None, {"completeness": {"quiet_seconds": 3}})
+    assert settings.completeness.quiet_seconds == 3.0
+
+
+@pytest.mark.parametrize("value", ["10.0.0.5/24", "hospital", 5])
+def test_what_is_no_network_is_named_by_its_key(value: str | int) -> None:
+    peer: Table = {**PACS, "networks": [value]}
+    with pytest.raises(InvalidSettings, match=r"^peers\.pacs\.networks\.0: a network"):
+        load_settings(None, {"peers": {"pacs": peer}})
+
+
+@pytest.mark.parametrize(
+    ("results", "key"),
+    [
+        ({"tasks": []}, "results: name a task"),
+        ({"tasks": ["findings", "findings"]}, "results.tasks: named more than once"),
+        ({"phrases": ["a", "a"]}, "results.phrases: named more than once"),
+        ({"destinations": ["p", "p"]}, "results.destinations: named more than once"),
+    ],
+)
+def test_what_asks_for_nothing_or_twice_is_refused(results: Table, key: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(None, {"results": results})
+    assert str(caught.value).startswith(key)
+
+
+def test_phrases_alone_are_enough_to_ask() -> None:
+    asked: Table = {"tasks": [], "phrases": ["Nodule."]}
+    assert load_settings(None, {"results": asked}).results.tasks == ()
+
+
+@pytest.mark.parametrize("other", [{}, {"title": "X", "send_titles": ["PACS"]}])
+def test_two_peers_cannot_share_a_calling_title(other: Table) -> None:
+    peers: Table = {"pacs": PACS, "second": {**PACS, **other}}
+    with pytest.raises(InvalidSettings, match=r"^peers\.second: 'PACS' is a title of"):
+        load_settings(None, {"peers": peers})
+
+
+def test_a_peer_may_call_us_with_its_own_title_written_twice() -> None:
+    peer: Table = {**PACS, "send_titles": ["PACS"]}
+    assert load_settings(None, {"peers": {"pacs": peer}}).remote_aes()
+
+
+def test_a_ledger_url_must_be_a_url() -> None:
+    with pytest.raises(InvalidSettings, match=r"^ledger\.url: an SQLAlchemy URL"):
+        load_settings(None, {"ledger": {"url": "ledger.sqlite"}})
 
 
 def test_the_ledger_lies_in_the_storage_folder() -> None:

@@ -12,6 +12,7 @@ from dicom_io.answers import (
     study_identifier,
 )
 from dicom_io.identifiers import StudyQuery
+from dicom_io.identity import is_exact_key
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,12 @@ from dicom_io.identifiers import StudyQuery
 def test_a_query_for_more_than_one_patient_is_never_built(patient_id: str) -> None:
     with pytest.raises(ValueError, match="no query is sent"):
         study_identifier(StudyQuery(patient_id=patient_id))
+
+
+@pytest.mark.parametrize("patient_id", ["P\u00a01", "Ünal-1", "0042 A"])
+def test_what_identity_takes_for_an_exact_key_is_queried(patient_id: str) -> None:
+    assert is_exact_key(patient_id)
+    assert study_identifier(StudyQuery(patient_id=patient_id)).PatientID == patient_id
 
 
 @pytest.mark.parametrize("issuer", ["", "*", "A\\B"])
@@ -83,6 +90,17 @@ def test_a_date_that_cannot_be_read_counts_as_left_out(text: str) -> None:
     answer = study_answer(ds)
     assert answer is not None
     assert answer.study_date is None
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_birth_date_that_is_no_date_is_kept_as_text() -> None:
+    ds = Dataset()
+    ds.StudyInstanceUID = "1.2.3"
+    ds.PatientBirthDate = "01.05.1950"
+    answer = study_answer(ds)
+    assert answer is not None
+    assert answer.patient.birth_date is None
+    assert answer.patient.birth_date_text == "01.05.1950"
 
 
 def test_an_empty_number_of_instances_is_unknown_not_zero() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,11 @@ from pydantic import TypeAdapter
 
 from dicom_io.context import Case, PictureOptions, assemble
 from dicom_io.coordinates import Orientation
-from dicom_io.evidence import Evidence, SlotName
+from dicom_io.evidence import Evidence, SlotName, reference
 from dicom_io.header import Instance, read_instance
 from dicom_io.options import IdentityPolicy, Rendering
 from dicom_io.prior import Prior, gather_prior
+from dicom_io.prior_report import PriorReport
 from dicom_io.view import Declined, DeclineReason, Views, select_views
 from tests.data.films import film_dataset, real_film, write_film
 
@@ -65,8 +67,8 @@ def test_a_prior_fills_its_slot_and_the_comparison() -> None:
     assembled = read(second, prior=prior)
     assert assembled.inputs.comparison == "Chest radiograph of 2020-04-01."
     assert assembled.inputs.prior_frontal is not None
-    (reference,) = assembled.evidence.prior_images
-    assert reference.sop_instance_uid == first.sop_instance_uid
+    (used,) = assembled.evidence.prior_images
+    assert used.sop_instance_uid == first.sop_instance_uid
     adapter = TypeAdapter(Evidence)
     kept = adapter.dump_json(assembled.evidence)
     assert adapter.validate_json(kept) == assembled.evidence
@@ -129,6 +131,24 @@ def test_a_broken_prior_is_left_out_and_not_compared_with(tmp_path: Path) -> Non
     assert assembled.inputs.prior_frontal is None
     assert assembled.inputs.comparison is None
     assert assembled.evidence.prior_images == ()
+
+
+def test_a_prior_report_is_not_claimed_without_its_image(tmp_path: Path) -> None:
+    current = film(tmp_path / "current.dcm")
+    older = {"StudyInstanceUID": "1.5", "StudyDate": "20230101", "Rows": 65}
+    old = film(tmp_path / "old.dcm", **older)
+    prior = gather_prior(current, [old], IdentityPolicy(), quality_control=False)
+    assert isinstance(prior, Prior)
+    report = PriorReport(text="Clear.", instance=reference(old), reason="findings")
+    assembled = read(current, prior=replace(prior, report=report))
+    assert assembled.inputs.prior_report is None
+    assert assembled.inputs.comparison is None
+    assert assembled.evidence.prior_report is None
+    said = {slot.name: slot for slot in assembled.evidence.slots}
+    for name in (SlotName.PRIOR_REPORT, SlotName.COMPARISON):
+        assert not said[name].filled
+        assert "not usable" in said[name].reason
+    assert any("prior report" in note for note in assembled.evidence.notes)
 
 
 def test_a_shape_that_contradicts_the_photometry_is_noted(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The judge is the array that was encoded, or pydicom's default decoders."""
 
+import tempfile
 from pathlib import Path
 
 import imagecodecs
@@ -89,3 +90,18 @@ def test_gdcm_and_the_extra_agree_on_an_extended_jpeg_of_12_bits(
     fast = decode_fast(ds)
     assert fast is not None
     assert np.array_equal(decode_by_gdcm(ds), fast)
+
+
+@pytest.mark.peers
+def test_gdcm_reads_signed_values_and_no_file_of_the_patient_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = tmp_path / "packed.dcm"
+    run_peer("dcmcjpeg", "+ee", real_film("dicom/sim_lidc_pa.dcm"), packed)
+    ds = read_whole(packed)
+    ds.PixelRepresentation = 1
+    empty = tmp_path / "temporary"
+    empty.mkdir(mode=0o500)
+    monkeypatch.setattr(tempfile, "tempdir", str(empty))
+    assert decode_by_gdcm(ds).dtype == np.int16
+    assert not list(empty.iterdir())

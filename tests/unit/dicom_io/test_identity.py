@@ -11,8 +11,10 @@ from dicom_io.identity import (
     Ruling,
     guard_identity,
     is_exact_key,
+    one_patient,
 )
 from dicom_io.options import AbsencePolicy, IdentityPolicy
+from tests.data.films import film_instance
 
 JANE = PatientIdentity(
     patient_id="0012", issuer="A", birth_date=date(1950, 5, 1), sex="F", name="Doe^Jane"
@@ -109,3 +111,47 @@ def test_reasons_name_attributes_and_no_values() -> None:
 )
 def test_what_matches_more_than_itself_is_no_exact_key(value: str) -> None:
     assert not is_exact_key(value)
+
+
+def unreadable(birth_date_text: str) -> PatientIdentity:
+    return replace(JANE, birth_date=None, birth_date_text=birth_date_text)
+
+
+def test_birth_dates_that_are_none_conflict_where_they_differ() -> None:
+    one, other = unreadable("01.05.1950"), unreadable("17.11.1962")
+    assert not guard_identity(one, other, LENIENT).accepted
+    assert not guard_identity(one, JANE, LENIENT).accepted
+    assert not guard_identity(JANE, one, LENIENT).accepted
+
+
+def test_equal_birth_dates_that_are_none_are_flagged() -> None:
+    one = unreadable("01.05.1950")
+    verdict = guard_identity(one, one, IdentityPolicy())
+    assert verdict.accepted
+    assert verdict.flags == ("birth-date: absent-on-both",)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"patient_id": "99"},
+        {"issuer": "B"},
+        {"birth_date": date(1962, 11, 17)},
+        {"sex": "M"},
+    ],
+)
+def test_two_patients_in_one_study_are_told_without_values(
+    change: dict[str, object],
+) -> None:
+    film = film_instance(patient=JANE)
+    other = film_instance(patient=replace(JANE, **change))  # type: ignore[arg-type]
+    (key,) = change
+    assert one_patient([film, other]) == f"{key.replace('_', '-')}: conflict"
+
+
+def test_absences_and_another_name_make_no_second_patient() -> None:
+    nobody = PatientIdentity(
+        patient_id=None, issuer=None, birth_date=None, sex=None, name="Roe^Ann"
+    )
+    films = [film_instance(patient=JANE), film_instance(patient=nobody)]
+    assert one_patient(films) is None

@@ -153,3 +153,35 @@ def test_a_document_of_another_toolkit_is_read() -> None:
     found = find_prior_report([real_film("sr_pr_ko/ofis_reportsi.dcm")])
     assert isinstance(found, PriorReport)
     assert found.text == "Enter text"
+
+
+def test_of_two_reports_of_one_day_the_later_is_taken(tmp_path: Path) -> None:
+    early = report(tmp_path / "z.dcm", FINDINGS, ContentTime="080000")
+    late = report(tmp_path / "a.dcm", IMPRESSION, ContentTime="170000")
+    assert words(early, late) == "Normal."
+
+
+def predecessor(sop_instance_uid: str) -> list[Dataset]:
+    instance, series, study = Dataset(), Dataset(), Dataset()
+    instance.ReferencedSOPInstanceUID = sop_instance_uid
+    series.ReferencedSOPSequence = [instance]
+    study.ReferencedSeriesSequence = [series]
+    return [study]
+
+
+def test_a_document_that_another_replaces_is_not_used(tmp_path: Path) -> None:
+    old = report(tmp_path / "old.dcm", FINDINGS, SOPInstanceUID="1.2.9.1")
+    amended = report(
+        tmp_path / "amended.dcm",
+        IMPRESSION,
+        VerificationFlag="UNVERIFIED",
+        PredecessorDocumentsSequence=predecessor("1.2.9.1"),
+    )
+    assert words(old, amended) == "Normal."
+
+
+def test_a_comprehensive_3d_report_is_read(tmp_path: Path) -> None:
+    spatial = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.34"}
+    found = find_prior_report([report(tmp_path / "a.dcm", FINDINGS, **spatial)])
+    assert isinstance(found, PriorReport)
+    assert found.reason == "findings of the prior's Comprehensive 3D SR"

@@ -1,7 +1,7 @@
 """Which objects a report becomes, and what all of them carry."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from io import BytesIO
 from pathlib import Path
 
@@ -253,3 +253,31 @@ def test_a_file_that_is_not_dicom_is_refused(tmp_path: Path) -> None:
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         replace(context(), created_at=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("source", "offset", "day", "hour"),
+    [
+        ("+0900", "+0900", "20260304", "14"),
+        ("-0700", "-0700", "20260303", "22"),
+        ("+9900", "+0000", "20260304", "05"),
+        ("Berlin", "+0000", "20260304", "05"),
+        ("", "+0000", "20260304", "05"),
+    ],
+)
+def test_the_content_time_is_in_the_zone_that_the_object_names(
+    source: str, offset: str, day: str, hour: str, tmp_path: Path
+) -> None:
+    made = encode_film(tmp_path, film(TimezoneOffsetFromUTC=source))
+    for ds in made.values():
+        assert ds.TimezoneOffsetFromUTC == offset
+        assert ds.InstanceCreationDate == day
+        assert ds.InstanceCreationTime.startswith(f"{hour}0607")
+
+
+def test_without_a_zone_in_the_source_the_time_keeps_its_own(tmp_path: Path) -> None:
+    zone = timezone(timedelta(hours=-3, minutes=-30))
+    local = replace(context(), created_at=datetime(2026, 1, 1, 8, tzinfo=zone))
+    made = opened(encode_results(film_file(tmp_path), REPORT, evidence(), local))
+    ds = made[ResultKind.NARRATIVE_SR]
+    assert (ds.TimezoneOffsetFromUTC, ds.ContentTime[:4]) == ("-0330", "0800")

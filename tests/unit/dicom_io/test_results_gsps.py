@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRBigEndian
 
 from dicom_io.coordinates import ImageFrame, PixelBox
 from dicom_io.results.encode import encode_results
-from dicom_io.results.labels import label_area, label_text
+from dicom_io.results.labels import LABEL_LIMIT, label_area, label_text
 from dicom_io.results.placement import place_findings
 from dicom_io.results.read import read_findings
 from model.report import GroundedPhrase
@@ -168,7 +168,7 @@ def test_the_research_notice_is_drawn_on_the_display(tmp_path: Path) -> None:
     texts = annotation(encode(tmp_path)[1]).TextObjectSequence
 
     (notice,) = [t for t in texts if t.BoundingBoxAnnotationUnits == "DISPLAY"]
-    assert notice.UnformattedTextValue == "RESEARCH ONLY - NOT FOR CLINICAL USE"
+    assert notice.UnformattedTextValue == "RESEARCH ONLY, NOT FOR CLINICAL USE"
 
 
 def test_a_sentence_is_written_once_and_its_number_at_each_box() -> None:
@@ -195,14 +195,22 @@ def test_a_long_sentence_is_shortened_on_the_picture() -> None:
 shares = st.floats(0, 0.999)
 
 
-@given(st.integers(1, 65535), st.integers(1, 65535), shares, shares)
+@given(st.integers(1, 65535), st.integers(1, 65535), shares, shares, st.text())
 def test_a_label_has_an_area_inside_the_image(
-    rows: int, columns: int, x: float, y: float
+    rows: int, columns: int, x: float, y: float, text: str
 ) -> None:
     frame = ImageFrame(rows=rows, columns=columns)
     box = PixelBox(left=x * columns, top=y * rows, right=columns, bottom=rows)
 
-    left, top, right, bottom = label_area(box, frame)
+    left, top, right, bottom = label_area(box, frame, text[:LABEL_LIMIT])
 
     assert 0 <= left < right <= columns
     assert 0 <= top < bottom <= rows
+
+
+def test_a_short_label_stands_at_its_box_also_on_the_right_of_the_image() -> None:
+    box = PixelBox(left=715.0, top=400.0, right=900.0, bottom=600.0)
+
+    left, _, _, bottom = label_area(box, ImageFrame(rows=1000, columns=1000), "1")
+
+    assert (left, bottom) == (box.left, box.top)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_io.results.text import clean, long_string, one_line
+from dicom_io.results.text import clean, long_string, shorten
 
 
 def test_markup_backslashes_and_line_ends_stay_as_they_are() -> None:
@@ -32,11 +32,11 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
 
 
 def test_a_long_line_is_shortened_to_the_limit() -> None:
-    assert one_line("one two three", 10) == "one two..."
+    assert shorten("one two three", 10) == "one two..."
 
 
 def test_a_line_that_fits_is_kept() -> None:
-    assert one_line(" one\n two ", 10) == "one two"
+    assert shorten(" one\n two ", 10) == "one two"
 
 
 def test_a_long_string_is_one_value_of_64_characters() -> None:

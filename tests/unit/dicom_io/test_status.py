@@ -14,6 +14,7 @@ from dicom_io.status import Status, StoreVerdict, outcome_of
         (0xB006, StoreVerdict.WARNING),
         (0xB007, StoreVerdict.WARNING),
         (0x0107, StoreVerdict.WARNING),
+        (0x0111, StoreVerdict.WARNING),
         (0xA700, StoreVerdict.TRANSIENT),
         (0xA702, StoreVerdict.TRANSIENT),
         (0x0110, StoreVerdict.TRANSIENT),
@@ -32,7 +33,7 @@ def test_an_answered_status_is_classified(code: int, verdict: StoreVerdict) -> N
 
 @given(st.integers(0, 0xFFFF))
 def test_only_success_and_warnings_count_as_stored(code: int) -> None:
-    is_warning = code >> 12 == 0xB or code in (0x0001, 0x0107, 0x0116)
+    is_warning = code >> 12 == 0xB or code in (0x0001, 0x0107, 0x0111, 0x0116)
     assert outcome_of(code).is_stored == (code == 0 or is_warning)
 
 

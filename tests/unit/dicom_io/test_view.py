@@ -230,3 +230,16 @@ def test_a_detail_quotes_words_and_no_descriptions() -> None:
     declined = choose(named)
     assert isinstance(declined, Declined)
     assert "Doe" not in declined.detail
+
+
+def test_images_of_two_patients_decline_the_study() -> None:
+    stranger = replace(film_instance().patient, patient_id="P2")
+    lateral = lateral_film(patient=stranger)
+    assert reason(film_instance(), lateral) is DeclineReason.PATIENT_CONFLICT
+
+
+def test_only_veterinary_words_in_an_institution_make_an_animal() -> None:
+    assert is_read(film_instance(institution="White Horse Hospital"))
+    for place in ("Veterinary Clinic", "Animal Hospital", "Tierklinik Hund"):
+        animal = film_instance(institution=place)
+        assert reason(animal) is DeclineReason.NOT_HUMAN

@@ -168,6 +168,7 @@ ABOUT_A_STUDY: dict[str, tuple[Callable[[], AuditEntry], str, str, int]] = {
         "U",
         0,
     ),
+    "viewed": (lambda: kinds.study_viewed(STUDY_UID, "ann", NOW), "110103", "R", 0),
     "purged": (lambda: kinds.study_purged(STUDY_UID, 4, NOW), "110105", "D", 0),
     "queried": (
         lambda: kinds.prior_queried(

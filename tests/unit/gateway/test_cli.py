@@ -9,11 +9,33 @@ from typer.testing import CliRunner
 
 from config.load import load_settings
 from gateway.cli import app, main
-from gateway.ledger import Ledger
+from gateway.cli_study import _print_detail
+from gateway.ledger import Ledger, StudyRecord
 from gateway.lifecycle import Event, State
+from gateway.review import FilledSlot, ShownReport, StudyDetail
+from model.report import GroundedPhrase, NormalizedBox, Task
+from model.version import VERSION
+from tests.data.films import film_dataset, write_film
+from tests.data.ledgers import given_study
+from tests.data.tiny_maira2 import write_tiny
 
 UID = "1.2.3"
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+STUDY = StudyRecord(
+    id=1,
+    study_instance_uid=UID,
+    state=State.KEPT,
+    revision=1,
+    reason=None,
+    calling_title="MODALITY",
+    opened_at=NOW,
+    last_arrival_at=NOW,
+    changed_at=NOW,
+    attempts=0,
+    not_before=None,
+    lease_owner=None,
+    lease_until=None,
+)
 
 
 @pytest.fixture
@@ -154,7 +176,8 @@ def test_a_decision_that_is_not_possible_is_a_no(
 ) -> None:
     code, _, err = call(monkeypatch, capsys, "--config", held, "study", "retry", UID)
     assert code == 1
-    assert err == "maira-gateway: a study that is held cannot be decided: retry\n"
+    wanted = "a study that is held takes no retry; possible: release or reject"
+    assert err == f"maira-gateway: {wanted}\n"
 
 
 def test_an_unknown_study_is_a_no(
@@ -193,6 +216,166 @@ def test_a_checkpoint_that_is_missing_is_a_no(
     )
     assert code == 1
     assert "config.json" in out
+
+
+@pytest.mark.parametrize("entry", [["-m", "gateway"], ["-m", "gateway.cli"]])
+def test_the_version_is_printed_without_a_verb(entry: list[str]) -> None:
+    if entry[-1] == "gateway.cli":  # as the console script calls it
+        entry = ["-c", "from gateway.cli import main; main()"]
+    command = [sys.executable, *entry, "--version"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == f"{VERSION}\n"
+
+
+@pytest.fixture
+def kept(site_file: Path) -> Path:
+    """A site without destinations and one study with its results."""
+    settings = load_settings(site_file)
+    settings.storage.folder.mkdir()
+    ledger = Ledger.open(settings.ledger_url)
+    given_study(ledger, UID, State.KEPT)
+    ledger.close()
+    return site_file
+
+
+def test_a_retry_without_a_destination_says_what_to_set(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = call(monkeypatch, capsys, "--config", kept, "study", "retry", UID)
+    assert code == 1
+    assert "results.destinations" in err
+    (study,) = _list(ask("--config", kept, "study", "list"))
+    assert study["state"] == "kept"
+
+
+def test_looking_at_a_study_is_in_the_audit(held: Path) -> None:
+    ask("--config", held, "study", "show", UID)
+    found = ask("--config", held, "audit", "list", "--event", "study-viewed")
+    (record,) = _list(found)
+    assert record["study_instance_uid"] == UID
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--event", "study-move"), "study-moved"),
+        (("--outcome", "5"), "[0, 4, 8, 12]"),
+        (("--since", "2026-02-02", "--until", "2026-02-01"), "before --until"),
+    ],
+)
+def test_an_audit_filter_that_matches_nothing_is_wrong_use(
+    held: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    said: str,
+) -> None:
+    asked: tuple[str | Path, ...] = ("--config", held, "audit", "list", *words)
+    code, _, err = call(monkeypatch, capsys, *asked)
+    assert code == 2
+    assert said in err
+
+
+def test_an_export_without_a_ledger_leaves_no_file(
+    site_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = site_file.parent / "audit.jsonl"
+    words = ("--config", site_file, "audit", "export", "--out", out)
+    assert call(monkeypatch, capsys, *words)[0] == 1
+    assert not out.exists()
+
+
+def test_notes_empty_slots_and_single_boxes_are_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    box = NormalizedBox(x_min=0.1, y_min=0.1, x_max=0.2, y_max=0.2)
+    report = ShownReport(
+        task=Task.GROUNDED_FINDINGS,
+        phrase=None,
+        phrases=(
+            GroundedPhrase(text="One.", boxes=(box,)),
+            GroundedPhrase(text="Two.", boxes=(box, box)),
+        ),
+        flags=(),
+    )
+    empty = FilledSlot(
+        name="prior_frontal", filled=False, reason="no study", sop_instance_uid=None
+    )
+    detail = StudyDetail(
+        study=STUDY,
+        slots=(empty,),
+        notes=("the archive did not answer",),
+        reports=(report,),
+        engine=None,
+        instances=(),
+        results=(),
+        deliveries=(),
+        moves=(),
+    )
+    _print_detail(detail)
+    out = capsys.readouterr().out
+    assert "One.  [1 box]\n" in out
+    assert "Two.  [2 boxes]\n" in out
+    assert "the archive did not answer" in out
+    assert "prior_frontal  -                 no study" in out
+
+
+def _process(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: Path,
+    out: Path,
+) -> tuple[int, str, str]:
+    return call(monkeypatch, capsys, "process", file, "--out", out)
+
+
+def test_a_study_that_is_declined_is_a_no(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = write_film(tmp_path / "film.dcm", film_dataset())
+    code, out, _ = _process(monkeypatch, capsys, film, tmp_path / "out")
+    assert code == 1
+    assert "is declined" in out
+
+
+def test_a_result_folder_that_is_a_file_is_wrong_use_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = write_film(tmp_path / "film.dcm", film_dataset())
+    (tmp_path / "out").touch()
+    code, out, err = _process(monkeypatch, capsys, film, tmp_path / "out")
+    assert (code, out) == (2, "")
+    assert "is a file; name a folder" in err
+
+
+def test_a_result_folder_below_a_file_is_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = write_film(tmp_path / "film.dcm", film_dataset())
+    code, _, err = _process(monkeypatch, capsys, film, film / "out")
+    assert code == 2
+    assert "cannot be made" in err
+
+
+def test_a_folder_given_as_a_file_is_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = _process(monkeypatch, capsys, tmp_path, tmp_path / "out")
+    assert code == 2
+    assert "is a folder" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_are_no_numbers_are_a_no(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_tiny(tmp_path)
+    weights = folder / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-4096] + b"\xff" * 4096)
+    code, out, _ = call(monkeypatch, capsys, "model", "verify", "--checkpoint", folder)
+    assert code == 1
+    assert "no number" in out
 
 
 def _list(value: object) -> list[dict[str, object]]:

@@ -208,7 +208,7 @@ def test_the_study_that_waits_longest_is_claimed_first(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize(
-    "state", [State.RECEIVING, State.DECLINED, State.PARKED, State.KEPT]
+    "state", [State.HELD, State.DECLINED, State.PARKED, State.KEPT]
 )
 def test_only_the_named_states_are_claimed(ledger: Ledger, state: State) -> None:
     given_study(ledger, state=state)

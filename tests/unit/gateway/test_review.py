@@ -15,6 +15,7 @@ from gateway.review import (
     decide,
     event_of,
     export_audit,
+    open_study,
     read_audit,
     study_detail,
 )
@@ -105,6 +106,39 @@ def test_where_nobody_waits_for_a_person_nothing_is_decided(
 ) -> None:
     with pytest.raises(IllegalMove):
         event_of(state, decision, has_results=True)
+
+
+def test_what_cannot_be_decided_says_what_can() -> None:
+    with pytest.raises(IllegalMove, match=r"kept takes no reject; possible: retry$"):
+        event_of(State.KEPT, Decision.REJECT, has_results=True)
+    with pytest.raises(IllegalMove, match=r"possible: release or reject$"):
+        event_of(State.HELD, Decision.RETRY, has_results=False)
+    with pytest.raises(IllegalMove, match="possible: nothing"):
+        event_of(State.PURGED, Decision.RETRY, has_results=False)
+
+
+def test_who_looks_at_a_study_is_recorded(ledger: Ledger) -> None:
+    hold(ledger)
+    assert open_study(ledger, UID, "anna", NOW).study.state is State.HELD
+    with ledger.reading() as rows:
+        (record,) = rows.audit(AuditFilter(study_instance_uid=UID))
+    seen = (record.event, record.event_type, record.action, record.user)
+    assert seen == ("110103", "study-viewed", "R", "anna")
+
+
+def test_a_study_that_is_not_there_leaves_no_record(ledger: Ledger) -> None:
+    with pytest.raises(NoSuchStudy):
+        open_study(ledger, "9.9", "anna", NOW)
+    with ledger.reading() as rows:
+        assert rows.audit(AuditFilter()) == []
+
+
+def test_an_audit_filter_finds_events_and_event_types(ledger: Ledger) -> None:
+    hold(ledger)
+    open_study(ledger, UID, "anna", NOW)
+    for event in ("110103", "study-viewed"):
+        with ledger.reading() as rows:
+            assert len(rows.audit(AuditFilter(event=event))) == 1
 
 
 def test_a_parked_study_without_results_is_read_again(ledger: Ledger) -> None:

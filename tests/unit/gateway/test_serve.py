@@ -1,0 +1,307 @@
+"""The composition root: what a start demands, writes down and brings together."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pynetdicom import build_context
+
+from config.errors import InvalidSettings
+from config.load import Table, merge
+from config.settings import Settings
+from dicom_io.ae import Proof
+from dicom_io.association import Proposal, associated
+from dicom_io.errors import ListenerFailure
+from dicom_io.send import store_instances
+from dicom_io.status import Status
+from dicom_io.uid import is_uid
+from gateway.errors import NotReady
+from gateway.ledger import AuditFilter, AuditRecord, Ledger
+from gateway.lifecycle import State
+from gateway.priors import ArchivePriors
+from gateway.serve import Gateway, hold_folder, load_engine, open_site, reconcile
+from gateway.spool import Shelf
+from tests.data.engines import CannedEngine
+from tests.data.films import film_dataset, write_film
+from tests.data.ledgers import add_study
+from tests.data.sites import (
+    MODALITY,
+    archive_peer,
+    running_gateway,
+    site_settings,
+    wait_until,
+)
+from tests.data.tiny_maira2 import write_tiny
+
+ACKNOWLEDGED: Table = {
+    "licence": {"acknowledged_by": "A. Reader", "acknowledged_on": "2026-01-02"}
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return site_settings(tmp_path / "data")
+
+
+def run(settings: Settings) -> None:
+    """Start and stop a gateway."""
+    with Gateway(open_site(settings, CannedEngine())):
+        pass
+
+
+def crash(settings: Settings) -> None:
+    """Start a gateway and end it without its own `__exit__`, as a kill does."""
+    gateway = Gateway(open_site(settings, CannedEngine()))
+    gateway.__enter__()
+    gateway._listener.close()
+    gateway._scheduler.shutdown(wait=True)
+    gateway.site.ledger.close()
+
+
+def records(settings: Settings) -> list[AuditRecord]:
+    ledger = Ledger.open(settings.ledger_url)
+    try:
+        with ledger.reading() as rows:
+            return rows.audit(AuditFilter(limit=1000))
+    finally:
+        ledger.close()
+
+
+def alerts(settings: Settings) -> list[str]:
+    return [r.detail or "" for r in records(settings) if r.event_type is not None]
+
+
+def test_an_engine_of_films_does_not_start_before_the_licence_is_acknowledged(
+    tmp_path: Path,
+) -> None:
+    folder = write_tiny(tmp_path / "model", domain=None)
+    settings = site_settings(tmp_path / "data", {"engine": {"checkpoint": str(folder)}})
+    with pytest.raises(NotReady, match="acknowledged_by"):
+        open_site(settings)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("lacking", ["acknowledged_by", "acknowledged_on"])
+def test_an_acknowledgement_names_a_person_and_a_day(
+    tmp_path: Path, lacking: str
+) -> None:
+    half = merge(ACKNOWLEDGED, {"licence": {lacking: ""}})
+    with pytest.raises(InvalidSettings, match="acknowledged"):
+        site_settings(tmp_path / "data", half)
+
+
+def test_an_acknowledged_engine_of_films_starts(tmp_path: Path) -> None:
+    folder = write_tiny(tmp_path / "model", domain=None)
+    chosen: Table = {"engine": {"checkpoint": str(folder)}}
+    settings = site_settings(tmp_path / "data", merge(ACKNOWLEDGED, chosen))
+    assert load_engine(settings).identity.domain == "radiograph"
+
+
+def test_an_engine_of_phantoms_needs_no_acknowledgement(tmp_path: Path) -> None:
+    folder = write_tiny(tmp_path / "model")
+    settings = site_settings(tmp_path / "data", {"engine": {"checkpoint": str(folder)}})
+    assert load_engine(settings).identity.domain == "phantom"
+
+
+def test_an_acknowledgement_is_audited_once(tmp_path: Path) -> None:
+    settings = site_settings(tmp_path / "data", ACKNOWLEDGED)
+    for _ in range(3):
+        run(settings)
+    told = [d for d in alerts(settings) if "acknowledged" in d]
+    assert told == ["the research-only licence of the model was acknowledged"]
+
+
+def test_another_acknowledgement_is_audited_again(tmp_path: Path) -> None:
+    run(site_settings(tmp_path / "data", ACKNOWLEDGED))
+    later: Table = {"licence": {"acknowledged_by": "B. Reader"}}
+    settings = site_settings(tmp_path / "data", merge(ACKNOWLEDGED, later))
+    run(settings)
+    assert len([d for d in alerts(settings) if "acknowledged" in d]) == 2
+
+
+def test_without_an_acknowledgement_none_is_audited(settings: Settings) -> None:
+    run(settings)
+    assert not [d for d in alerts(settings) if "acknowledged" in d]
+
+
+def test_start_and_stop_are_audited(settings: Settings) -> None:
+    run(settings)
+    assert [r.event_type for r in records(settings)] == ["110120", "110121"]
+    assert {r.outcome for r in records(settings)} == {0}
+
+
+def test_a_stop_that_nobody_asked_for_is_audited_at_the_next_start(
+    settings: Settings,
+) -> None:
+    crash(settings)
+    run(settings)
+    run(settings)
+    starts = [r for r in records(settings) if r.event_type == "110120"]
+    unclean = "the last stop was not clean"
+    assert [r.detail for r in starts] == [None, unclean, None]
+    assert [r.outcome for r in starts] == [0, 4, 0]
+
+
+def test_the_device_uid_is_made_once(settings: Settings, tmp_path: Path) -> None:
+    uids: list[str] = []
+    for _ in range(2):
+        site = open_site(settings, CannedEngine())
+        uids.append(site.device_uid)
+        site.ledger.close()
+    other = open_site(site_settings(tmp_path / "other"), CannedEngine())
+    other.ledger.close()
+    assert uids[0] == uids[1] != other.device_uid
+    assert is_uid(uids[0])
+
+
+def test_a_site_knows_the_peers_of_its_settings(tmp_path: Path) -> None:
+    peer = archive_peer("ARCHIVE", 104, proof="read-back")
+    site = open_site(site_settings(tmp_path / "data", peer), CannedEngine())
+    site.ledger.close()
+    assert isinstance(site.priors, ArchivePriors)
+    assert [remote.name for remote in site.destinations] == ["archive"]
+    assert site.destinations[0].proof is Proof.READ_BACK
+
+
+def test_a_site_without_an_archive_asks_nobody(settings: Settings) -> None:
+    site = open_site(settings, CannedEngine())
+    site.ledger.close()
+    assert (site.priors, site.destinations) == (None, ())
+
+
+def test_unfinished_files_are_removed_at_the_start(settings: Settings) -> None:
+    site = open_site(settings, CannedEngine())
+    site.spool.begin().write(b"cut off")
+    assert len(parts(settings)) == 1
+    reconcile(site)
+    site.ledger.close()
+    assert parts(settings) == []
+
+
+def test_files_without_a_row_are_told_and_kept(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = open_site(settings, CannedEngine())
+    name = site.spool.keep(Shelf.RESULTS, b"nobody knows me")
+    reconcile(site)
+    site.ledger.close()
+    assert site.spool.path(name).is_file()
+    assert "1 files of the spool have no row" in caplog.text
+
+
+def parts(settings: Settings) -> list[Path]:
+    return list((settings.storage.folder / "spool" / "incoming").iterdir())
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway whose leases last half a second."""
+    short: Table = {"work": {"lease_seconds": 0.5}}
+    settings = site_settings(tmp_path / "data", short)
+    with Gateway(open_site(settings, CannedEngine())) as gateway:
+        yield gateway
+
+
+def test_a_lease_is_renewed_while_its_worker_lives(impatient: Gateway) -> None:
+    site = impatient.site
+    with impatient._turns.owner(site.clock()) as owner:
+        with site.ledger.writing() as rows:
+            add_study(rows, state=State.PARKED, now=site.clock())
+            first = rows.claim([State.PARKED], site.clock(), owner, 0.5)
+        assert first is not None
+
+        def renewed() -> bool | None:
+            with site.ledger.reading() as rows:
+                now = rows.study_by_id(first.id)
+            assert now.lease_owner == owner
+            assert now.lease_until is not None
+            assert first.lease_until is not None
+            beyond = (now.lease_until - first.lease_until).total_seconds()
+            return True if beyond > 0.5 else None  # it would have run out
+
+        assert wait_until(renewed, 20, lambda: first)
+
+
+def test_the_lease_of_a_worker_that_is_gone_runs_out(impatient: Gateway) -> None:
+    site = impatient.site
+    with site.ledger.writing() as rows:
+        add_study(rows, state=State.PARKED, now=site.clock())
+        first = rows.claim([State.PARKED], site.clock(), "somebody else", 0.5)
+    assert first is not None
+
+    def freed() -> bool | None:
+        with site.ledger.reading() as rows:
+            now = rows.study_by_id(first.id)
+        return True if now.lease_owner is None else None
+
+    assert wait_until(freed, 20, lambda: first)
+
+
+def test_a_second_gateway_is_refused_and_leaves_the_firsts_files_alone(
+    settings: Settings,
+) -> None:
+    with Gateway(open_site(settings, CannedEngine())) as gateway:
+        part = gateway.site.spool.begin()
+        part.write(b"on its way")
+        second = Gateway(open_site(settings, CannedEngine()))
+        with pytest.raises(NotReady, match="another gateway works in"):
+            second.__enter__()
+        assert len(parts(settings)) == 1
+        part.discard()
+
+
+def test_a_refused_start_is_no_unclean_stop(settings: Settings) -> None:
+    with hold_folder(settings.storage.folder), pytest.raises(NotReady):
+        run(settings)
+    run(settings)
+    starts = [r.detail for r in records(settings) if r.event_type == "110120"]
+    assert starts == [None]
+
+
+def test_a_start_that_cannot_bind_is_no_unclean_stop(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listener: Table = {"listener": {"port": taken.getsockname()[1]}}
+        with pytest.raises(ListenerFailure):
+            run(site_settings(tmp_path / "data", listener))
+    free = site_settings(tmp_path / "data")
+    run(free)
+    assert [r.detail for r in records(free) if r.event_type == "110120"] == [None]
+
+
+def test_a_folder_is_free_again_once_its_gateway_has_stopped(
+    settings: Settings,
+) -> None:
+    run(settings)
+    with hold_folder(settings.storage.folder):
+        pass
+    run(settings)
+
+
+def test_under_the_reserve_a_sender_hears_out_of_resources(tmp_path: Path) -> None:
+    full: Table = {"storage": {"reserve_bytes": 1 << 60}}
+    film = write_film(tmp_path / "film.dcm", film_dataset())
+    settings = site_settings(tmp_path / "data", full)
+    with running_gateway(settings, CannedEngine()) as gateway:
+        (outcome,) = store_instances(MODALITY, gateway.remote, [film])
+    assert outcome.status == Status.OUT_OF_RESOURCES
+
+
+def test_a_peer_that_may_not_store_is_refused_though_it_names_itself_as_mover(
+    tmp_path: Path,
+) -> None:
+    mute: Table = {"peers": {"modality": {"may_store": False}}}
+    film = dcmread(write_film(tmp_path / "film.dcm", film_dataset()))
+    wanted = Proposal(contexts=[build_context(film.SOPClassUID)])
+    settings = site_settings(tmp_path / "data", mute)
+    with (
+        running_gateway(settings, CannedEngine()) as gateway,
+        associated(MODALITY, gateway.remote, wanted) as association,
+    ):
+        answer = association.send_c_store(
+            film, originator_aet="MODALITY", originator_id=1
+        )
+    assert answer.Status == Status.NOT_AUTHORISED
