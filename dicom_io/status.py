@@ -19,6 +19,10 @@ class Status(IntEnum):
     CANNOT_UNDERSTAND = 0xC000
     DUPLICATE_CONFLICT = 0xC111
 
+    def __repr__(self) -> str:
+        """Name it as the standard and other nodes' logs do: in hexadecimal."""
+        return f"{self.name} {self.value:04X}"
+
     @property
     def meaning(self) -> str:
         """What this node means by it."""

@@ -26,7 +26,9 @@ def label_text(finding: PlacedFinding, tracked: TrackedBox) -> str:
     """Return number and sentence, shortened; the sentence at its first box only."""
     if tracked != finding.boxes[0]:
         return str(finding.number)
-    return shorten(f"{finding.number} {finding.sentence}", LABEL_LIMIT)
+    # highdicom takes no backslash in a label; the SR has the sentence as it is.
+    sentence = finding.sentence.replace("\\", "/")
+    return shorten(f"{finding.number} {sentence}", LABEL_LIMIT)
 
 
 def label_area(box: PixelBox, frame: ImageFrame, text: str) -> Area:

@@ -38,6 +38,10 @@ def ledger_failures() -> Iterator[None]:
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or type(error).__name__
         raise LedgerFailure(f"the ledger failed: {cause}") from error
+    except ImportError as error:
+        raise LedgerFailure(
+            f"the driver of the ledger's database is not installed: {error}"
+        ) from error
     except CommandError as error:
         raise LedgerFailure(
             f"the ledger's version is not known here ({error}); it was made by a "

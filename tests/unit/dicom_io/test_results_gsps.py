@@ -188,7 +188,7 @@ def test_a_long_sentence_is_shortened_on_the_picture() -> None:
 
     text = label_text(finding, finding.boxes[0])
 
-    assert len(text) <= 48
+    assert len(text) <= LABEL_LIMIT
     assert text.endswith("...")
 
 
@@ -214,3 +214,11 @@ def test_a_short_label_stands_at_its_box_also_on_the_right_of_the_image() -> Non
     left, _, _, bottom = label_area(box, ImageFrame(rows=1000, columns=1000), "1")
 
     assert (left, bottom) == (box.left, box.top)
+
+
+def test_a_backslash_in_a_sentence_is_a_slash_in_its_label() -> None:
+    phrase = GroundedPhrase(text="Left\\right.", boxes=OPACITY.boxes)
+    frame = ImageFrame(rows=100, columns=100)
+    (finding,) = place_findings(report((phrase,)), frame, context())
+
+    assert label_text(finding, finding.boxes[0]) == "1 Left/right."

@@ -207,9 +207,7 @@ def test_the_study_that_waits_longest_is_claimed_first(ledger: Ledger) -> None:
     assert claimed.study_instance_uid == "1.2.4"
 
 
-@pytest.mark.parametrize(
-    "state", [State.HELD, State.DECLINED, State.PARKED, State.KEPT]
-)
+@pytest.mark.parametrize("state", [State.DECLINED, State.PARKED, State.KEPT])
 def test_only_the_named_states_are_claimed(ledger: Ledger, state: State) -> None:
     given_study(ledger, state=state)
     assert claim(ledger) is None

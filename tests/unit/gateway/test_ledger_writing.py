@@ -1,6 +1,7 @@
 """Instances, documents, results, deliveries, retrievals and the purge."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -276,6 +277,93 @@ def test_the_purge_leaves_a_prior_that_is_a_study_here(ledger: Ledger) -> None:
         rows.begin_retrieval(PRIOR_UID, study.id, "pacs", NOW, at(600))
         rows.add_instance(new_instance(1, PRIOR_UID, Role.RETRIEVED), 0)
         assert rows.forget_files(study.id) == []
+
+
+@pytest.mark.parametrize(
+    ("events", "due"),
+    [
+        ((), 0),
+        ((Event.PRIOR_SETTLED, Event.REPORT_HELD), 0),
+        ((Event.PRIOR_SETTLED, Event.GAVE_UP), 1),
+    ],
+)
+def test_what_serves_a_study_at_work_as_prior_is_not_purgeable(
+    ledger: Ledger, events: tuple[Event, ...], due: int
+) -> None:
+    with ledger.writing() as rows:
+        add_study(rows, PRIOR_UID, State.KEPT)
+        study = add_study(rows, state=State.SELECTED)
+        rows.begin_retrieval(PRIOR_UID, study.id, "pacs", NOW, at(600))
+        for event in events:
+            study = rows.move(study, event, NOW)
+        assert len(rows.purgeable({State.KEPT}, at(1), 10)) == due
+
+
+def test_a_prior_is_purgeable_once_nobody_is_at_work_on_it(
+    ledger: Ledger,
+) -> None:
+    with ledger.writing() as rows:
+        prior = add_study(rows, PRIOR_UID, State.KEPT)
+        for uid in ("1.2.1", "1.2.2"):
+            study = add_study(rows, uid, State.KEPT)
+            rows.begin_retrieval(PRIOR_UID, study.id, "pacs", NOW, at(600))
+        due = rows.purgeable({State.KEPT}, at(1), 10)
+    assert prior in due
+
+
+def test_files_of_no_study_are_strays_once_they_are_old(ledger: Ledger) -> None:
+    document = new_instance(role=Role.DOCUMENT)
+    contradiction = replace(document, file_name="instances/2", sha256="f" * 64)
+    with ledger.writing() as rows:
+        rows.add_instance(document, 0)
+        rows.quarantine(contradiction, "other content")
+        assert rows.forget_strays(NOW) == []
+        strays = rows.forget_strays(at(1))
+        assert strays == [document.file_name, contradiction.file_name]
+        assert rows.forget_strays(at(1)) == []
+    with ledger.reading() as rows:
+        assert rows.file_names() == set()
+
+
+def test_files_of_a_study_that_is_here_are_no_strays(
+    ledger: Ledger, study: StudyRecord
+) -> None:
+    with ledger.writing() as rows:
+        rows.add_instance(new_instance(role=Role.DOCUMENT), study.revision)
+        assert rows.forget_strays(at(1)) == []
+
+
+def test_a_prior_becomes_a_stray_when_the_study_that_asked_is_purged(
+    ledger: Ledger,
+) -> None:
+    prior = new_instance(1, PRIOR_UID, Role.RETRIEVED)
+    with ledger.writing() as rows:
+        study = add_study(rows, state=State.KEPT)
+        rows.begin_retrieval(PRIOR_UID, study.id, "pacs", NOW, at(600))
+        rows.add_instance(prior, 0)
+        assert rows.forget_strays(at(1)) == []
+        rows.move(study, Event.FILES_PURGED, at(1))
+        assert rows.forget_strays(at(1)) == [prior.file_name]
+
+
+def test_a_contradiction_is_known_by_its_uid_and_its_bytes(ledger: Ledger) -> None:
+    new = new_instance()
+    with ledger.writing() as rows:
+        rows.quarantine(new, "other content")
+        assert rows.is_quarantined(new.sop_instance_uid, new.sha256)
+        assert not rows.is_quarantined(new.sop_instance_uid, "f" * 64)
+        assert not rows.is_quarantined("1.2.3.99", new.sha256)
+
+
+def test_a_lost_file_is_named_anew_and_what_is_purged_is_not(ledger: Ledger) -> None:
+    again = replace(new_instance(), file_name="instances/again", size=7)
+    with ledger.writing() as rows:
+        added = rows.add_instance(new_instance(), 1)
+        rows.replace_file(added.id, again)
+        found = rows.instance(added.sop_instance_uid)
+        assert found == replace(added, file_name="instances/again", size=7)
+    with pytest.raises(LostRace), ledger.writing() as rows:
+        rows.replace_file(added.id + 1, again)
 
 
 def test_a_purged_image_may_come_again(ledger: Ledger) -> None:
