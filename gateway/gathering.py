@@ -7,7 +7,7 @@ tried again as the settings say; then the study goes on without and says so.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
@@ -57,6 +57,9 @@ def gather(site: Site, study: StudyRecord, views: Views) -> Outcome:
     question = plan_query(views.frontal)
     if isinstance(question, NoQuery):
         return _without(f"no query was sent: {question.reason}")
+    until = away.is_away(site, site.priors.name)
+    if until is not None:
+        return _while_away(site, site.priors, study, until)
     try:
         return _search(site, site.priors, study, views.frontal, question)
     except PeerFailure as error:
@@ -163,6 +166,17 @@ def _expecting(
             rows.close_retrieval(row.id)
 
 
+def _while_away(
+    site: Site, source: PriorSource, study: StudyRecord, until: datetime
+) -> Outcome:
+    """Wait for a source that others found silent; no try, but not for ever."""
+    waited = (site.clock() - study.changed_at).total_seconds()
+    if waited > site.settings.prior.attempts * away.LONGEST_SECONDS:
+        return _without(f"{source.name} has not answered for {waited:.0f} s")
+    reason = f"{source.name} does not answer and is left alone"
+    return Later(not_before=until, reason=reason, attempts=study.attempts)
+
+
 def _after_failure(
     site: Site,
     source: PriorSource,
@@ -181,10 +195,7 @@ def _after_failure(
     pause = pause_before(
         study.attempts, wanted.pause_seconds, site.settings.work.max_pause_seconds
     )
-    not_before = max(
-        site.clock() + pause, away.is_away(site, source.name) or site.clock()
-    )
-    return Later(not_before=not_before, reason=reason, attempts=tries)
+    return Later(not_before=site.clock() + pause, reason=reason, attempts=tries)
 
 
 def _without(*notes: str) -> Moved:

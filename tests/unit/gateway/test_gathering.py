@@ -359,6 +359,19 @@ def test_a_query_that_fails_is_audited_too(
     assert "nobody answers" in bench.told()[-1]
 
 
+def test_a_study_does_not_wait_for_ever_for_an_archive_that_others_found_silent(
+    tmp_path: Path, priors: ScriptedPriors
+) -> None:
+    with bench_at(tmp_path, SETTINGS, priors=priors) as bench:
+        bench.received()
+        bench.turn(State.COMPLETE)
+        bench.clock.add(seconds=1000)
+        note_silence(bench.site, "archive")
+        found = gather(bench)
+    assert found.prior is None
+    assert found.notes == ("archive has not answered for 1000 s",)
+
+
 def test_while_the_archive_is_left_alone_it_is_not_asked(
     tmp_path: Path, priors: ScriptedPriors
 ) -> None:
@@ -368,8 +381,7 @@ def test_while_the_archive_is_left_alone_it_is_not_asked(
         bench.turn(State.COMPLETE)
         until = note_silence(bench.site, "archive")
         assert bench.turn(State.SELECTED)
-        # Its own pause would end sooner: what is left of the window decides.
         assert bench.study().not_before == until
-        assert (priors.asked, bench.study().attempts) == ([], 1)
+        assert (priors.asked, bench.study().attempts) == ([], 0)
         bench.clock.now = until
         assert gather(bench).prior is not None
