@@ -83,13 +83,14 @@ VERDICTS: Mapping[Key, Mapping[Comparison, Ruling]] = {
 class IdentityVerdict:
     """Whether two identities are taken for one patient.
 
-    `reasons` names each attribute that refused, `flags` each that is odd; both
-    without any value.
+    `reasons` names each attribute that refused, `flags` each that is odd, and
+    `compared` every one with what came of it; all without any value.
     """
 
     accepted: bool
     reasons: tuple[str, ...]
     flags: tuple[str, ...]
+    compared: tuple[str, ...]
 
 
 def guard_identity(
@@ -97,14 +98,18 @@ def guard_identity(
 ) -> IdentityVerdict:
     """Apply `VERDICTS` to each attribute; one refusal refuses."""
     reasons, flags = [], []
-    for key, comparison in compare(current, other).items():
+    comparisons = compare(current, other)
+    for key, comparison in comparisons.items():
         ruling = _settle(key, VERDICTS[key][comparison], policy)
         if ruling is Ruling.REFUSE:
             reasons.append(f"{key}: {comparison}")
         elif ruling is Ruling.FLAG:
             flags.append(f"{key}: {comparison}")
     return IdentityVerdict(
-        accepted=not reasons, reasons=tuple(reasons), flags=tuple(flags)
+        accepted=not reasons,
+        reasons=tuple(reasons),
+        flags=tuple(flags),
+        compared=tuple(f"{key} {found}" for key, found in comparisons.items()),
     )
 
 

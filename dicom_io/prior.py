@@ -5,7 +5,7 @@ to each instance that it then delivers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from dicom_io.header import Instance
@@ -132,6 +132,7 @@ def choose_prior(
         return Dropped(study_instance_uid="", reason="nothing was retrieved")
     uid = retrieved[0].study_instance_uid
     flags: list[str] = []
+    verdicts: dict[str, None] = {}
     for instance in retrieved:
         if instance.study_instance_uid != uid or uid == current.study_instance_uid:
             reason = "the instances are not of one other study"
@@ -140,9 +141,13 @@ def choose_prior(
         if not verdict.accepted:
             return Dropped(study_instance_uid=uid, reason="; ".join(verdict.reasons))
         flags.extend(f"the prior's patient: {flag}" for flag in verdict.flags)
-    return _with_frontal(
+        verdicts[f"same patient: {', '.join(verdict.compared)}"] = None
+    study = _with_frontal(
         current, retrieved, tuple(dict.fromkeys(flags)), quality_control
     )
+    if isinstance(study, Dropped):
+        return study
+    return replace(study, reasons=(*study.reasons, *verdicts))
 
 
 def gather_prior(

@@ -105,7 +105,7 @@ def _commit_or_read_back(
     try:
         _request(site, study, remote, owed)
     except PeerUnreachable:
-        _note_transaction(site, owed, None)  # it never left
+        _note_transaction(site, owed, None, 0)  # it never left
         raise
     except PeerRefused:
         if remote.proof is Proof.COMMITMENT:
@@ -124,7 +124,7 @@ def _request(
         remote.name,
         site.clock().isoformat(),
     )
-    _note_transaction(site, owed, transaction)
+    _note_transaction(site, owed, transaction, study.attempts)
     references = [
         InstanceReference(
             sop_class_uid=row.sop_class_uid, sop_instance_uid=row.sop_instance_uid
@@ -141,10 +141,20 @@ def _request(
 
 
 def _note_transaction(
-    site: Site, owed: Sequence[DeliveryRecord], transaction_uid: str | None
+    site: Site,
+    owed: Sequence[DeliveryRecord],
+    transaction_uid: str | None,
+    requests: int,
 ) -> None:
+    """Keep the transaction and how long its result is awaited.
+
+    A new request makes an old result unknown, so an archive that is slower than
+    the wait gets twice the time at each request.
+    """
     now = site.clock()
-    wait = timedelta(seconds=site.settings.delivery.commitment_wait_seconds)
+    wait = timedelta(
+        seconds=site.settings.delivery.commitment_wait_seconds * 2 ** min(requests, 10)
+    )
     with site.ledger.writing() as rows:
         for row in owed:
             rows.update_delivery(
@@ -231,4 +241,5 @@ def _wait(
         return Later(not_before=now + pause, reason=told, attempts=study.attempts + 1)
     until = min((row.not_before for row in owed if row.not_before), default=now)
     names = ", ".join(sorted({row.destination for row in owed}))
-    return Later(not_before=until, reason=f"waits for the commitment of {names}")
+    reason = f"waits for the commitment of {names}"
+    return Later(not_before=until, reason=reason, attempts=study.attempts + 1)

@@ -10,7 +10,8 @@ from dicom_io.results.read import read_findings
 from gateway.lifecycle import State
 from gateway.process import ProcessedStudy, process_files
 from tests.data.engines import HEART, NODULE, CannedEngine
-from tests.data.films import real_film
+from tests.data.films import real_film, real_films
+from tests.data.geometry import edges_in_image
 from tests.data.sites import site_settings
 
 FILMS = [
@@ -62,18 +63,19 @@ def test_each_film_is_reported_with_its_boxes_where_they_belong(
     assert study.state is State.KEPT, study.reason
     (report,) = [f for f in study.files if f.name.endswith("findings-sr.dcm")]
     ds = pydicom.dcmread(path, stop_before_pixels=True)
-    # Worked out by hand for a film that is shown as stored: the square of the
-    # shorter side, centred; each box edge is its share of that square.
-    side = min(ds.Rows, ds.Columns)
-    left, top = (ds.Columns - side) / 2, (ds.Rows - side) / 2
     found = read_findings(report)
     assert len(found) == 2
     for finding, box in zip(found, (NODULE, HEART), strict=True):
         assert finding.referenced_sop_instance_uid == ds.SOPInstanceUID
-        assert finding.box.left == pytest.approx(left + box.x_min * side, abs=1.6)
-        assert finding.box.right == pytest.approx(left + box.x_max * side, abs=1.6)
-        assert finding.box.top == pytest.approx(top + box.y_min * side, abs=1.6)
-        assert finding.box.bottom == pytest.approx(top + box.y_max * side, abs=1.6)
+        share = (box.x_min, box.y_min, box.x_max, box.y_max)
+        expected = edges_in_image(share, ds.Rows, ds.Columns, 518)
+        found_edges = [
+            finding.box.left,
+            finding.box.top,
+            finding.box.right,
+            finding.box.bottom,
+        ]
+        assert found_edges == pytest.approx(expected, abs=0.01)
 
 
 @pytest.mark.parametrize(("name", "reason"), REFUSED.items())
@@ -84,6 +86,11 @@ def test_what_is_no_human_chest_film_is_declined_with_the_reason(
     assert study.state is State.DECLINED
     assert study.reason is not None
     assert study.reason.startswith(reason)
+
+
+def test_every_film_that_is_at_hand_is_on_trial() -> None:
+    assert {path.stem for path in real_films("dicom")} == {*FILMS, "sim_lidc_lat"}
+    assert {path.stem for path in real_films("odd")} == set(REFUSED)
 
 
 def test_frontal_and_lateral_of_one_study_fill_their_inputs(tmp_path: Path) -> None:

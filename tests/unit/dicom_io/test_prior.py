@@ -56,6 +56,14 @@ def choose(*retrieved: Instance) -> PriorStudy | Dropped:
     return choose_prior(CURRENT, retrieved, POLICY, quality_control=False)
 
 
+def test_the_verdict_on_an_accepted_patient_is_recorded_key_by_key() -> None:
+    chosen = choose(earlier())
+    assert isinstance(chosen, PriorStudy)
+    verdict = chosen.reasons[-1]
+    assert verdict.startswith("same patient: patient-id equal, issuer equal")
+    assert "P1" not in verdict
+
+
 def test_the_query_has_the_exact_id_and_its_issuer() -> None:
     assert plan_query(CURRENT) == StudyQuery(patient_id="P1", issuer="SITE")
 

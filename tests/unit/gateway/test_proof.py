@@ -183,6 +183,20 @@ def test_where_only_commitment_counts_it_is_asked_for_again(
     assert {row.transaction_uid for row in bench.deliveries()} != {first}
 
 
+def test_an_archive_that_is_slower_than_the_wait_gets_twice_the_time(
+    bench: Bench, archive: Archive
+) -> None:
+    strict = at(bench, archive, Proof.COMMITMENT)
+    asked_for_later(strict)
+    commit(strict)  # waits, and counts the request that is under way
+    archive.reports_on_new_association = True
+    bench.clock.add(seconds=61)
+    commit(strict)
+    (waited_until,) = {row.not_before for row in bench.deliveries()}
+    assert waited_until is not None
+    assert waited_until - bench.clock() == timedelta(seconds=120)
+
+
 def test_a_failed_item_is_sent_again_and_the_others_are_not(
     bench: Bench, archive: Archive
 ) -> None:
