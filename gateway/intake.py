@@ -72,6 +72,7 @@ class Intake:
                 return self._record(facts, new, header)
             except LostRace:
                 continue  # another association or the purge was faster
+        self.spool.remove([new.file_name])
         return Status.PROCESSING_FAILURE
 
     def _record(self, facts: StoreFacts, new: NewInstance, header: Instance) -> Status:
@@ -233,14 +234,14 @@ def role_of_sent(
     study. A delivery of a C-MOVE (PS3.7 9.1.1.1) that no open retrieval at that
     peer waits for is not taken.
     """
-    if _is_own(rows, header):
+    if rows.is_own_result(header.sop_instance_uid):
         return Role.OWN
     waiting = rows.open_retrieval(header.study_instance_uid, now)
     if waiting and facts.peer and waiting.peer == facts.peer.name:
         return Role.RETRIEVED
     if facts.is_move_delivery:
         return None
-    return Role.CURRENT if header.sop_class_uid in IMAGE_CLASSES else Role.DOCUMENT
+    return Role.CURRENT if _is_picture(header) else Role.DOCUMENT
 
 
 def role_of_retrieved(
@@ -248,16 +249,16 @@ def role_of_retrieved(
 ) -> Role | None:
     """Decide for what a C-GET of ours brings."""
     _ = facts
-    if _is_own(rows, header):
+    if rows.is_own_result(header.sop_instance_uid):
         return Role.OWN
     waiting = rows.open_retrieval(header.study_instance_uid, now)
     return Role.RETRIEVED if waiting else None
 
 
-def _is_own(rows: Writing, header: Instance) -> bool:
-    """Whether this gateway, or another installation of it, made the instance."""
-    known = rows.is_own_result(header.sop_instance_uid)
-    return known or header.model_name == PRODUCT_NAME
+def _is_picture(header: Instance) -> bool:
+    """Whether the instance is an image that no installation of this gateway made."""
+    made_here = header.model_name == PRODUCT_NAME
+    return header.sop_class_uid in IMAGE_CLASSES and not made_here
 
 
 def _agrees(facts: StoreFacts, header: Instance) -> bool:

@@ -289,10 +289,13 @@ def test_a_report_of_others_does_not_reopen_its_study(bench: Bench) -> None:
     assert bench.study() == before
 
 
-def test_an_object_that_a_gateway_made_is_taken_and_not_kept(bench: Bench) -> None:
-    own = bench.film("own", ManufacturerModelName=PRODUCT_NAME)
-    assert bench.send(own) is Status.SUCCESS
-    assert (held(bench), studies(bench), bench.kept_files()) == ([], [], [])
+def test_what_another_installation_made_is_kept_and_opens_nothing(
+    bench: Bench,
+) -> None:
+    other = bench.film("other", ManufacturerModelName=PRODUCT_NAME)
+    assert bench.send(other) is Status.SUCCESS
+    assert [row.role for row in held(bench)] == [Role.DOCUMENT]
+    assert (studies(bench), len(bench.kept_files())) == ([], 1)
 
 
 def test_a_c_move_delivery_that_nobody_asked_for_is_refused(bench: Bench) -> None:
