@@ -69,12 +69,13 @@ def is_too_old(site: Site, row: DeliveryRecord) -> bool:
 
 
 def _send_due(site: Site, study: StudyRecord, remote: RemoteAE) -> None:
-    now, until = site.clock(), away.is_away(site, remote.name)
+    now = site.clock()
     with site.ledger.reading() as rows:
         outbox = rows.deliveries(study.id, study.revision, remote.name)
     due = [row for row in outbox if _is_due(row, now)]
     if not due:
         return
+    until = away.is_away(site, remote.name)
     if until is not None:
         _leave(site, due, until)
         return

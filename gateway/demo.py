@@ -28,10 +28,10 @@ from dicom_io.results.read import ReadFinding, read_findings, read_sentences
 from dicom_io.results.values import ResultKind
 from dicom_io.retrieve import retrieve_study
 from dicom_io.send import store_instances
+from gateway.documents import EVIDENCE
 from gateway.errors import GatewayError, NotReady
 from gateway.ledger import Document, ResultRecord, StudyRecord
 from gateway.lifecycle import FINAL, WAITING_FOR_A_PERSON, State
-from gateway.reporting import EVIDENCE
 from gateway.serve import Gateway, open_site
 from gateway.site import Site
 from model.phantom.generator import PhantomOptions, PhantomStudy, make_phantom

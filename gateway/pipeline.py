@@ -144,18 +144,15 @@ def _judge(site: Site, study: StudyRecord) -> Verdict:
 def _count_known(site: Site, study: StudyRecord) -> int:
     """Count the study's instances here, and our results that the archive holds."""
     held = (DeliveryState.STORED, DeliveryState.COMMITTED)
+    archive = site.settings.archive.peer
     with site.ledger.reading() as rows:
         own = [
             row
             for revision in range(1, study.revision + 1)
-            for row in rows.deliveries(study.id, revision, _archive_name(site))
+            for row in rows.deliveries(study.id, revision, archive)
             if row.state in held
         ]
         return len(rows.instances(study.study_instance_uid)) + len(own)
-
-
-def _archive_name(site: Site) -> str:
-    return site.settings.archive.peer
 
 
 def _ask_count(site: Site, source: PriorSource, study: StudyRecord) -> int | None:

@@ -12,11 +12,10 @@ from dicom_io.sink import NoRoom
 from dicom_io.status import Status
 from gateway import pipeline
 from gateway.audit import kinds
-from gateway.intake import Intake, role_of_sent
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import WORKING, Event, State
 from gateway.priors import GivenFiles
-from gateway.serve import open_site
+from gateway.serve import open_site, sent_intake
 from gateway.site import Site
 from gateway.turn import Turns, take_turn
 from model.engine import ReportEngine
@@ -77,12 +76,7 @@ def _offline(settings: Settings, folder: Path, engine: ReportEngine | None) -> S
 
 
 def _take(site: Site, files: Sequence[Path]) -> tuple[tuple[Path, str], ...]:
-    intake = Intake(
-        ledger=site.ledger,
-        spool=site.spool,
-        clock=site.clock,
-        role_of=role_of_sent,
-    )
+    intake = sent_intake(site)
     refused: list[tuple[Path, str]] = []
     for path in files:
         try:

@@ -8,14 +8,13 @@ from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
-from pydantic import TypeAdapter
-
 from dicom_io.context import PictureOptions, assemble
 from dicom_io.evidence import Evidence, ReferencedInstance, SlotName
 from dicom_io.results.encode import encode_results
 from dicom_io.results.values import EncodedInstance, ResultContext, ResultKind
 from dicom_io.view import Declined, DeclineReason, Views
 from gateway.audit import kinds
+from gateway.documents import ENGINE, EVIDENCE, REPORTS
 from gateway.gathering import Gathered, read_gathered
 from gateway.ledger import (
     DeliveryState,
@@ -32,10 +31,6 @@ from model.engine import EngineIdentity
 from model.errors import ConstantImage, RefusedRequest
 from model.report import GroundedReport, ReportInputs, ReportRequest, Task
 from model.version import VERSION
-
-EVIDENCE = TypeAdapter(Evidence)
-REPORTS = TypeAdapter(tuple[GroundedReport, ...])
-ENGINE = TypeAdapter(EngineIdentity)
 
 PRIOR_SLOTS = (SlotName.PRIOR_FRONTAL, SlotName.PRIOR_REPORT, SlotName.COMPARISON)
 

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from dicom_io.evidence import Evidence
 from gateway.audit import kinds
 from gateway.delivery import reopen_refused
+from gateway.documents import ENGINE, EVIDENCE, REPORTS
 from gateway.errors import IllegalMove, NoSuchStudy
 from gateway.ledger import (
     AuditFilter,
@@ -34,9 +35,6 @@ from model.report import Flag, GroundedPhrase, GroundedReport, Task
 
 Kept = TypeVar("Kept")
 
-_EVIDENCE = TypeAdapter(Evidence)
-_REPORTS = TypeAdapter(tuple[GroundedReport, ...])
-_ENGINE = TypeAdapter(EngineIdentity)
 _RECORD = TypeAdapter(AuditRecord)
 
 EXPORT_PAGE = 500
@@ -100,14 +98,14 @@ class StudyDetail:
 def study_detail(rows: Reading, study_instance_uid: str) -> StudyDetail:
     """Return everything about one study; raise NoSuchStudy for an unknown UID."""
     study = _known(rows, study_instance_uid)
-    evidence = _kept(rows, study, Document.EVIDENCE, _EVIDENCE.validate_json)
-    reports = _kept(rows, study, Document.REPORTS, _REPORTS.validate_json) or ()
+    evidence = _kept(rows, study, Document.EVIDENCE, EVIDENCE.validate_json)
+    reports = _kept(rows, study, Document.REPORTS, REPORTS.validate_json) or ()
     return StudyDetail(
         study=study,
         slots=_slots(evidence) if evidence else (),
         notes=evidence.notes if evidence else (),
         reports=tuple(_shown(report) for report in reports),
-        engine=_kept(rows, study, Document.ENGINE, _ENGINE.validate_json),
+        engine=_kept(rows, study, Document.ENGINE, ENGINE.validate_json),
         instances=tuple(rows.instances(study_instance_uid)),
         results=tuple(rows.results(study.id, study.revision)),
         deliveries=tuple(rows.deliveries(study.id, study.revision)),

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from dicom_io.product import PRODUCT_NAME
 from gateway.audit import codes
 from gateway.audit.message import (
     Action,
@@ -20,7 +21,7 @@ from gateway.audit.message import (
     entry,
 )
 
-GATEWAY = "maira-gateway"
+GATEWAY = PRODUCT_NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

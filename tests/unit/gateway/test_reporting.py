@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 
 from config.load import Table
 from dicom_io.results.values import ResultKind
-from gateway import pipeline, reporting
+from gateway import documents, pipeline, reporting
 from gateway.gathering import GATHERED, Gathered
 from gateway.ledger import Document, ResultRecord, StudyRecord
 from gateway.lifecycle import Event, State
@@ -70,9 +70,9 @@ def test_words_evidence_and_identity_are_kept_before_anything_is_encoded(
     bench: Bench,
 ) -> None:
     bench.reach(State.REPORTED)
-    (said,) = reporting.REPORTS.validate_json(document(bench, Document.REPORTS))
-    evidence = reporting.EVIDENCE.validate_json(document(bench, Document.EVIDENCE))
-    identity = reporting.ENGINE.validate_json(document(bench, Document.ENGINE))
+    (said,) = documents.REPORTS.validate_json(document(bench, Document.REPORTS))
+    evidence = documents.EVIDENCE.validate_json(document(bench, Document.EVIDENCE))
+    identity = documents.ENGINE.validate_json(document(bench, Document.ENGINE))
     assert said.phrases == bench.engine.phrases
     assert evidence.frontal.sop_instance_uid == "1.2.3.4"
     assert identity == bench.engine.identity
@@ -81,7 +81,7 @@ def test_words_evidence_and_identity_are_kept_before_anything_is_encoded(
 
 def test_what_was_said_of_the_prior_stands_in_the_evidence(bench: Bench) -> None:
     bench.reach(State.REPORTED)
-    evidence = reporting.EVIDENCE.validate_json(document(bench, Document.EVIDENCE))
+    evidence = documents.EVIDENCE.validate_json(document(bench, Document.EVIDENCE))
     assert evidence.notes[-1] == "no archive is asked for priors"
 
 
@@ -319,7 +319,7 @@ def test_other_weights_make_other_objects(tmp_path: Path) -> None:
             bench.reach(State.REPORTED)
             identity = replace(bench.engine.identity, weights_digest=name * 20)
             study = bench.study()
-            body = reporting.ENGINE.dump_json(identity).decode()
+            body = documents.ENGINE.dump_json(identity).decode()
             with bench.site.ledger.writing() as rows:
                 rows.put_document(study.id, 1, Document.ENGINE, body)
             bench.turn()
@@ -338,7 +338,7 @@ def test_a_prior_that_is_gone_is_left_out_with_a_note(tmp_path: Path) -> None:
             rows.put_document(study.id, 1, Document.PRIOR, body)
         bench.turn()
         body = document(bench, Document.EVIDENCE)
-        notes = reporting.EVIDENCE.validate_json(body).notes
+        notes = documents.EVIDENCE.validate_json(body).notes
     assert "the archive was asked before" in notes
     assert len(priors.asked) == 1
 
