@@ -42,7 +42,7 @@ def report(site: Site, study: StudyRecord, views: Views) -> Moved | Declined:
     if isinstance(case, Declined):
         return case
     try:
-        reports = tuple(site.engine.generate(requests_for(site, case.inputs)))
+        (reports,) = site.engine.generate([request_for(site, case.inputs)])
     except ConstantImage as error:
         return Declined(reason=DeclineReason.CONSTANT_IMAGE, detail=str(error))
     except RefusedRequest as error:
@@ -80,15 +80,10 @@ def _with_notes(evidence: Evidence, gathered: Gathered) -> Evidence:
     return replace(evidence, slots=slots, notes=(*evidence.notes, *gathered.notes))
 
 
-def requests_for(site: Site, inputs: ReportInputs) -> list[ReportRequest]:
-    """Return the tasks that the site asks for, phrases last."""
+def request_for(site: Site, inputs: ReportInputs) -> ReportRequest:
+    """Return all that the site asks about a study."""
     wanted = site.settings.results
-    tasks = [ReportRequest(inputs=inputs, task=task) for task in wanted.tasks]
-    phrases = [
-        ReportRequest(inputs=inputs, task=Task.PHRASE_GROUNDING, phrase=phrase)
-        for phrase in wanted.phrases
-    ]
-    return tasks + phrases
+    return ReportRequest(inputs=inputs, tasks=wanted.tasks, phrases=wanted.phrases)
 
 
 def picture_options(site: Site) -> PictureOptions:

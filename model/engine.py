@@ -36,6 +36,8 @@ class ReportEngine(Protocol):
         """Say who answers."""
         ...
 
-    def generate(self, requests: Sequence[ReportRequest]) -> list[GroundedReport]:
-        """Answer each request, in order."""
+    def generate(
+        self, requests: Sequence[ReportRequest]
+    ) -> list[tuple[GroundedReport, ...]]:
+        """Answer each request, in order: one report a question of the request."""
         ...

@@ -42,6 +42,28 @@ class FlagKind(StrEnum):
     BOX_WITHOUT_AREA = "box-without-area"
     NEUTRALISED_INPUT = "neutralised-input"
     """A control token of the model stood in a free-text input and was removed."""
+    DEADLINE = "deadline"
+    """The time for the request ended the text before the model did."""
+    REPETITION = "repetition"
+    """The model repeated itself without end and was stopped."""
+    REPEATED_SENTENCE = "repeated-sentence"
+    """One sentence stands twice."""
+    OVER_LONG = "over-long"
+    """More text than reports have."""
+    CHANGE_WITHOUT_PRIOR = "change-without-prior"
+    """A word of change, and the model was given no prior image."""
+    SIDE_MISMATCH = "side-mismatch"
+    """The sentence names one side of the patient, its box lies on the other."""
+    BOX_OVER_WHOLE_IMAGE = "box-over-whole-image"
+    """A box over more than nine tenths of what the model saw: it locates nothing."""
+    PLACEHOLDER = "placeholder"
+    """A mark of de-identification, as in the training texts, was written out."""
+    COPIED_PRIOR = "copied-prior"
+    """Findings of the prior report stand here word for word."""
+
+
+UNFINISHED = frozenset({FlagKind.CUT_OFF, FlagKind.DEADLINE, FlagKind.REPETITION})
+"""Flags of a text that was stopped: what follows is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +134,11 @@ class ReportInputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportRequest:
-    """One task on one study. `phrase` is set for phrase grounding alone."""
+class Question:
+    """One task on one study: what one prompt is written from.
+
+    `phrase` is set for phrase grounding alone.
+    """
 
     inputs: ReportInputs
     task: Task
@@ -126,13 +151,63 @@ class ReportRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRequest:
+    """One study and all that is asked about it.
+
+    `tasks` holds findings or grounded findings, each at most once; `phrases` the
+    sentences to locate. `deadline_seconds` bounds the time from the call to the
+    last answer; None: no bound. What it cuts off is flagged, never dropped.
+    """
+
+    inputs: ReportInputs
+    tasks: tuple[Task, ...] = ()
+    phrases: tuple[str, ...] = ()
+    deadline_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a request that asks nothing, one thing twice, or in no time."""
+        if not self.tasks and not self.phrases:
+            raise ValueError("a request asks for at least one task or phrase")
+        if len({*self.tasks}) < len(self.tasks) or Task.PHRASE_GROUNDING in self.tasks:
+            raise ValueError("each task once; phrases are asked for by their text")
+        if self.deadline_seconds is not None and self.deadline_seconds <= 0:
+            raise ValueError(f"a deadline of {self.deadline_seconds} s has passed")
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What is asked, one question an answer: the tasks, then the phrases."""
+        return (
+            *(Question(inputs=self.inputs, task=task) for task in self.tasks),
+            *(
+                Question(inputs=self.inputs, task=Task.PHRASE_GROUNDING, phrase=phrase)
+                for phrase in self.phrases
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """One part of the work for an answer: how many tokens it took, how long.
+
+    Work that several answers share (images, a common prefix) is counted with the
+    first of them.
+    """
+
+    name: str
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """How a report came about; kept with it and summarised in the SR.
 
     Digests are lowercase hexadecimal SHA-256. `image_digests` pairs an input's
     name with the digest of its bytes (rows, columns, then pixels in C order).
     `crop_side` is the side, in pixels, of the square that the model reads: the
-    shorter edge is resized to it and the centre kept.
+    shorter edge is resized to it and the centre kept. `settings` names what else
+    decided the answer (attention code, format of the weights, adapter, fast paths);
+    `phases` are the parts of `seconds`.
     """
 
     engine: str
@@ -149,11 +224,13 @@ class Provenance:
     prompt_tokens: int
     new_tokens: int
     seconds: float
+    settings: tuple[tuple[str, str], ...] = ()
+    phases: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroundedReport:
-    """What the model said for one request.
+    """What the model said to one question.
 
     `text` is the generated text as decoded, tags included; `phrases` is the
     same text as findings, in the model's order. For plain findings it is one

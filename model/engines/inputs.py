@@ -1,4 +1,4 @@
-"""What is checked and cleaned before a request reaches a model. Pure.
+"""What is checked and cleaned before a question reaches a model. Pure.
 
 The model itself is faithful to upstream: there, tags in a free text steer the
 output and a constant image becomes zeros. Neither gets past this module.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.errors import ConstantImage, RefusedRequest
-from model.report import Flag, FlagKind, GreyImage, ReportInputs, ReportRequest
+from model.report import Flag, FlagKind, GreyImage, Question, ReportInputs
 
 FREE_TEXTS = ("prior_report", "indication", "technique", "comparison")
 IMAGES = ("current_frontal", "current_lateral", "prior_frontal")
@@ -20,9 +20,9 @@ IMAGES = ("current_frontal", "current_lateral", "prior_frontal")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleaned:
-    """A request without control tokens, and a flag for each input that had some."""
+    """A question without control tokens, and a flag for each input that had some."""
 
-    request: ReportRequest
+    question: Question
     flags: tuple[Flag, ...]
 
 
@@ -37,24 +37,24 @@ def neutralise(text: str, control_tokens: Iterable[str]) -> str:
     return re.sub("|".join(map(re.escape, longest_first)), " ", text)
 
 
-def clean_request(request: ReportRequest, control_tokens: Iterable[str]) -> Cleaned:
-    """Neutralise every free text of a request.
+def clean_question(question: Question, control_tokens: Iterable[str]) -> Cleaned:
+    """Neutralise every free text of a question.
 
     A text that held nothing else becomes None. Raises `RefusedRequest` for a
     phrase that says nothing.
     """
     tokens = tuple(control_tokens)
-    before = {name: getattr(request.inputs, name) for name in FREE_TEXTS}
+    before = {name: getattr(question.inputs, name) for name in FREE_TEXTS}
     after = {name: _clean(text, tokens) for name, text in before.items()}
-    phrase = _clean(request.phrase, tokens)
-    if request.phrase is not None and not (phrase or "").strip():
+    phrase = _clean(question.phrase, tokens)
+    if question.phrase is not None and not (phrase or "").strip():
         raise RefusedRequest("the phrase to locate is empty")
     changed = [name for name in FREE_TEXTS if after[name] != before[name]]
-    if phrase != request.phrase:
+    if phrase != question.phrase:
         changed.append("phrase")
     return Cleaned(
-        request=replace(
-            request, inputs=_with_texts(request.inputs, after), phrase=phrase
+        question=replace(
+            question, inputs=_with_texts(question.inputs, after), phrase=phrase
         ),
         flags=tuple(
             Flag(kind=FlagKind.NEUTRALISED_INPUT, detail=name) for name in changed

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from model.engine import EngineIdentity
-from model.engines.inputs import Cleaned, check_images, clean_request, image_digest
+from model.engines.inputs import Cleaned, check_images, clean_question, image_digest
 from model.grounding import read_answer
 from model.maira2.inference import Answer, Inference, library_versions
 from model.maira2.processing import ModelInput
 from model.maira2.prompts import prompt_images
 from model.maira2.snapshot import weights_digest
 from model.options import Domain, EngineOptions, TokenLimits
-from model.report import GroundedReport, Provenance, ReportRequest, Task
+from model.report import GroundedReport, Provenance, Question, ReportRequest, Task
 from model.version import VERSION
 
 ENGINE = "local"
@@ -49,29 +49,31 @@ class LocalEngine:
         """Say who answers."""
         return self._identity
 
-    def generate(self, requests: Sequence[ReportRequest]) -> list[GroundedReport]:
-        """Answer each request, in order.
+    def generate(
+        self, requests: Sequence[ReportRequest]
+    ) -> list[tuple[GroundedReport, ...]]:
+        """Answer each request, in order: one report a question.
 
         Raises `ConstantImage` or `RefusedRequest` for a request without content,
         `EngineUnavailable` where memory runs out.
         """
-        return [self._answer(request) for request in requests]
+        return [tuple(map(self._answer, request.questions)) for request in requests]
 
-    def _answer(self, request: ReportRequest) -> GroundedReport:
+    def _answer(self, question: Question) -> GroundedReport:
         started = time.perf_counter()
-        check_images(request.inputs, prompt_images(request))
+        check_images(question.inputs, prompt_images(question))
         tokenizer = self._inference.processor.tokenizer
-        cleaned = clean_request(request, tokenizer.control_tokens)
-        prompt = self._inference.processor.encode(cleaned.request)
-        limit = token_limit(self._limits, request.task)
+        cleaned = clean_question(question, tokenizer.control_tokens)
+        prompt = self._inference.processor.encode(cleaned.question)
+        limit = token_limit(self._limits, question.task)
         answer = self._inference.answer(prompt, max_new_tokens=limit)
         seconds = time.perf_counter() - started
-        provenance = self._provenance(cleaned.request, prompt, answer, seconds)
+        provenance = self._provenance(cleaned.question, prompt, answer, seconds)
         return _report(cleaned, answer, provenance)
 
     def _provenance(
         self,
-        request: ReportRequest,
+        question: Question,
         prompt: ModelInput,
         answer: Answer,
         seconds: float,
@@ -85,11 +87,11 @@ class LocalEngine:
             device=self._inference.device,
             dtype=self._inference.dtype,
             crop_side=self._inference.processor.preprocessing.side,
-            max_new_tokens=token_limit(self._limits, request.task),
+            max_new_tokens=token_limit(self._limits, question.task),
             prompt_digest=hashlib.sha256(prompt.text.encode()).hexdigest(),
             image_digests=tuple(
-                (name, image_digest(getattr(request.inputs, name)))
-                for name in prompt_images(request)
+                (name, image_digest(getattr(question.inputs, name)))
+                for name in prompt_images(question)
             ),
             prompt_tokens=len(prompt.input_ids),
             new_tokens=answer.new_tokens,
@@ -120,13 +122,13 @@ def token_limit(limits: TokenLimits, task: Task) -> int:
 
 def _report(cleaned: Cleaned, answer: Answer, provenance: Provenance) -> GroundedReport:
     """Read the answer; what was done to the input comes first among the flags."""
-    request = cleaned.request
-    reading = read_answer(request.task, answer.text, cut_off=answer.cut_off)
+    question = cleaned.question
+    reading = read_answer(question.task, answer.text, cut_off=answer.cut_off)
     return GroundedReport(
-        task=request.task,
+        task=question.task,
         text=answer.text,
         phrases=reading.phrases,
         flags=(*cleaned.flags, *reading.flags),
         provenance=provenance,
-        phrase=request.phrase,
+        phrase=question.phrase,
     )

@@ -18,7 +18,7 @@ from PIL import Image
 
 from model.errors import CheckpointError
 from model.maira2.processing import luma
-from model.report import GreyImage, ReportInputs, ReportRequest, Task
+from model.report import GreyImage, Question, ReportInputs, Task
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -160,9 +160,9 @@ def read_arrays(path: Path) -> dict[str, Float32Array]:
         raise CheckpointError(f"{file} cannot be read: {error}") from error
 
 
-def golden_request(folder: Path, inputs: GoldenInputs) -> ReportRequest:
-    """Build the request of a case, its images read from `images/`."""
-    return ReportRequest(
+def golden_question(folder: Path, inputs: GoldenInputs) -> Question:
+    """Build the question of a case, its images read from `images/`."""
+    return Question(
         inputs=ReportInputs(
             current_frontal=_image(folder, inputs["current_frontal"]),
             current_lateral=_optional_image(folder, inputs.get("current_lateral")),

@@ -31,7 +31,7 @@ from model.maira2.golden import (
     case_folders,
     count_mismatches,
     distance,
-    golden_request,
+    golden_question,
     mismatch,
     read_arrays,
     read_boxes,
@@ -49,7 +49,7 @@ from model.maira2.processing import (
 )
 from model.maira2.prompts import answered_text, prompt_images, prompt_text
 from model.maira2.weights import Placement, load_model
-from model.report import GroundedPhrase, NormalizedBox, ReportRequest
+from model.report import GroundedPhrase, NormalizedBox, Question
 
 _NEW_TOKENS = 32
 _FEATURE_STEP = 37
@@ -106,14 +106,14 @@ def _run_case(
 ) -> CaseResult:
     """Run one case: inputs, features, first logits, greedy answer."""
     golden, arrays = read_case(path), read_arrays(path)
-    request = golden_request(folder, golden["inputs"])
-    prompt = processor.encode_text(request, _text(request, golden))
+    question = golden_question(folder, golden["inputs"])
+    prompt = processor.encode_text(question, _text(question, golden))
     seen = _see(model, prompt)
     ids = [int(token) for token in arrays["input_ids"]]
     differences = (
         mismatch("prompt", prompt.text, golden["prompt_text"]),
         count_mismatches("input ids", prompt.input_ids.tolist(), ids),
-        *_image_differences(request, prompt, golden),
+        *_image_differences(question, prompt, golden),
         *_feature_differences(seen, arrays),
         *_answer_differences(model, seen.prompts, processor, golden),
     )
@@ -136,16 +136,16 @@ def _see(model: Maira2Model, prompt: ModelInput) -> _Seen:
     )
 
 
-def _text(request: ReportRequest, golden: GoldenCase) -> str:
+def _text(question: Question, golden: GoldenCase) -> str:
     answer = golden["inputs"].get("assistant_text")
-    return prompt_text(request) if answer is None else answered_text(request, answer)
+    return prompt_text(question) if answer is None else answered_text(question, answer)
 
 
 def _image_differences(
-    request: ReportRequest, prompt: ModelInput, golden: GoldenCase
+    question: Question, prompt: ModelInput, golden: GoldenCase
 ) -> tuple[Difference, ...]:
     """Compare the bytes after the grey stretch, and those of the pixel values."""
-    images = [getattr(request.inputs, name) for name in prompt_images(request)]
+    images = [getattr(question.inputs, name) for name in prompt_images(question)]
     greys = [hashlib.sha256(stretch(image).tobytes()).hexdigest() for image in images]
     pixels = prompt.pixel_values.astype("<f4").tobytes()
     digest = hashlib.sha256(pixels).hexdigest()

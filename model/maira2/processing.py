@@ -23,7 +23,7 @@ from model.maira2.tokenization import (
     check_tokenizer,
     read_tokenizer,
 )
-from model.report import GreyImage, NormalizedBox, ReportRequest
+from model.report import GreyImage, NormalizedBox, Question
 
 PREPROCESSOR_FILE = "preprocessor_config.json"
 PROCESSOR_FILE = "processor_config.json"
@@ -75,23 +75,23 @@ class ModelInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processor:
-    """Turns requests into model inputs."""
+    """Turns questions into model inputs."""
 
     tokenizer: PromptTokenizer
     preprocessing: Preprocessing
     image_tokens: int
 
-    def encode(self, request: ReportRequest) -> ModelInput:
+    def encode(self, question: Question) -> ModelInput:
         """Write and tokenise the prompt, and prepare its images.
 
         Faithful: tags in a free text become control tokens, a constant image
         becomes zeros. `model.engines` keeps both away.
         """
-        return self.encode_text(request, prompt_text(request))
+        return self.encode_text(question, prompt_text(question))
 
-    def encode_text(self, request: ReportRequest, text: str) -> ModelInput:
-        """Tokenise a prompt written from the request, and prepare its images."""
-        images = [getattr(request.inputs, name) for name in prompt_images(request)]
+    def encode_text(self, question: Question, text: str) -> ModelInput:
+        """Tokenise a prompt written from the question, and prepare its images."""
+        images = [getattr(question.inputs, name) for name in prompt_images(question)]
         crops = [crop_square(stretch(image), self.preprocessing) for image in images]
         return ModelInput(
             text=text,

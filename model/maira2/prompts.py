@@ -5,7 +5,7 @@ these characters, double blanks included, and answers worse to any others. The o
 verbatim text in this project.
 """
 
-from model.report import ReportInputs, ReportRequest, Task
+from model.report import Question, ReportInputs, Task
 
 IMAGE = "<image>"
 """Stands for one image; the processor expands it to one token a patch."""
@@ -57,46 +57,46 @@ _PHRASE = (
 )
 
 
-def prompt_text(request: ReportRequest) -> str:
+def prompt_text(question: Question) -> str:
     """Write the prompt up to where the model's answer begins.
 
     Images appear as `IMAGE` in the order of `prompt_images`. Blanks and line ends
     of free texts are kept.
     """
-    user = _USER.format(text=_user_text(request))
+    user = _USER.format(text=_user_text(question))
     return f"{_SYSTEM}{user}{_ASSISTANT}"
 
 
-def answered_text(request: ReportRequest, answer: str) -> str:
+def answered_text(question: Question, answer: str) -> str:
     """Write the prompt with a given answer and the end of text, as for training.
 
     For phrase grounding upstream drops a given answer together with the words that
     begin it; so does this.
     """
-    user = _USER.format(text=_user_text(request))
-    if request.task is Task.PHRASE_GROUNDING:
+    user = _USER.format(text=_user_text(question))
+    if question.task is Task.PHRASE_GROUNDING:
         return f"{_SYSTEM}{user}"
     return f"{_SYSTEM}{user}{_ASSISTANT}{answer}{END}"
 
 
-def prompt_images(request: ReportRequest) -> tuple[str, ...]:
+def prompt_images(question: Question) -> tuple[str, ...]:
     """Name the inputs whose images the prompt shows, in its order.
 
     Phrase grounding looks at the current frontal image alone.
     """
     names = ("current_frontal", "current_lateral", "prior_frontal")
-    if request.task is Task.PHRASE_GROUNDING:
+    if question.task is Task.PHRASE_GROUNDING:
         return names[:1]
-    return tuple(name for name in names if getattr(request.inputs, name) is not None)
+    return tuple(name for name in names if getattr(question.inputs, name) is not None)
 
 
-def _user_text(request: ReportRequest) -> str:
-    if request.task is Task.PHRASE_GROUNDING:
-        return _PHRASE.format(phrase=request.phrase)
+def _user_text(question: Question) -> str:
+    if question.task is Task.PHRASE_GROUNDING:
+        return _PHRASE.format(phrase=question.phrase)
     task = _FINDINGS
-    if request.task is Task.GROUNDED_FINDINGS:
+    if question.task is Task.GROUNDED_FINDINGS:
         task += _GROUNDING
-    return _images_text(request.inputs) + task + _sections_text(request.inputs)
+    return _images_text(question.inputs) + task + _sections_text(question.inputs)
 
 
 def _images_text(inputs: ReportInputs) -> str:

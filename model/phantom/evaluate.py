@@ -63,8 +63,8 @@ def evaluate(engine: ReportEngine, seed: int, count: int) -> dict[str, float | N
 
 def grounded_report(engine: ReportEngine, study: PhantomStudy) -> GroundedReport:
     """Ask the engine for the grounded report of a study."""
-    request = ReportRequest(inputs=inputs_of(study), task=Task.GROUNDED_FINDINGS)
-    return engine.generate([request])[0]
+    request = ReportRequest(inputs=inputs_of(study), tasks=(Task.GROUNDED_FINDINGS,))
+    return engine.generate([request])[0][0]
 
 
 def _phrase_overlap(
@@ -74,10 +74,9 @@ def _phrase_overlap(
     wanted = next((phrase for phrase in truth if phrase.boxes), None)
     if wanted is None:
         return
-    request = ReportRequest(
-        inputs=inputs_of(study), task=Task.PHRASE_GROUNDING, phrase=wanted.text
-    )
-    boxes = [box for one in engine.generate([request])[0].phrases for box in one.boxes]
+    request = ReportRequest(inputs=inputs_of(study), phrases=(wanted.text,))
+    ((answer,),) = engine.generate([request])
+    boxes = [box for phrase in answer.phrases for box in phrase.boxes]
     yield overlap(wanted.boxes[0], boxes[0]) if boxes else 0.0
 
 

@@ -24,7 +24,7 @@ from model.phantom.sentences import (
     without_change,
 )
 from model.phantom.text import grounded_answer, plain_answer
-from model.report import GreyImage, GroundedPhrase, ReportInputs, ReportRequest, Task
+from model.report import GreyImage, GroundedPhrase, Question, ReportInputs, Task
 
 NOT_LEARNED = -100
 _CHARACTERS = f"{string.ascii_letters}{string.digits} .,:;-/()\n"
@@ -80,9 +80,7 @@ def report_lesson(
         task, answer = Task.GROUNDED_FINDINGS, grounded_answer(example.phrases)
     else:
         task, answer = Task.FINDINGS, plain_answer(example.phrases)
-    return _lesson(
-        ReportRequest(inputs=_inputs(example, rng), task=task), answer, tokenizer
-    )
+    return _lesson(Question(inputs=_inputs(example, rng), task=task), answer, tokenizer)
 
 
 def phrase_lesson(
@@ -95,12 +93,12 @@ def phrase_lesson(
     phrase = boxed[int(rng.integers(len(boxed)))]
     if rng.random() < 0.6:
         phrase = replace(phrase, text=without_change(phrase.text))
-    request = ReportRequest(
+    question = Question(
         inputs=ReportInputs(current_frontal=_STUB),
         task=Task.PHRASE_GROUNDING,
         phrase=phrase.text,
     )
-    return _lesson(request, grounded_answer((phrase,)), tokenizer)
+    return _lesson(question, grounded_answer((phrase,)), tokenizer)
 
 
 def _inputs(example: Example, rng: np.random.Generator) -> ReportInputs:
@@ -143,11 +141,11 @@ def _varied(text: str | None, rng: np.random.Generator) -> str | None:
     return text
 
 
-def _lesson(request: ReportRequest, answer: str, tokenizer: PromptTokenizer) -> Lesson:
-    inputs = request.inputs
+def _lesson(question: Question, answer: str, tokenizer: PromptTokenizer) -> Lesson:
+    inputs = question.inputs
     given = (inputs.current_frontal, inputs.current_lateral, inputs.prior_frontal)
     places = tuple(place for place, image in enumerate(given) if image is not None)
-    prompt = tokenizer.encode(prompt_text(request), image_tokens=1).tolist()
+    prompt = tokenizer.encode(prompt_text(question), image_tokens=1).tolist()
     learned = [*tokenizer.encode_answer(answer), tokenizer.end_id]
     return Lesson(
         places=places,

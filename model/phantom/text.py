@@ -1,4 +1,4 @@
-"""A phantom study as requests to a report engine, and their true answers."""
+"""A phantom study as questions to a report engine, and their true answers."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ from model.report import (
     GreyImage,
     GroundedPhrase,
     NormalizedBox,
+    Question,
     ReportInputs,
-    ReportRequest,
     Task,
 )
 
@@ -35,11 +35,9 @@ def inputs_of(study: PhantomStudy) -> ReportInputs:
     )
 
 
-def request_of(
-    study: PhantomStudy, task: Task, phrase: str | None = None
-) -> ReportRequest:
+def question_of(study: PhantomStudy, task: Task, phrase: str | None = None) -> Question:
     """Return one task on the study."""
-    return ReportRequest(inputs=inputs_of(study), task=task, phrase=phrase)
+    return Question(inputs=inputs_of(study), task=task, phrase=phrase)
 
 
 def to_crop(box: Box, rows: int, columns: int) -> NormalizedBox:

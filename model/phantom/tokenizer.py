@@ -32,7 +32,7 @@ from model.phantom.sentences import (
     RESOLVED,
     sentence,
 )
-from model.report import ReportInputs, ReportRequest, Task
+from model.report import Question, ReportInputs, Task
 
 UNKNOWN = "<unk>"
 UNUSED_TAGS = ("<prev_im>", "<lat_image>")
@@ -153,8 +153,8 @@ def _passages() -> set[str]:
             )
             for task in Task:
                 phrase = _HOLE if task is Task.PHRASE_GROUNDING else None
-                request = ReportRequest(inputs=inputs, task=task, phrase=phrase)
-                found |= set(_cut(prompt_text(request)))
+                question = Question(inputs=inputs, task=task, phrase=phrase)
+                found |= set(_cut(prompt_text(question)))
     return found
 
 

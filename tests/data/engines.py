@@ -16,6 +16,7 @@ from model.report import (
     GroundedReport,
     NormalizedBox,
     Provenance,
+    Question,
     ReportRequest,
     Task,
 )
@@ -52,35 +53,37 @@ class CannedEngine:
             domain=self.domain,
         )
 
-    def generate(self, requests: Sequence[ReportRequest]) -> list[GroundedReport]:
+    def generate(
+        self, requests: Sequence[ReportRequest]
+    ) -> list[tuple[GroundedReport, ...]]:
         if self.failures:
             raise self.failures.pop(0)
         self.asked.extend(requests)
-        return [self._answer(request) for request in requests]
+        return [tuple(map(self._answer, request.questions)) for request in requests]
 
-    def _answer(self, request: ReportRequest) -> GroundedReport:
-        frontal = request.inputs.current_frontal
+    def _answer(self, question: Question) -> GroundedReport:
+        frontal = question.inputs.current_frontal
         if frontal.min() == frontal.max():
             raise ConstantImage("current_frontal has no contrast")
         return GroundedReport(
-            task=request.task,
+            task=question.task,
             text=" ".join(phrase.text for phrase in self.phrases),
-            phrases=self._phrases(request),
+            phrases=self._phrases(question),
             flags=tuple(Flag(kind=kind) for kind in self.flags),
-            provenance=_provenance(self.identity, request),
-            phrase=request.phrase,
+            provenance=_provenance(self.identity, question),
+            phrase=question.phrase,
         )
 
-    def _phrases(self, request: ReportRequest) -> tuple[GroundedPhrase, ...]:
-        if request.task is Task.FINDINGS:
+    def _phrases(self, question: Question) -> tuple[GroundedPhrase, ...]:
+        if question.task is Task.FINDINGS:
             return (GroundedPhrase(text=" ".join(p.text for p in self.phrases)),)
-        if request.phrase is not None:
-            return (GroundedPhrase(text=request.phrase, boxes=(NODULE,)),)
+        if question.phrase is not None:
+            return (GroundedPhrase(text=question.phrase, boxes=(NODULE,)),)
         return self.phrases
 
 
-def _provenance(identity: EngineIdentity, request: ReportRequest) -> Provenance:
-    inputs = request.inputs
+def _provenance(identity: EngineIdentity, question: Question) -> Provenance:
+    inputs = question.inputs
     images = {
         "current_frontal": inputs.current_frontal,
         "current_lateral": inputs.current_lateral,

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from model.engines.inputs import (
     check_images,
-    clean_request,
+    clean_question,
     image_digest,
     neutralise,
 )
 from model.errors import ConstantImage, RefusedRequest
 from model.grounding import ALL_TAGS
-from model.report import Flag, FlagKind, GreyImage, ReportInputs, ReportRequest, Task
+from model.report import Flag, FlagKind, GreyImage, Question, ReportInputs, Task
 
 CONTROL = frozenset({*ALL_TAGS, "<image>", "<lat_image>", "<s>", "</s>", "<unk>"})
 IMAGE = np.array([[0, 1]], dtype=np.uint8)
@@ -49,40 +49,40 @@ def test_other_angle_brackets_are_kept() -> None:
     "name", ["prior_report", "indication", "technique", "comparison"]
 )
 def test_a_cleaned_input_is_flagged_by_its_name(name: str) -> None:
-    request = ReportRequest(
+    question = Question(
         inputs=inputs(**{name: "dry <image> cough"}), task=Task.FINDINGS
     )
-    cleaned = clean_request(request, CONTROL)
-    assert getattr(cleaned.request.inputs, name) == "dry   cough"
+    cleaned = clean_question(question, CONTROL)
+    assert getattr(cleaned.question.inputs, name) == "dry   cough"
     assert cleaned.flags == (Flag(kind=FlagKind.NEUTRALISED_INPUT, detail=name),)
 
 
-def test_a_clean_request_is_unchanged_and_has_no_flag() -> None:
-    request = ReportRequest(inputs=inputs(indication=" cough\n"), task=Task.FINDINGS)
-    cleaned = clean_request(request, CONTROL)
-    assert cleaned.request.inputs.indication == " cough\n"
+def test_a_clean_question_is_unchanged_and_has_no_flag() -> None:
+    question = Question(inputs=inputs(indication=" cough\n"), task=Task.FINDINGS)
+    cleaned = clean_question(question, CONTROL)
+    assert cleaned.question.inputs.indication == " cough\n"
     assert cleaned.flags == ()
 
 
 def test_a_text_of_nothing_but_tokens_does_not_exist_afterwards() -> None:
-    request = ReportRequest(inputs=inputs(indication="<obj></s>"), task=Task.FINDINGS)
-    assert clean_request(request, CONTROL).request.inputs.indication is None
+    question = Question(inputs=inputs(indication="<obj></s>"), task=Task.FINDINGS)
+    assert clean_question(question, CONTROL).question.inputs.indication is None
 
 
 def test_a_cleaned_phrase_is_flagged() -> None:
-    request = ReportRequest(
+    question = Question(
         inputs=inputs(), task=Task.PHRASE_GROUNDING, phrase="effusion<box>"
     )
-    cleaned = clean_request(request, CONTROL)
-    assert cleaned.request.phrase == "effusion "
+    cleaned = clean_question(question, CONTROL)
+    assert cleaned.question.phrase == "effusion "
     assert [flag.detail for flag in cleaned.flags] == ["phrase"]
 
 
 @pytest.mark.parametrize("phrase", ["", " ", "<obj><box>"])
 def test_a_phrase_that_says_nothing_is_refused(phrase: str) -> None:
-    request = ReportRequest(inputs=inputs(), task=Task.PHRASE_GROUNDING, phrase=phrase)
+    question = Question(inputs=inputs(), task=Task.PHRASE_GROUNDING, phrase=phrase)
     with pytest.raises(RefusedRequest, match="phrase"):
-        clean_request(request, CONTROL)
+        clean_question(question, CONTROL)
 
 
 def test_a_constant_image_is_refused_by_its_name() -> None:

@@ -39,8 +39,8 @@ def request(task: Task = Task.FINDINGS, **texts: str) -> ReportRequest:
             current_lateral=image(2),
             indication=texts.get("indication"),
         ),
-        task=task,
-        phrase="effusion" if task is Task.PHRASE_GROUNDING else None,
+        tasks=() if task is Task.PHRASE_GROUNDING else (task,),
+        phrases=("effusion",) if task is Task.PHRASE_GROUNDING else (),
     )
 
 
@@ -59,23 +59,38 @@ def engine(options: EngineOptions) -> ReportEngine:
 
 def test_each_request_is_answered_in_order(engine: ReportEngine) -> None:
     tasks = [Task.PHRASE_GROUNDING, Task.FINDINGS, Task.GROUNDED_FINDINGS]
-    reports = engine.generate([request(task) for task in tasks])
-    assert [report.task for report in reports] == tasks
-    assert reports[0].phrase == "effusion"
+    answers = engine.generate([request(task) for task in tasks])
+    assert [report.task for (report,) in answers] == tasks
+    assert answers[0][0].phrase == "effusion"
+
+
+def test_one_request_asks_any_combination(engine: ReportEngine) -> None:
+    asked = replace(
+        request(),
+        tasks=(Task.GROUNDED_FINDINGS, Task.FINDINGS),
+        phrases=("effusion", "nodule"),
+    )
+    (reports,) = engine.generate([asked])
+    assert [(report.task, report.phrase) for report in reports] == [
+        (Task.GROUNDED_FINDINGS, None),
+        (Task.FINDINGS, None),
+        (Task.PHRASE_GROUNDING, "effusion"),
+        (Task.PHRASE_GROUNDING, "nodule"),
+    ]
 
 
 def test_the_same_request_has_the_same_answer(engine: ReportEngine) -> None:
-    first, second = engine.generate([request(), request()])
+    (first,), (second,) = engine.generate([request(), request()])
     assert replace(second, provenance=first.provenance) == first
 
 
 def test_plain_findings_are_one_phrase(engine: ReportEngine) -> None:
-    (report,) = engine.generate([request()])
+    ((report,),) = engine.generate([request()])
     assert report.phrases == (GroundedPhrase(text=report.text.strip()),)
 
 
 def test_reaching_the_token_limit_is_flagged(engine: ReportEngine) -> None:
-    (report,) = engine.generate([request()])
+    ((report,),) = engine.generate([request()])
     assert Flag(kind=FlagKind.CUT_OFF) in report.flags
     assert report.provenance.new_tokens == report.provenance.max_new_tokens == 6
 
@@ -83,7 +98,7 @@ def test_reaching_the_token_limit_is_flagged(engine: ReportEngine) -> None:
 def test_the_provenance_tells_how_the_report_came_about(
     engine: ReportEngine, options: EngineOptions
 ) -> None:
-    (report,) = engine.generate([request()])
+    ((report,),) = engine.generate([request()])
     provenance = report.provenance
     assert provenance.weights_digest == weights_digest(options.checkpoint)
     assert (provenance.device, provenance.dtype) == ("cpu", "float32")
@@ -100,8 +115,8 @@ def test_the_provenance_tells_how_the_report_came_about(
 def test_a_control_token_in_a_text_is_neutralised_and_flagged(
     engine: ReportEngine,
 ) -> None:
-    (report,) = engine.generate([request(indication="dry <image> cough")])
-    (clean,) = engine.generate([request(indication="dry   cough")])
+    ((report,),) = engine.generate([request(indication="dry <image> cough")])
+    ((clean,),) = engine.generate([request(indication="dry   cough")])
     flag = Flag(kind=FlagKind.NEUTRALISED_INPUT, detail="indication")
     assert report.flags == (flag, *clean.flags)
     assert report.text == clean.text
@@ -111,7 +126,7 @@ def test_a_control_token_in_a_text_is_neutralised_and_flagged(
 def test_a_constant_image_is_refused(engine: ReportEngine) -> None:
     flat = ReportInputs(current_frontal=np.zeros((50, 60), dtype=np.uint8))
     with pytest.raises(ConstantImage, match="current_frontal"):
-        engine.generate([ReportRequest(inputs=flat, task=Task.FINDINGS)])
+        engine.generate([ReportRequest(inputs=flat, tasks=(Task.FINDINGS,))])
 
 
 def test_a_phantom_checkpoint_says_what_it_is(engine: ReportEngine) -> None:
@@ -162,7 +177,7 @@ def test_an_absent_device_is_unavailable() -> None:
 def test_a_shorter_number_format_answers_too(
     options: EngineOptions, dtype: str
 ) -> None:
-    (report,) = LocalEngine(replace(options, dtype=dtype)).generate([request()])
+    ((report,),) = LocalEngine(replace(options, dtype=dtype)).generate([request()])
     assert report.provenance.dtype == dtype
 
 

@@ -17,7 +17,7 @@ from model.maira2.processing import (
     stretch,
     to_pixel_values,
 )
-from model.report import GreyImage, NormalizedBox, ReportInputs, ReportRequest, Task
+from model.report import GreyImage, NormalizedBox, Question, ReportInputs, Task
 from tests.data.tiny_maira2 import (
     IMAGE_TOKENS,
     SIDE,
@@ -102,7 +102,7 @@ def test_each_image_takes_one_token_a_patch(folder: Path) -> None:
     inputs = ReportInputs(
         current_frontal=noise(50, 60), current_lateral=noise(70, 44, 2)
     )
-    prompt = processor.encode(ReportRequest(inputs=inputs, task=Task.FINDINGS))
+    prompt = processor.encode(Question(inputs=inputs, task=Task.FINDINGS))
     slots = prompt.input_ids == processor.tokenizer.image_id
     assert int(slots.sum()) == 2 * IMAGE_TOKENS
     assert prompt.input_ids[0] == processor.tokenizer.begin_id

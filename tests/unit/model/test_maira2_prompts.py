@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.maira2.prompts import answered_text, prompt_images, prompt_text
-from model.report import ReportInputs, ReportRequest, Task
+from model.report import Question, ReportInputs, Task
 
 IMAGE = np.zeros((2, 2), dtype=np.uint8)
 HEAD = (
@@ -20,12 +20,12 @@ FINDINGS = (
 TAIL = "  ASSISTANT: "
 
 
-def request(
+def question(
     task: Task = Task.FINDINGS, inputs: ReportInputs | None = None
-) -> ReportRequest:
+) -> Question:
     phrase = "effusion {x}" if task is Task.PHRASE_GROUNDING else None
     made = inputs or ReportInputs(current_frontal=IMAGE)
-    return ReportRequest(inputs=made, task=task, phrase=phrase)
+    return Question(inputs=made, task=task, phrase=phrase)
 
 
 def with_inputs(
@@ -68,30 +68,30 @@ def with_inputs(
     ],
 )
 def test_the_images_present_choose_the_words(inputs: ReportInputs, images: str) -> None:
-    assert prompt_text(request(inputs=inputs)) == HEAD + images + FINDINGS + TAIL
+    assert prompt_text(question(inputs=inputs)) == HEAD + images + FINDINGS + TAIL
 
 
 def test_braces_in_a_section_are_kept() -> None:
     inputs = replace(with_inputs(), indication="{technique} {0}", technique="  ")
-    text = prompt_text(request(inputs=inputs))
+    text = prompt_text(question(inputs=inputs))
     assert "INDICATION: {technique} {0} TECHNIQUE:    COMPARISON: N/A" in text
 
 
 def test_grounding_adds_its_instructions_before_the_sections() -> None:
-    text = prompt_text(request(Task.GROUNDED_FINDINGS))
+    text = prompt_text(question(Task.GROUNDED_FINDINGS))
     assert "without bounding boxes. INDICATION: N/A" in text
     assert " prior frontal image. Each finding should" in text
 
 
 def test_phrase_grounding_looks_at_the_frontal_image_alone() -> None:
-    asked = request(Task.PHRASE_GROUNDING, with_inputs(lateral=True))
+    asked = question(Task.PHRASE_GROUNDING, with_inputs(lateral=True))
     assert prompt_images(asked) == ("current_frontal",)
     assert prompt_text(asked).endswith("Finding: effusion {x}" + TAIL)
     assert prompt_text(asked).count("<image>") == 1
 
 
 def test_images_are_named_in_the_order_of_the_prompt() -> None:
-    asked = request(inputs=with_inputs(lateral=True, prior=True))
+    asked = question(inputs=with_inputs(lateral=True, prior=True))
     assert prompt_images(asked) == (
         "current_frontal",
         "current_lateral",
@@ -100,4 +100,4 @@ def test_images_are_named_in_the_order_of_the_prompt() -> None:
 
 
 def test_a_given_answer_ends_the_text() -> None:
-    assert answered_text(request(), "Clear.").endswith("  ASSISTANT: Clear.</s>")
+    assert answered_text(question(), "Clear.").endswith("  ASSISTANT: Clear.</s>")

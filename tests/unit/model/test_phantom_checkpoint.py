@@ -9,10 +9,10 @@ from model.maira2.tokenization import TOKENIZER_FILE
 from model.options import PHANTOM_CHECKPOINT, Domain, EngineOptions
 from model.phantom.evaluate import evaluate, grounded_report
 from model.phantom.generator import PhantomOptions, make_phantom
-from model.phantom.text import request_of, true_phrases
+from model.phantom.text import inputs_of, true_phrases
 from model.phantom.tokenizer import build_tokenizer
 from model.phantom.train import LOG_FILE
-from model.report import Task
+from model.report import ReportRequest, Task
 
 MOST_BYTES = 8_000_000
 
@@ -61,7 +61,8 @@ def test_its_grounded_report_is_well_formed(engine: LocalEngine) -> None:
 
 def test_it_answers_plain_findings_with_sentences(engine: LocalEngine) -> None:
     study = make_phantom(8, PhantomOptions(normal=True, with_prior=False))
-    report = engine.generate([request_of(study, Task.FINDINGS)])[0]
+    request = ReportRequest(inputs=inputs_of(study), tasks=(Task.FINDINGS,))
+    ((report,),) = engine.generate([request])
     assert report.flags == ()
     assert "The heart is normal in size." in report.text
 
@@ -70,8 +71,8 @@ def test_it_repeats_a_phrase_with_a_box(engine: LocalEngine) -> None:
     study = make_phantom(6)
     phrase = true_phrases(study)[0]
     assert phrase.boxes
-    request = request_of(study, Task.PHRASE_GROUNDING, phrase.text)
-    answered = engine.generate([request])[0]
+    request = ReportRequest(inputs=inputs_of(study), phrases=(phrase.text,))
+    ((answered,),) = engine.generate([request])
     assert [one.text for one in answered.phrases] == [phrase.text]
     assert answered.phrases[0].boxes
 

@@ -27,7 +27,7 @@ from model.phantom.sentences import (
 from model.phantom.text import (
     grounded_answer,
     plain_answer,
-    request_of,
+    question_of,
     to_crop,
     true_phrases,
 )
@@ -104,8 +104,8 @@ def test_the_plain_answer_holds_the_same_sentences() -> None:
 
 def test_a_request_shows_the_images_that_the_study_has() -> None:
     options = PhantomOptions(short_side=112, with_lateral=True, with_prior=True)
-    request = request_of(make_phantom(1, options), Task.GROUNDED_FINDINGS)
-    assert prompt_images(request) == (
+    question = question_of(make_phantom(1, options), Task.GROUNDED_FINDINGS)
+    assert prompt_images(question) == (
         "current_frontal",
         "current_lateral",
         "prior_frontal",

@@ -6,7 +6,7 @@ from model.grounding import ALL_TAGS
 from model.maira2.prompts import prompt_text
 from model.maira2.tokenization import PromptTokenizer
 from model.phantom.generator import PhantomOptions, make_phantom
-from model.phantom.text import grounded_answer, plain_answer, request_of, true_phrases
+from model.phantom.text import grounded_answer, plain_answer, question_of, true_phrases
 from model.phantom.tokenizer import UNUSED_TAGS, build_tokenizer
 from model.report import Task
 
@@ -39,10 +39,10 @@ def test_any_text_comes_back(text: str) -> None:
 
 
 def test_a_prompt_begins_with_the_begin_token_and_is_short() -> None:
-    request = request_of(
+    question = question_of(
         make_phantom(0, PhantomOptions(short_side=112)), Task.GROUNDED_FINDINGS
     )
-    ids = TOKENIZER.encode(prompt_text(request), image_tokens=1)
+    ids = TOKENIZER.encode(prompt_text(question), image_tokens=1)
     assert ids[0] == TOKENIZER.begin_id
     assert len(ids) < 60
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.report import NormalizedBox, ReportInputs, ReportRequest, Task
+from model.report import NormalizedBox, Question, ReportInputs, ReportRequest, Task
 
 INPUTS = ReportInputs(current_frontal=np.zeros((2, 2), dtype=np.uint8))
 SHARES = st.floats(min_value=0.0, max_value=1.0)
@@ -27,9 +27,34 @@ def test_an_ordered_box_has_its_minimum_first(
 
 def test_a_phrase_without_its_task_is_refused() -> None:
     with pytest.raises(ValueError, match="phrase"):
-        ReportRequest(inputs=INPUTS, task=Task.FINDINGS, phrase="effusion")
+        Question(inputs=INPUTS, task=Task.FINDINGS, phrase="effusion")
 
 
 def test_phrase_grounding_without_a_phrase_is_refused() -> None:
     with pytest.raises(ValueError, match="phrase"):
-        ReportRequest(inputs=INPUTS, task=Task.PHRASE_GROUNDING)
+        Question(inputs=INPUTS, task=Task.PHRASE_GROUNDING)
+
+
+def test_a_request_becomes_one_question_a_task_and_one_a_phrase() -> None:
+    request = ReportRequest(
+        inputs=INPUTS, tasks=(Task.FINDINGS,), phrases=("nodule", "effusion")
+    )
+    assert [(one.task, one.phrase) for one in request.questions] == [
+        (Task.FINDINGS, None),
+        (Task.PHRASE_GROUNDING, "nodule"),
+        (Task.PHRASE_GROUNDING, "effusion"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "tasks", [(), (Task.FINDINGS, Task.FINDINGS), (Task.PHRASE_GROUNDING,)]
+)
+def test_tasks_that_make_no_request_are_refused(tasks: tuple[Task, ...]) -> None:
+    with pytest.raises(ValueError, match="task"):
+        ReportRequest(inputs=INPUTS, tasks=tasks)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_a_deadline_that_has_passed_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="deadline"):
+        ReportRequest(inputs=INPUTS, tasks=(Task.FINDINGS,), deadline_seconds=seconds)
