@@ -6,7 +6,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check bench train-phantom evaluate-phantom dockerfile-check
+.PHONY: help demo test check bench train-phantom evaluate-phantom viewer \
+	coded-findings validate-results dockerfile-check
 .DEFAULT_GOAL := help
 
 help:  ## Show what can be made.
@@ -21,8 +22,18 @@ test: .venv/dev.stamp  ## Run every test.
 check: .venv/dev.stamp  ## Format, lint, types, imports, licences, and the self-test.
 	$(BIN)/python -m gate
 
-bench: .venv/dev.stamp  ## Measure the receiver beside DCMTK's (Debian: dcmtk).
+bench: .venv/dev.stamp  ## Measure receiver and engine beside their peers (Debian: dcmtk).
 	$(BIN)/python -m benchmarks.receive_small
+	$(BIN)/python -m benchmarks.engine
+
+viewer: .venv/run.stamp .peers/viewer.stamp  ## Send a phantom, look at it in OHIF (Debian: orthanc-dicomweb, npm).
+	@$(BIN)/python -m viewer
+
+validate-results: .venv/dev.stamp  ## Put 200 generated results before the validators (Debian: see .ci/run).
+	$(BIN)/python -m tests.conformance
+
+coded-findings: .venv/dev.stamp  ## Measure how well sentences are coded.
+	$(BIN)/python -m benchmarks.coded_findings
 
 train-phantom: .venv/run.stamp  ## Train the phantom checkpoint anew (about an hour on one core).
 	$(BIN)/python -m model.phantom.train --out model/phantom/checkpoint
@@ -44,4 +55,10 @@ dockerfile-check: .venv/dev.stamp  ## Run the Dockerfile's steps in an empty Deb
 
 .venv/dev.stamp: .venv/run.stamp
 	@$(INSTALL) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+.peers/viewer.stamp: viewer/package.json viewer/package-lock.json
+	@mkdir -p .peers/viewer
+	@cp viewer/package.json viewer/package-lock.json .peers/viewer/
+	@cd .peers/viewer && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@

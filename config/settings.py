@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PlainValidator,
     PositiveFloat,
@@ -32,6 +33,7 @@ from dicom_io.options import (
     PriorRules,
     Rendering,
 )
+from dicom_io.results.kinds import PROFILES, SELECTABLE, OutputProfile, ResultKind
 from model.options import PHANTOM_CHECKPOINT, EngineOptions, TokenLimits
 from model.report import FlagKind, Task
 
@@ -71,6 +73,15 @@ def _url(text: str) -> str:
 
 Title = Annotated[str, AfterValidator(AETitle)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
+
+
+def _output(kind: ResultKind) -> ResultKind:
+    if kind not in SELECTABLE:
+        raise ValueError(f"{kind} is not sent by choice")
+    return kind
+
+
+Output = Annotated[ResultKind, AfterValidator(_output)]
 Phrase = Annotated[str, Field(min_length=1, max_length=400)]
 
 
@@ -137,7 +148,15 @@ class Peer(Section):
     retrieval: Retrieval = Retrieval.AUTO
     proof: Proof = Proof.AUTO
     deadline_seconds: PositiveFloat = 60.0
+    output: OutputProfile | tuple[Output, ...] = OutputProfile.GENERIC_PACS
     tls: Tls | None = None
+
+    @property
+    def kinds(self) -> frozenset[ResultKind]:
+        """The result objects that it gets."""
+        if isinstance(self.output, OutputProfile):
+            return PROFILES[self.output]
+        return frozenset(self.output)
 
     def remote(self, name: str) -> RemoteAE:
         """Return what `dicom_io` takes."""
@@ -153,6 +172,7 @@ class Peer(Section):
             retrieval=self.retrieval,
             proof=self.proof,
             deadline_seconds=self.deadline_seconds,
+            outputs=self.kinds,
         )
 
 
@@ -227,10 +247,23 @@ class TokenLimitSettings(Section):
 class EngineSettings(Section):
     """Which checkpoint, and how it runs."""
 
+    kind: Literal["local", "process"]
     checkpoint: str
     device: Literal["auto", "cpu", "cuda"]
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
     threads: NonNegativeInt
+    deadline_seconds: NonNegativeFloat
+    readers: PositiveInt
+    collect_milliseconds: NonNegativeFloat
+    collect_tokens: PositiveInt
+    adapter: str
+    attention: Literal["auto", "eager", "sdpa"]
+    weights: Literal["as-stored", "int8"]
+    prefix_memory_bytes: NonNegativeInt
+    prompt_lookup: bool
+    batch_rows: PositiveInt
+    batch_tokens: NonNegativeInt
+    compile_steps: Literal["auto", "off"]
     token_limits: TokenLimitSettings
 
 
@@ -363,6 +396,16 @@ class Settings(Section):
         """Return the peers that get the results."""
         return tuple(self.peers[n].remote(n) for n in self.results.destinations)
 
+    def wanted_kinds(self) -> frozenset[ResultKind]:
+        """Return the result objects that some destination gets.
+
+        Without a destination they are those of a general archive, kept here.
+        """
+        if not self.results.destinations:
+            return PROFILES[OutputProfile.GENERIC_PACS]
+        named = [self.peers[name].kinds for name in self.results.destinations]
+        return frozenset().union(*named)
+
     def prior_rules(self) -> PriorRules:
         """Return which earlier studies may be used."""
         return PriorRules(
@@ -392,4 +435,12 @@ class Settings(Section):
             dtype=own.dtype,
             token_limits=TokenLimits(**own.token_limits.model_dump()),
             threads=own.threads or None,
+            adapter=Path(own.adapter) if own.adapter else None,
+            attention=own.attention,
+            weights=own.weights,
+            prefix_memory_bytes=own.prefix_memory_bytes,
+            prompt_lookup=own.prompt_lookup,
+            batch_rows=own.batch_rows,
+            batch_tokens=own.batch_tokens,
+            compile_steps=own.compile_steps,
         )

@@ -8,6 +8,8 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from dicom_io.results.kinds import PROFILES, OutputProfile, ResultKind
+
 
 class AETitle(str):
     """An application entity title: 1 to 16 printable ASCII characters.
@@ -86,7 +88,8 @@ class RemoteAE:
 
     `networks`: addresses that it may connect from; empty means any. `may_store`
     lets it send us instances. `send_titles`: calling titles that it uses when it
-    sends to us; its own `title` is always one of them.
+    sends to us; its own `title` is always one of them. `outputs`: the result objects
+    that it gets as a destination.
     """
 
     name: str
@@ -100,3 +103,4 @@ class RemoteAE:
     retrieval: Retrieval = Retrieval.AUTO
     proof: Proof = Proof.AUTO
     deadline_seconds: float = 60.0
+    outputs: frozenset[ResultKind] = PROFILES[OutputProfile.GENERIC_PACS]

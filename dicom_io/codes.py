@@ -11,6 +11,10 @@ IMAGING_MEASUREMENT_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 """Root of the findings SR (TID 1500, CID 7021)."""
 DIAGNOSTIC_IMAGING_REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")
 """Root of the narrative SR (TID 2000, CID 7000)."""
+OF_INTEREST = Code("113000", "DCM", "Of Interest")
+"""Root of the Key Object Selection (TID 2010, CID 7010)."""
+REJECTED_FOR_SAFETY = Code("113037", "DCM", "Rejected for Patient Safety Reasons")
+"""Root of the rejection note (TID 2010, CID 7031)."""
 
 # Context of the document
 ENGLISH = Code("en", "RFC5646", "English")
@@ -65,6 +69,14 @@ FINDINGS = Code("59776-5", "LN", "Findings")
 """Heading of the sentences (CID 7001)."""
 SOURCE_OF_MEASUREMENT = Code("121112", "DCM", "Source of Measurement")
 """Purpose of the reference from a sentence to its image (CID 7551)."""
+
+# Key objects (TID 2010)
+KEY_OBJECT_DESCRIPTION = Code("113012", "DCM", "Key Object Description")
+"""Why the objects are pointed at."""
+
+# Secondary capture
+SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
+"""Purpose in Source Image (0008,2112) of the drawn film (CID 7202)."""
 
 # Equipment
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")

@@ -27,7 +27,12 @@ REPORT_CLASSES: tuple[str, ...] = (
 
 STATE_CLASSES: tuple[str, ...] = (uid.GrayscaleSoftcopyPresentationStateStorage,)
 
-STORAGE_CLASSES = FILM_CLASSES + FRAMES_CLASSES + REPORT_CLASSES + STATE_CLASSES
+KEY_OBJECT_CLASSES: tuple[str, ...] = (uid.KeyObjectSelectionDocumentStorage,)
+
+STORAGE_CLASSES = (
+    *(FILM_CLASSES + FRAMES_CLASSES),
+    *(REPORT_CLASSES + STATE_CLASSES + KEY_OBJECT_CLASSES),
+)
 """Every storage class that this node takes. DX for processing is not among them:
 it is not a picture for a reader (PS3.3 A.26)."""
 

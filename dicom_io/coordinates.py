@@ -102,7 +102,7 @@ def to_normalized(
 
     None where nothing of the box lies in the crop.
     """
-    upright = _to_upright(box, frame)
+    upright = to_upright(box, frame)
     width, height = _upright_size(frame)
     short = min(width, height)
     x_min = _to_crop(upright.left, width, short, crop_side)
@@ -205,7 +205,8 @@ def _to_stored(box: PixelBox, frame: ImageFrame) -> PixelBox:
     return _transpose(box) if frame.orientation.transpose else box
 
 
-def _to_upright(box: PixelBox, frame: ImageFrame) -> PixelBox:
+def to_upright(box: PixelBox, frame: ImageFrame) -> PixelBox:
+    """Map a box of the stored image to the image as `orient` turns it."""
     width, height = _upright_size(frame)
     if frame.orientation.transpose:
         box = _transpose(box)

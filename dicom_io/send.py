@@ -1,7 +1,7 @@
 """C-STORE as user: files as they lie on disk, an outcome per instance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import uid
@@ -22,12 +22,16 @@ _UNCOMPRESSED = frozenset({uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndia
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreOutcome:
-    """What became of one instance; `status` is None where nothing was answered."""
+    """What became of one instance; `status` is None where nothing was answered.
+
+    `class_refused`: the peer accepted no presentation context of its SOP class.
+    """
 
     sop_instance_uid: str
     verdict: StoreVerdict
     status: int | None
     detail: str
+    class_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,8 @@ def _contexts(files: Sequence[_File]) -> list[PresentationContext]:
 def _stored(assoc: Association, file: _File) -> StoreOutcome:
     payload = _payload(assoc, file)
     if payload is None:
-        return _outcome(file, StoreVerdict.PERMANENT, None, _not_taken(file))
+        refused = _outcome(file, StoreVerdict.PERMANENT, None, _not_taken(file))
+        return replace(refused, class_refused=True)
     try:
         answer = assoc.send_c_store(payload)
     except RuntimeError:  # the association is gone

@@ -41,6 +41,7 @@ LESSER_GPL: dict[str, str] = {}
 """Distribution -> why its LGPL is acceptable here. None is needed today."""
 
 EXCEPTIONS = {
+    "torchao": "its metadata name none; the LICENSE in the wheel is BSD-3-Clause",
     "nvidia-": "runtime of CUDA builds of torch; each site installs it, we ship none",
 }
 """Name, or beginning of a name that ends in "-" -> why it may stay although its

@@ -16,6 +16,7 @@ from dicom_io.contexts import (
     FILM_CLASSES,
     FRAMES_CLASSES,
     IMAGE_SYNTAXES,
+    KEY_OBJECT_CLASSES,
     PLAIN_SYNTAXES,
     REPORT_CLASSES,
     STATE_CLASSES,
@@ -96,6 +97,7 @@ def class_table() -> str:
         "film, frames": FRAMES_CLASSES,
         "report": REPORT_CLASSES,
         "presentation state": STATE_CLASSES,
+        "key object selection": KEY_OBJECT_CLASSES,
     }
     rows = [
         (UID(uid).name, f"`{uid}`", kind)

@@ -36,6 +36,7 @@ BROKEN_IMPORTS = {
     "home-of-dicom": ("gateway/errors.py", "import pydicom"),
     "home-of-sql": ("dicom_io/ae.py", "import sqlalchemy"),
     "home-of-schedules": ("config/errors.py", "import apscheduler"),
+    "home-of-judges": ("gateway/errors.py", "import openai"),
 }
 """Contract -> a file and a line that break it."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from gate.findings import NothingToCheck
 
 PACKAGES = ("gateway", "config", "dicom_io", "model")
-PYTHON_FOLDERS = (*PACKAGES, "gate", "tests", "benchmarks")
+PYTHON_FOLDERS = (*PACKAGES, "gate", "tests", "benchmarks", "viewer")
 
 _LEFT_BEHIND = frozenset(
     {".git", ".hypothesis", ".peers", ".venv", "build", "demo", "dist", "__pycache__"}

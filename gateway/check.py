@@ -9,6 +9,7 @@ import shutil
 import socket
 import ssl
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,8 @@ from dicom_io.tls import client_context, server_context
 from gateway.errors import LedgerFailure
 from gateway.ledger.probe import probe_ledger
 from gateway.port import is_free, loopback
-from model.errors import CheckpointError
+from model.engines.process import ProcessEngine, local_command
+from model.errors import CheckpointError, ModelError
 from model.maira2.configuration import read_config
 from model.maira2.snapshot import verify_snapshot, weights_digest
 from model.options import Domain
@@ -58,6 +60,7 @@ def run_checks(settings: Settings) -> tuple[Check, ...]:
         *check_tls(settings),
         check_port(local),
         *check_checkpoint(settings),
+        check_engine(settings),
         *(check for remote in settings.remote_aes() for check in _peer(remote, local)),
         *_queries(settings, local),
     )
@@ -159,6 +162,28 @@ def check_checkpoint(settings: Settings) -> tuple[Check, ...]:
         Check(name="checkpoint", ok=not problems, detail=detail),
         check_licence(settings, domain),
     )
+
+
+def check_engine(settings: Settings) -> Check:
+    """Say what engine reads; a child process is started, and must answer.
+
+    Not beside a gateway that runs: its engine may hold all the memory there is.
+    """
+    if settings.engine.kind == "local":
+        detail = "in the gateway's own process, loaded when it starts"
+        return Check(name="engine", ok=True, detail=detail)
+    if not is_free(settings.local_ae()):
+        detail = "in a child process; none is started while the DICOM port is held"
+        return Check(name="engine", ok=True, detail=detail)
+    started = time.monotonic()
+    try:
+        engine = ProcessEngine(local_command(settings.engine_options()))
+    except ModelError as error:
+        return Check(name="engine", ok=False, detail=f"the child process: {error}")
+    engine.close()
+    seconds, name = time.monotonic() - started, engine.identity.model_name
+    detail = f"{name} on {engine.device} answers from a child after {seconds:.1f} s"
+    return Check(name="engine", ok=True, detail=detail)
 
 
 def check_licence(settings: Settings, domain: Domain) -> Check:

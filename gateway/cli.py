@@ -11,7 +11,7 @@ import typer
 
 from config.errors import ConfigError
 from dicom_io.errors import DicomError
-from gateway import cli_audit, cli_config, cli_model, cli_study
+from gateway import cli_audit, cli_config, cli_evaluate, cli_model, cli_study
 from gateway.cli_output import (
     NO,
     WRONG_USE,
@@ -46,6 +46,7 @@ app.add_typer(cli_study.app, name="study")
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_model.app, name="model")
+app.command()(cli_evaluate.evaluate)
 
 
 def _print_version(asked: bool) -> None:

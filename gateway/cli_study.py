@@ -7,6 +7,7 @@ import typer
 from gateway.cli_output import fail, print_json, print_line, print_table
 from gateway.cli_site import AsJson, now, os_user, site_ledger, site_settings
 from gateway.lifecycle import State
+from gateway.people import Decider, PersonRole
 
 if TYPE_CHECKING:
     from gateway.ledger import Ledger
@@ -19,6 +20,9 @@ app = typer.Typer(
 Uid = Annotated[str, typer.Argument(metavar="STUDY_UID")]
 By = Annotated[str | None, typer.Option(help="Who decides; default: the OS user.")]
 Why = Annotated[str, typer.Option(help="Why; goes into the audit.")]
+Role = Annotated[
+    PersonRole, typer.Option(help="In what role it is decided; goes into the audit.")
+]
 
 
 @app.command("list")
@@ -70,13 +74,14 @@ def retry(
     """Read a study again, or send its results again."""
     from gateway.review import Decision
 
-    _decide(context, uid, Decision.RETRY, (by, why), as_json)
+    _decide(context, uid, Decision.RETRY, _decider(by, why), as_json)
 
 
 @app.command()
 def release(
     context: typer.Context,
     uid: Uid,
+    role: Role,
     why: Why = "",
     by: By = None,
     as_json: AsJson = False,
@@ -84,13 +89,14 @@ def release(
     """Let the results of a held study leave."""
     from gateway.review import Decision
 
-    _decide(context, uid, Decision.RELEASE, (by, why), as_json)
+    _decide(context, uid, Decision.RELEASE, _decider(by, why, role), as_json)
 
 
 @app.command()
 def reject(
     context: typer.Context,
     uid: Uid,
+    role: Role,
     why: Why = "",
     by: By = None,
     as_json: AsJson = False,
@@ -98,24 +104,46 @@ def reject(
     """Let no result of a held or parked study leave."""
     from gateway.review import Decision
 
-    _decide(context, uid, Decision.REJECT, (by, why), as_json)
+    _decide(context, uid, Decision.REJECT, _decider(by, why, role), as_json)
+
+
+@app.command()
+def retract(
+    context: typer.Context,
+    uid: Uid,
+    role: Role,
+    why: Why = "",
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Withdraw the results of a study; whoever got them is told."""
+    from gateway.withdrawal import retract as withdraw
+
+    with site_ledger(context) as ledger:
+        study = withdraw(ledger, uid, _decider(by, why, role), now())
+    if as_json:
+        print_json(study)
+    else:
+        print_line(f"{study.study_instance_uid} is now {study.state}")
+
+
+def _decider(by: str | None, why: str, role: PersonRole | None = None) -> Decider:
+    return Decider(name=by or os_user(), why=why, role=role)
 
 
 def _decide(
     context: typer.Context,
     uid: str,
     decision: "Decision",
-    by_and_why: tuple[str | None, str],
+    by: Decider,
     as_json: bool,
 ) -> None:
-    from gateway.review import Decider, Decision, decide
+    from gateway.review import Decision, decide
 
-    by, why = by_and_why
-    decider = Decider(name=by or os_user(), why=why)
     with site_ledger(context) as ledger:
         if decision is Decision.RETRY:
             _demand_destination(context, ledger, uid)
-        moved = decide(ledger, uid, decision, decider, now())
+        moved = decide(ledger, uid, decision, by, now())
     if as_json:
         print_json(moved)
     else:

@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from dicom_io.ae import RemoteAE
+from dicom_io.results.kinds import ResultKind
 from dicom_io.send import StoreOutcome, store_instances
 from dicom_io.status import StoreVerdict
 from gateway import away
 from gateway.audit import kinds
+from gateway.encoding import encode_stand_in
 from gateway.ledger import (
     DeliveryRecord,
     DeliveryState,
     Reading,
+    ResultRecord,
     StudyRecord,
     Writing,
 )
@@ -24,17 +27,37 @@ from gateway.lifecycle import Event
 from gateway.site import Site
 from gateway.turn import Later, Moved, Outcome, pause_before
 
+_WITHDRAWING = frozenset({ResultKind.WITHDRAWAL_SR, ResultKind.REJECTION_NOTE})
+
 
 def store(site: Site, study: StudyRecord) -> Outcome:
     """Send what is due; return where the study stands after it."""
     with site.ledger.writing() as rows:
         results = [r for r in rows.results(study.id, study.revision) if r.send]
         for remote in site.destinations:
-            rows.add_deliveries(study.id, study.revision, remote.name, results)
+            due = [result for result in results if _is_for(rows, study, remote, result)]
+            rows.add_deliveries(study.id, study.revision, remote.name, due)
     for remote in site.destinations:
         _send_due(site, study, remote)
     with site.ledger.reading() as rows:
         return _judge(site, read_outbox(site, rows, study))
+
+
+def _is_for(
+    rows: Reading, study: StudyRecord, remote: RemoteAE, result: ResultRecord
+) -> bool:
+    """Whether a destination gets a result, by its profile.
+
+    A withdrawal goes where something that is withdrawn may have arrived.
+    """
+    if result.kind not in _WITHDRAWING:
+        return result.kind in remote.outputs
+    told = any(
+        row.first_tried_at is not None
+        for revision in range(1, study.revision)
+        for row in rows.deliveries(study.id, revision, remote.name)
+    )
+    return told and result.kind in remote.outputs | {ResultKind.WITHDRAWAL_SR}
 
 
 def read_outbox(site: Site, rows: Reading, study: StudyRecord) -> list[DeliveryRecord]:
@@ -85,13 +108,46 @@ def _send_due(site: Site, study: StudyRecord, remote: RemoteAE) -> None:
         away.note_silence(site, remote.name)
     else:
         away.note_answer(site, remote.name)
+    stand_ins = _stand_ins(site, study, outcomes)
     with site.ledger.writing() as rows:
         for row, outcome in zip(due, outcomes, strict=True):
             _record(site, rows, row, outcome)
+            if stand_in := stand_ins.get(row.sop_instance_uid):
+                _replace(site, rows, row, stand_in)
         entry = kinds.results_sent(
             study.study_instance_uid, remote, outcomes, site.clock()
         )
         rows.append_audit(entry)
+
+
+def _stand_ins(
+    site: Site, study: StudyRecord, outcomes: Sequence[StoreOutcome]
+) -> dict[str, ResultRecord]:
+    """Make the other form of what a destination refused for its class alone."""
+    refused = {o.sop_instance_uid for o in outcomes if o.class_refused}
+    if not refused:
+        return {}
+    with site.ledger.reading() as rows:
+        results = rows.results(study.id, study.revision)
+    return {
+        result.sop_instance_uid: encode_stand_in(site, study, result)
+        for result in results
+        if result.sop_instance_uid in refused and result.kind == ResultKind.FINDINGS_SR
+    }
+
+
+def _replace(
+    site: Site, rows: Writing, row: DeliveryRecord, stand_in: ResultRecord
+) -> None:
+    """Put the other form on its way in the place of what was refused."""
+    rows.add_results([stand_in])
+    rows.add_deliveries(row.study_id, row.revision, row.destination, [stand_in])
+    rows.update_delivery(
+        row.id,
+        state=DeliveryState.REPLACED,
+        now=site.clock(),
+        detail=f"class not accepted; sent as {stand_in.kind}",
+    )
 
 
 def _is_due(row: DeliveryRecord, now: datetime) -> bool:

@@ -23,16 +23,17 @@ from dicom_io.media import folder_sink
 from dicom_io.options import DecodeLimits, Rendering
 from dicom_io.phantom import PhantomFile, phantom_study_files, planted_boxes
 from dicom_io.pixels import render_image
+from dicom_io.results.kinds import ResultKind
 from dicom_io.results.picture import draw_findings
 from dicom_io.results.read import ReadFinding, read_findings, read_sentences
-from dicom_io.results.values import ResultKind
 from dicom_io.retrieve import retrieve_study
 from dicom_io.send import store_instances
+from gateway.composition import open_site
 from gateway.documents import EVIDENCE
 from gateway.errors import GatewayError, NotReady
 from gateway.ledger import Document, ResultRecord, StudyRecord
 from gateway.lifecycle import FINAL, WAITING_FOR_A_PERSON, State
-from gateway.serve import Gateway, open_site
+from gateway.serve import Gateway
 from gateway.site import Site
 from model.phantom.generator import PhantomOptions, PhantomStudy, make_phantom
 

@@ -7,6 +7,7 @@ GatewayError
 │   └── OutOfSpace           the disk (or its reserve) is full
 ├── LedgerFailure            the ledger cannot be opened, read or written
 ├── NoSuchStudy              a study UID that the ledger does not know
+├── RoleNotStated            a decision that takes a role, by nobody in a role
 └── NotReady                 a start that must not happen (settings, licence)
 
 A SpoolFailure and a LedgerFailure are a NoRoom of `dicom_io`: the sender hears A700.
@@ -41,6 +42,10 @@ class LedgerFailure(GatewayError, NoRoom):  # noqa: N818 - says what failed
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
     """The ledger knows no study with this UID."""
+
+
+class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing
+    """Whoever releases or rejects says in what capacity; nothing was changed."""
 
 
 class NotReady(GatewayError):  # noqa: N818 - says what is missing

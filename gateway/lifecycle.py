@@ -38,6 +38,8 @@ class State(StrEnum):
     """A flag of the report waits for a person to release or reject it."""
     REJECTED = "rejected"
     """A person decided that no result leaves. Final."""
+    WITHDRAWN = "withdrawn"
+    """A person withdrew results that had left; who had them has been told. Final."""
     PARKED = "parked"
     """It kept failing; the reason is recorded and a person may retry it."""
     PURGED = "purged"
@@ -69,6 +71,12 @@ class Event(StrEnum):
     """A person asked for the study to be read again from its files."""
     SENDING_RETRIED = "sending-retried"
     """A person asked for the same results to be sent again."""
+    RETRACTED = "retracted"
+    """A person withdraws the results: opens a revision that says so."""
+    WITHDRAWAL_COMMITTED = "withdrawal-committed"
+    """Whoever had the results has proved that it keeps the withdrawal."""
+    WITHDRAWAL_KEPT = "withdrawal-kept"
+    """Nobody had the results: the withdrawal stays here."""
     FILES_PURGED = "files-purged"
 
 
@@ -83,7 +91,14 @@ WORKING = (
 )
 """States with a next stage: a worker may claim a study in one of them."""
 
-FINAL = (State.COMMITTED, State.KEPT, State.DECLINED, State.REJECTED, State.PURGED)
+FINAL = (
+    State.COMMITTED,
+    State.KEPT,
+    State.DECLINED,
+    State.REJECTED,
+    State.WITHDRAWN,
+    State.PURGED,
+)
 """States that only a person, a new image or the retention time ends."""
 
 WAITING_FOR_A_PERSON = (State.HELD, State.PARKED)
@@ -112,11 +127,21 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.PARKED, Event.REJECTED): State.REJECTED,
     (State.DECLINED, Event.RETRIED): State.COMPLETE,
     (State.KEPT, Event.SENDING_RETRIED): State.ENCODED,
+    # A person withdraws what may have left; the revision that says so is sent as
+    # any other, and ends apart.
+    (State.ENCODED, Event.RETRACTED): State.REPORTED,
+    (State.STORED, Event.RETRACTED): State.REPORTED,
+    (State.COMMITTED, Event.RETRACTED): State.REPORTED,
+    (State.KEPT, Event.RETRACTED): State.REPORTED,
+    (State.PARKED, Event.RETRACTED): State.REPORTED,
+    (State.ENCODED, Event.WITHDRAWAL_KEPT): State.WITHDRAWN,
+    (State.STORED, Event.WITHDRAWAL_COMMITTED): State.WITHDRAWN,
     # Retention.
     (State.COMMITTED, Event.FILES_PURGED): State.PURGED,
     (State.KEPT, Event.FILES_PURGED): State.PURGED,
     (State.DECLINED, Event.FILES_PURGED): State.PURGED,
     (State.REJECTED, Event.FILES_PURGED): State.PURGED,
+    (State.WITHDRAWN, Event.FILES_PURGED): State.PURGED,
     # Whatever keeps failing is parked.
     **{(state, Event.GAVE_UP): State.PARKED for state in WORKING},
     # A new current image always opens the study (again).

@@ -6,14 +6,13 @@ written; `turn.py` claims the study before and writes the outcome after, in one
 transaction. Every stage may run twice: same case, same UIDs, same result.
 """
 
+from dataclasses import replace
 from datetime import timedelta
-
-from pydantic import TypeAdapter
 
 from dicom_io.errors import PeerFailure
 from dicom_io.header import Instance, read_instance
 from dicom_io.view import Declined, Views, select_views
-from gateway import away, delivery, gathering, proof, reporting
+from gateway import away, delivery, encoding, gathering, proof, reporting, withdrawal
 from gateway.audit import kinds
 from gateway.completeness import (
     Arrivals,
@@ -23,14 +22,13 @@ from gateway.completeness import (
     Whole,
     judge,
 )
+from gateway.documents import VIEWS
 from gateway.ledger import DeliveryState, Document, Role, StudyRecord
 from gateway.lifecycle import Event, State
 from gateway.priors import PriorSource
 from gateway.site import Site
 from gateway.turn import Later, Moved, Outcome, Stage
 from model.options import Domain
-
-VIEWS = TypeAdapter(Views)
 
 
 def complete(site: Site, study: StudyRecord) -> Outcome:
@@ -71,7 +69,9 @@ def report(site: Site, study: StudyRecord) -> Outcome:
 
 def encode(site: Site, study: StudyRecord) -> Outcome:
     """Make the result objects durable here."""
-    return reporting.encode(site, study, read_views(site, study))
+    if withdrawal.is_one(site, study):
+        return withdrawal.encode(site, study)
+    return encoding.encode(site, study)
 
 
 def store(site: Site, study: StudyRecord) -> Outcome:
@@ -79,13 +79,18 @@ def store(site: Site, study: StudyRecord) -> Outcome:
     outcome = delivery.store(site, study)
     if isinstance(outcome, Later):  # who has everything need not wait for others
         proof.seek_where_stored(site, study)
-    return outcome
+    return _ended(site, study, outcome)
 
 
 def commit(site: Site, study: StudyRecord) -> Outcome:
     """Obtain each destination's proof that it keeps the results."""
-    return proof.commit(site, study)
+    return _ended(site, study, proof.commit(site, study))
 
+
+_WITHDRAWAL_ENDS = {
+    Event.RESULTS_COMMITTED: Event.WITHDRAWAL_COMMITTED,
+    Event.RESULTS_KEPT: Event.WITHDRAWAL_KEPT,
+}
 
 STAGES: dict[State, Stage] = {
     State.RECEIVING: complete,
@@ -117,6 +122,15 @@ def decline(site: Site, study: StudyRecord, declined: Declined) -> Moved:
     reason = f"{declined.reason}: {declined.detail}"
     entry = kinds.study_declined(study.study_instance_uid, reason, site.clock())
     return Moved(event=Event.STUDY_DECLINED, reason=reason, audit=(entry,))
+
+
+def _ended(site: Site, study: StudyRecord, outcome: Outcome) -> Outcome:
+    """Let a revision that withdraws results end as such."""
+    if not isinstance(outcome, Moved) or outcome.event not in _WITHDRAWAL_ENDS:
+        return outcome
+    if not withdrawal.is_one(site, study):
+        return outcome
+    return replace(outcome, event=_WITHDRAWAL_ENDS[outcome.event])
 
 
 def _judge(site: Site, study: StudyRecord) -> Verdict:

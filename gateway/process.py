@@ -12,10 +12,11 @@ from dicom_io.sink import NoRoom
 from dicom_io.status import Status
 from gateway import pipeline
 from gateway.audit import kinds
+from gateway.composition import close_site, open_site
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import WORKING, Event, State
 from gateway.priors import GivenFiles
-from gateway.serve import open_site, sent_intake
+from gateway.serve import sent_intake
 from gateway.site import Site
 from gateway.turn import Turns, take_turn
 from model.engine import ReportEngine
@@ -58,7 +59,7 @@ def process_files(
             refused = _take(site, files)
             studies = tuple(_finish(site, study, out) for study in _complete(site))
         finally:
-            site.ledger.close()
+            close_site(site)
     return ProcessOutcome(studies=studies, refused=refused)
 
 

@@ -16,7 +16,7 @@ from dicom_io.evidence import Evidence
 from gateway.audit import kinds
 from gateway.delivery import reopen_refused
 from gateway.documents import ENGINE, EVIDENCE, REPORTS
-from gateway.errors import IllegalMove, NoSuchStudy
+from gateway.errors import IllegalMove, NoSuchStudy, RoleNotStated
 from gateway.ledger import (
     AuditFilter,
     AuditRecord,
@@ -30,6 +30,8 @@ from gateway.ledger import (
     StudyRecord,
 )
 from gateway.lifecycle import Event, State
+from gateway.people import Decider, PersonRole
+from gateway.withdrawal import is_withdrawal
 from model.engine import EngineIdentity
 from model.report import Flag, GroundedPhrase, GroundedReport, Task
 
@@ -52,12 +54,8 @@ class Decision(StrEnum):
     """Let no result leave."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decider:
-    """Who decided, and why; both go into the audit."""
-
-    name: str
-    why: str
+ABOUT_LEAVING = frozenset({Decision.RELEASE, Decision.REJECT})
+"""Decisions on whether results leave: whoever takes one states a role."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,14 +166,20 @@ def decide(
 ) -> StudyRecord:
     """Carry out a person's decision, with its audit record; return the study.
 
-    Raises NoSuchStudy, IllegalMove, and LostRace where the study moved meanwhile.
+    Raises RoleNotStated where whether results leave is decided in no role;
+    NoSuchStudy, IllegalMove, and LostRace where the study moved meanwhile.
     """
+    if decision in ABOUT_LEAVING and by.role is None:
+        roles = ", ".join(PersonRole)
+        raise RoleNotStated(f"a {decision} is decided in a role: one of {roles}")
     with ledger.writing() as rows:
         study = _known(rows, study_instance_uid)
         results = rows.results(study.id, study.revision)
         event = event_of(study.state, decision, has_results=bool(results))
-        entry = kinds.study_decided(study_instance_uid, event, by.name, by.why, now)
-        reason = f"{decision} by {by.name}: {by.why}"
+        if event is Event.RETRIED and is_withdrawal(rows, study):
+            raise IllegalMove("this revision withdraws results: retract it again")
+        entry = kinds.study_decided(study_instance_uid, event, by, now)
+        reason = f"{decision} by {by}: {by.why}"
         if event is Event.SENDING_RETRIED:
             reopen_refused(rows, study, now)
         return rows.move(study, event, now, reason=reason, audit=[entry])

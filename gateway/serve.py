@@ -6,12 +6,11 @@ process: jobs claim their work from the ledger, and each may meet its twin.
 
 import fcntl
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -22,21 +21,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from config.settings import Settings
 from dicom_io.listener import ListenerEvents, open_listener
-from dicom_io.uid import derive_uid
 from gateway import association_audit, pipeline, proof, retention
 from gateway.audit import kinds
+from gateway.composition import close_engine, close_site, open_site
 from gateway.errors import NotReady
 from gateway.intake import Intake, role_of_sent
-from gateway.ledger import Ledger
 from gateway.lifecycle import State
-from gateway.priors import ArchivePriors
-from gateway.site import Clock, Site, utc_now
-from gateway.spool import Spool
+from gateway.site import Site
 from gateway.turn import Turns, take_turn
-from model.engine import ReportEngine
-from model.engines.local import LocalEngine
-from model.maira2.configuration import read_config
-from model.options import Domain
 
 logger = logging.getLogger(__name__)
 # It warns each time a job is still at work when its next turn comes: here that is
@@ -53,11 +45,14 @@ class Line:
     workers: int = 1
 
 
+READ = "read"
+"""The line that waits for the engine; the settings say how many workers it has."""
+
 LINES = (
     Line(name="complete", states=(State.RECEIVING,), workers=2),
     Line(name="prepare", states=(State.COMPLETE, State.REPORTED)),
     Line(name="gather", states=(State.SELECTED,), workers=3),
-    Line(name="read", states=(State.GATHERED,)),
+    Line(name=READ, states=(State.GATHERED,)),
     Line(name="send", states=(State.ENCODED,), workers=3),
     Line(name="prove", states=(State.STORED,), workers=3),
 )
@@ -67,9 +62,6 @@ archive delays neither the model nor what goes elsewhere."""
 _OTHER_JOBS = 3
 """renew, expire, purge."""
 
-_WORKERS = sum(line.workers for line in LINES)
-
-DEVICE_UID = "device-uid"
 RUNNING = "running"
 ACKNOWLEDGED = "licence-acknowledged"
 
@@ -81,7 +73,9 @@ class Gateway:
         self._site = site
         self._turns = Turns()
         self._closing = ExitStack()
-        self._scheduler = _scheduler()
+        self._lines = lines_of(site.settings)
+        self._scheduler = _scheduler(sum(line.workers for line in self._lines))
+        self._stopping = threading.Event()
 
     @property
     def site(self) -> Site:
@@ -115,7 +109,7 @@ class Gateway:
 
     def _start(self, started: ExitStack) -> None:
         site = self._site
-        started.callback(site.ledger.close)
+        started.callback(close_site, site)
         started.enter_context(hold_folder(site.settings.storage.folder))
         reconcile(site)
         self._listener = open_listener(
@@ -129,11 +123,13 @@ class Gateway:
         self._add_jobs()
         self._scheduler.start()
         started.callback(self._scheduler.shutdown, wait=True)
+        started.callback(close_engine, site.engine)  # ends a reading in a process
+        started.callback(self._stopping.set)
         started.callback(self._listener.close)
 
     def _add_jobs(self) -> None:
         site = self._site
-        for line in LINES:
+        for line in self._lines:
             for number in range(line.workers):
                 name, states = f"{line.name}-{number}", line.states
                 self._every(0.2, name, partial(self._drain, states))
@@ -145,11 +141,8 @@ class Gateway:
     def _every(self, seconds: float, name: str, job: Callable[[], object]) -> None:
         self._scheduler.add_job(job, "interval", seconds=seconds, id=name, name=name)
 
-    def _is_running(self) -> bool:
-        return bool(self._scheduler.running)
-
     def _drain(self, states: tuple[State, ...]) -> None:
-        while self._is_running() and take_turn(
+        while not self._stopping.is_set() and take_turn(
             self._site, pipeline.STAGES, states, self._turns
         ):
             pass
@@ -175,42 +168,6 @@ def serve(settings: Settings, ready: Callable[[Gateway], None] | None = None) ->
         stop.wait()
 
 
-def open_site(
-    settings: Settings, engine: ReportEngine | None = None, clock: Clock = utc_now
-) -> Site:
-    """Open ledger and spool and load the engine.
-
-    engine : None: the one that the settings name. Tests and benchmarks hand in
-    engines with given answers, which no setting can select.
-    """
-    engine = engine or load_engine(settings)
-    settings.storage.folder.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger.open(settings.ledger_url)
-    local, archive = settings.local_ae(), settings.archive_ae()
-    return Site(
-        settings=settings,
-        ledger=ledger,
-        spool=Spool(
-            settings.storage.folder.resolve() / "spool",
-            reserve_bytes=settings.storage.reserve_bytes,
-        ),
-        engine=engine,
-        local=local,
-        priors=ArchivePriors(local=local, remote=archive) if archive else None,
-        destinations=settings.destination_aes(),
-        device_uid=_device_uid(ledger),
-        clock=clock,
-    )
-
-
-def load_engine(settings: Settings) -> ReportEngine:
-    """Load the engine of the settings; an unacknowledged licence raises NotReady."""
-    options = settings.engine_options()
-    if read_config(options.checkpoint).domain is Domain.RADIOGRAPH:
-        _demand_acknowledgement(settings)
-    return LocalEngine(options)
-
-
 @contextmanager
 def hold_folder(folder: Path) -> Iterator[None]:
     """Keep any other gateway out of a storage folder; raises `NotReady`.
@@ -224,6 +181,14 @@ def hold_folder(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise NotReady(f"another gateway works in {folder}: stop it") from error
         yield
+
+
+def lines_of(settings: Settings) -> tuple[Line, ...]:
+    """Return the lines with as many readers as the settings say."""
+    readers = settings.engine.readers
+    return tuple(
+        replace(line, workers=readers) if line.name == READ else line for line in LINES
+    )
 
 
 def sent_intake(site: Site) -> Intake:
@@ -244,25 +209,6 @@ def reconcile(site: Site) -> None:
         logger.warning("%d files of the spool have no row", len(found.orphans))
     if found.unfinished:
         logger.info("removed %d unfinished files", found.unfinished)
-
-
-def _demand_acknowledgement(settings: Settings) -> None:
-    if not settings.licence.acknowledged:
-        raise NotReady(
-            "this checkpoint reads films of people: read the research-only licence "
-            "of its weights, then set licence.acknowledged_by and "
-            "licence.acknowledged_on in the settings file"
-        )
-
-
-def _device_uid(ledger: Ledger) -> str:
-    """Return this installation's UID, made at its first start."""
-    with ledger.writing() as rows:
-        known = rows.recall(DEVICE_UID)
-        if known is None:
-            known = derive_uid("device", os.urandom(16).hex())
-            rows.remember(DEVICE_UID, known)
-    return known
 
 
 def _record_start(site: Site) -> None:
@@ -298,11 +244,11 @@ def _events(site: Site) -> ListenerEvents:
     )
 
 
-def _scheduler() -> BackgroundScheduler:
+def _scheduler(workers: int) -> BackgroundScheduler:
     """Make a scheduler whose jobs never pile up, whatever the clock does."""
     grace = int(timedelta(days=1).total_seconds())
     return BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(_OTHER_JOBS + _WORKERS)},
+        executors={"default": ThreadPoolExecutor(_OTHER_JOBS + workers)},
         job_defaults={
             "coalesce": True,
             "max_instances": 1,

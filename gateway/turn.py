@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
+from config.settings import Work
 from gateway.audit import AuditEntry, kinds
 from gateway.errors import LostRace
 from gateway.failpoints import pass_failpoint
@@ -23,11 +24,17 @@ from gateway.ledger import Document, ResultRecord, StudyRecord, Writing
 from gateway.ledger.studies import WORKER_LOST
 from gateway.lifecycle import Event, State
 from gateway.site import Site
+from model.errors import EngineDied
 
 logger = logging.getLogger(__name__)
 
 LEAST_PAUSE = timedelta(seconds=0.5)
 """A stage that waits is not asked again sooner, whatever it says."""
+
+
+MOST_DEATHS = 3
+"""A study that the engine died of so often is not read again by itself: each time
+costs the others a loading of the engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +209,7 @@ def _record_failure(site: Site, study: StudyRecord, error: Exception) -> None:
     reason = describe(error)
     attempts = study.attempts + 1
     with site.ledger.writing() as rows:
-        if attempts >= work.max_attempts:
+        if attempts >= _most_attempts(work, error):
             entry = kinds.study_parked(study.study_instance_uid, reason, now)
             rows.move(study, Event.GAVE_UP, now, reason=reason, audit=[entry])
             return
@@ -210,3 +217,9 @@ def _record_failure(site: Site, study: StudyRecord, error: Exception) -> None:
             study.attempts, work.first_pause_seconds, work.max_pause_seconds
         )
         rows.postpone(study, not_before=now + pause, reason=reason, attempts=attempts)
+
+
+def _most_attempts(work: Work, error: Exception) -> int:
+    if isinstance(error, EngineDied):
+        return min(work.max_attempts, MOST_DEATHS)
+    return work.max_attempts

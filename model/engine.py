@@ -27,8 +27,9 @@ class EngineIdentity:
 class ReportEngine(Protocol):
     """Turns requests into reports.
 
-    Raises `RefusedRequest` for a request that can never be answered and
-    `EngineUnavailable` where a later try may succeed.
+    Raises `RefusedRequest` for a request that can never be answered,
+    `EngineUnavailable` where a later try may succeed and `EngineAway` where nobody
+    began with it. No requests are no work: they ask whether an engine is there.
     """
 
     @property

@@ -2,7 +2,11 @@
 
 ModelError
 ├── CheckpointError          a snapshot folder is missing something or differs
+├── DownloadRefused          a snapshot cannot be fetched; the message says why
 ├── EngineUnavailable        the engine cannot run now; the request may be retried
+│   ├── EngineAway           nobody began with the request: there is no engine now
+│   └── EngineDied           the engine ended while it worked on the request
+├── BadFrame                 bytes that are no message of the engine's wire
 └── RefusedRequest           the request itself can never be answered
     └── ConstantImage        an image without any contrast
 """
@@ -19,8 +23,24 @@ class CheckpointError(ModelError):
     """
 
 
+class DownloadRefused(ModelError):  # noqa: N818 - a refusal, not a fault
+    """Server, network or disk are in the way; the message says what to do."""
+
+
 class EngineUnavailable(ModelError):  # noqa: N818 - states a condition
     """The engine cannot answer now (memory, device); trying again may help."""
+
+
+class EngineAway(EngineUnavailable):
+    """No engine is there to ask; the request did nothing to bring this about."""
+
+
+class EngineDied(EngineUnavailable):
+    """The engine ended at work on the request, which may be what ended it."""
+
+
+class BadFrame(ModelError):  # noqa: N818 - says what was read
+    """Bytes that are no message of the engine's wire, or of another version."""
 
 
 class RefusedRequest(ModelError):  # noqa: N818 - a refusal, not a fault

@@ -40,7 +40,9 @@ def read_answer(task: Task, text: str, *, cut_off: bool = False) -> Reading:
     """Read a generated text as the answer to a task.
 
     Plain findings are one phrase without boxes. `cut_off` says that the token
-    limit ended the text.
+    limit ended the text. A box with a coordinate beyond the crop, such as
+    ``<x100>``, lies outside what the model saw: it is left out and has the flag
+    `FlagKind.COORDINATE_OUT_OF_RANGE`.
     """
     reading = parse_findings(text, cut_off=cut_off)
     tagged = _TAG.search(text) is not None

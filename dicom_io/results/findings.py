@@ -10,11 +10,19 @@ sentences without a box stand in the Qualitative Evaluations container.
 import numpy as np
 from highdicom import sr
 from pydicom.dataset import Dataset
-from pydicom.uid import Comprehensive3DSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from dicom_io import codes
+from dicom_io.results.coding import (
+    MAPPING_VERSION,
+    NEUTRAL,
+    Coding,
+    code_sentence,
+)
 from dicom_io.results.identity import identify
+from dicom_io.results.kinds import ResultKind
 from dicom_io.results.material import Material
+from dicom_io.results.pixel_shape import misplaced_by_viewers
 from dicom_io.results.placement import PlacedFinding, TrackedBox, corners
 from dicom_io.results.source import value
 from dicom_io.results.sr import (
@@ -24,9 +32,10 @@ from dicom_io.results.sr import (
     document_context,
     text,
 )
-from dicom_io.results.values import ResultKind
-from dicom_io.results.wording import asked_phrase, caveats, notice
+from dicom_io.results.wording import asked_phrase, caveats, notice, unseen_margin
+from model.report import Provenance, Task
 
+_ASKED = frozenset({"attention", "weights", "adapter"})
 _ACQUISITION = sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
 
 
@@ -35,6 +44,25 @@ def findings_sr(material: Material) -> Dataset:
 
     Raises NotEncodable.
     """
+    return _measurement_report(
+        material, ResultKind.FINDINGS_SR, Comprehensive3DSRStorage
+    )
+
+
+def findings_sr_2d(material: Material) -> Dataset:
+    """Return the same tree as a Comprehensive SR, for a node that takes no other.
+
+    The regions are two-dimensional, so both classes may hold them (PS3.3 A.35.3,
+    A.35.13). Raises NotEncodable.
+    """
+    return _measurement_report(
+        material, ResultKind.FINDINGS_SR_2D, ComprehensiveSRStorage
+    )
+
+
+def _measurement_report(
+    material: Material, kind: ResultKind, sop_class_uid: str
+) -> Dataset:
     groups = [
         item
         for finding in material.findings
@@ -51,8 +79,8 @@ def findings_sr(material: Material) -> Dataset:
         ],
         template_id="1500",
     )
-    identity = identify(ResultKind.FINDINGS_SR, material.report, material.context)
-    return document(material, Comprehensive3DSRStorage, identity, root)
+    identity = identify(kind, material.report, material.context)
+    return document(material, sop_class_uid, identity, root)
 
 
 def _measurement_group(
@@ -60,16 +88,29 @@ def _measurement_group(
 ) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
     # TID 1410 is extensible: the sentence stands beside the region as a Comment,
     # which is what viewers show as the label of the box
+    coding = _coding(material, finding)
     group = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(
             uid=tracked.tracking_uid, identifier=tracked.identifier
         ),
         referenced_region=_region(material, tracked),
-        finding_type=codes.UNSPECIFIC_FINDING,
+        finding_type=coding.finding,
+        finding_sites=[
+            sr.FindingSite(anatomic_location=site, laterality=coding.laterality)
+            for site in coding.sites
+        ]
+        or None,
         algorithm_id=_algorithm(material),
     )
     group[0].ContentSequence.append(text(codes.COMMENT, finding.sentence))
     return group
+
+
+def _coding(material: Material, finding: PlacedFinding) -> Coding:
+    """Code what the model said; a phrase that somebody asked for is not its finding."""
+    if material.report.task is Task.PHRASE_GROUNDING:
+        return NEUTRAL
+    return code_sentence(finding.sentence)
 
 
 def _region(material: Material, tracked: TrackedBox) -> sr.ImageRegion:
@@ -99,11 +140,20 @@ def _algorithm(material: Material) -> sr.AlgorithmIdentification:
             f"adapter_version={provenance.adapter_version}",
             f"max_new_tokens={provenance.max_new_tokens}",
             f"dtype={provenance.dtype}",
+            *_generation(provenance),
             f"rendering={material.evidence.rendering}",
+            f"finding_codes={MAPPING_VERSION}",
             f"prompt_sha256={provenance.prompt_digest}",
             f"slots={filled}",
         ],
     )
+
+
+def _generation(provenance: Provenance) -> list[str]:
+    """Name the settings of the engine that decide an answer, not how it got there."""
+    return [
+        f"{name}={chosen}" for name, chosen in provenance.settings if name in _ASKED
+    ]
 
 
 def _image_library_group(material: Material) -> sr.ContainerContentItem:
@@ -148,7 +198,13 @@ def _descriptors(material: Material) -> list[sr.ContentItem]:
 def _without_a_place(material: Material) -> list[sr.ContentItem]:
     # TID 1500 row 12
     report, findings = material.report, material.findings
-    remarks = (notice(report), asked_phrase(report), *caveats(report, findings))
+    remarks = (
+        notice(report),
+        asked_phrase(report),
+        unseen_margin(material.evidence.frame),
+        misplaced_by_viewers(material.header),
+        *caveats(report, findings),
+    )
     return [
         *(text(codes.COMMENT, remark) for remark in remarks if remark),
         *(

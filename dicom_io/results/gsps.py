@@ -16,17 +16,18 @@ from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 from dicom_io.elements import Attributes
 from dicom_io.product import PRODUCT_NAME, RESEARCH_NOTICE
 from dicom_io.results.identity import identify
-from dicom_io.results.labels import NOTICE_AREA, label_area, label_text
+from dicom_io.results.kinds import ResultKind
+from dicom_io.results.labels import NOTICE_AREA, Label, place_labels
 from dicom_io.results.material import Material
 from dicom_io.results.modules import begin, moment, reference
-from dicom_io.results.placement import PlacedFinding, TrackedBox, corners
+from dicom_io.results.pixel_shape import pixel_shape
+from dicom_io.results.placement import TrackedBox, corners
 from dicom_io.results.source import (
     copy_optional,
     first_lut,
     numbers,
     value,
 )
-from dicom_io.results.values import ResultKind
 from dicom_io.values import integer
 
 LAYER = "MAIRA2"
@@ -137,27 +138,22 @@ def _add_displayed_area(ds: Dataset, material: Material) -> None:
 
 
 def _add_pixel_shape(area: Dataset, header: Attributes) -> None:
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
-        spacing = numbers(header, keyword)
-        if len(spacing) == 2 and min(spacing) > 0 and spacing[0] != spacing[1]:
-            area.PresentationPixelSpacing = list(spacing)
-            return
-    ratio = (value(header, "PixelAspectRatio") or "").split("\\")
-    usable = len(ratio) == 2 and all(part.strip().isdigit() for part in ratio)
-    area.PresentationPixelAspectRatio = ratio if usable else [1, 1]
+    shape = pixel_shape(header)
+    if shape.spacing is not None:
+        area.PresentationPixelSpacing = list(shape.spacing)
+    else:
+        area.PresentationPixelAspectRatio = list(shape.ratio)
 
 
 def _add_annotations(ds: Dataset, material: Material) -> None:
     # PS3.3 C.10.5 and C.10.7
-    drawn = [
-        (finding, tracked) for finding in material.findings for tracked in finding.boxes
-    ]
+    labels = place_labels(material.findings, material.evidence.frame)
     annotation = Dataset()
     annotation.ReferencedImageSequence = [reference(material.evidence.frontal)]
     annotation.GraphicLayer = LAYER
-    annotation.GraphicObjectSequence = [_outline(tracked) for _, tracked in drawn]
+    annotation.GraphicObjectSequence = [_outline(label.tracked) for label in labels]
     annotation.TextObjectSequence = [
-        *(_label(finding, tracked, material) for finding, tracked in drawn),
+        *map(_label, labels),
         TextObject(RESEARCH_NOTICE.upper(), "DISPLAY", bounding_box=NOTICE_AREA),
     ]
     ds.GraphicAnnotationSequence = [annotation]
@@ -181,15 +177,16 @@ def _outline(tracked: TrackedBox) -> GraphicObject:
     )
 
 
-def _label(
-    finding: PlacedFinding, tracked: TrackedBox, material: Material
-) -> TextObject:
-    words = label_text(finding, tracked)
-    return TextObject(
-        words,
+def _label(label: Label) -> TextObject:
+    item = TextObject(
+        str(label.finding.number),
         "PIXEL",
-        bounding_box=label_area(tracked.box, material.evidence.frame, words),
+        bounding_box=label.area,
+        anchor_point=label.anchor,
         text_justification="LEFT",
-        tracking_id=tracked.identifier,
-        tracking_uid=tracked.tracking_uid,
+        tracking_id=label.tracked.identifier,
+        tracking_uid=label.tracked.tracking_uid,
     )
+    # highdicom refuses a backslash, which ST may hold (PS3.5 6.2)
+    item.UnformattedTextValue = label.text
+    return item

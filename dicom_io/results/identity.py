@@ -7,19 +7,25 @@ Each object has a series of its own: viewers show one document of a series
 from dataclasses import dataclass
 
 from dicom_io.product import PRODUCT_NAME
-from dicom_io.results.values import ResultContext, ResultKind
+from dicom_io.results.kinds import ResultKind
+from dicom_io.results.values import ResultContext
 from dicom_io.uid import derive_uid
 from model.report import GroundedReport, Task
 
 FIRST_SERIES_NUMBER = 901
 """High, so that results sort after the images of a study."""
 
-_SERIES_PER_REVISION = 10
 _TITLES = {
     ResultKind.FINDINGS_SR: "findings",
+    ResultKind.FINDINGS_SR_2D: "findings",
     ResultKind.NARRATIVE_SR: "narrative",
     ResultKind.GSPS: "boxes",
+    ResultKind.CAPTURE: "picture",
+    ResultKind.KEY_OBJECTS: "key image",
+    ResultKind.WITHDRAWAL_SR: "withdrawn",
+    ResultKind.REJECTION_NOTE: "rejection",
 }
+_SERIES_PER_REVISION = len(ResultKind) * len(Task)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,7 @@ def _series_number(kind: ResultKind, task: Task, revision: int) -> int:
 
 
 def _description(kind: ResultKind, report: GroundedReport, revision: int) -> str:
-    # LO, 64 characters: each part is ours and short. Viewers cut it: the kind is early.
-    title = f"{PRODUCT_NAME} {_TITLES[kind]} RESEARCH {report.task.value}"
+    # LO, 64 characters: each part is ours and short. Viewers cut it (OHIF 3.13.2 after
+    # some 20 characters): what it is for and what it is come first.
+    title = f"RESEARCH {_TITLES[kind]} {PRODUCT_NAME} {report.task.value}"
     return title if revision == 1 else f"{title} rev {revision}"

@@ -11,7 +11,9 @@ from pydicom.uid import EnhancedSRStorage
 from dicom_io import codes
 from dicom_io.evidence import Evidence, ReferencedInstance
 from dicom_io.results.identity import identify
+from dicom_io.results.kinds import ResultKind
 from dicom_io.results.material import Material
+from dicom_io.results.pixel_shape import misplaced_by_viewers
 from dicom_io.results.sr import (
     container,
     current_images,
@@ -19,7 +21,6 @@ from dicom_io.results.sr import (
     document_context,
     text,
 )
-from dicom_io.results.values import ResultKind
 from dicom_io.results.wording import (
     NOTHING_SAID,
     asked_phrase,
@@ -52,6 +53,7 @@ def _how_it_was_made(material: Material) -> list[sr.ContentItem]:
     remarks = (
         asked_phrase(report),
         unseen_margin(evidence.frame),
+        misplaced_by_viewers(material.header),
         *caveats(report, material.findings),
     )
     return [

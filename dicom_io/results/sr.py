@@ -20,8 +20,9 @@ from dicom_io.results.identity import ObjectIdentity
 from dicom_io.results.material import Material
 from dicom_io.results.modules import begin, moment, reference
 from dicom_io.results.source import copy_mandatory, copy_optional, value
+from dicom_io.results.text import long_string
+from dicom_io.results.wording import what_ended
 from dicom_io.values import items
-from model.report import FlagKind
 
 _REQUEST = (
     "PlacerOrderNumberImagingServiceRequest",
@@ -47,15 +48,16 @@ def document(
 ) -> Dataset:
     """Return the SR document whose content tree is `root`.
 
-    Completion is PARTIAL where the text was cut off; the document is never
-    verified and always preliminary. Raises NotEncodable.
+    Completion is PARTIAL where the text was stopped before its end; the document
+    is never verified and always preliminary. Raises NotEncodable.
     """
     ds = begin(material, sop_class_uid, identity)
     ds.Modality = "SR"
     ds.ReferencedPerformedProcedureStepSequence = []
     ds.ContentDate, ds.ContentTime = moment(material)
     _add_status(ds, material)
-    _add_requests(ds, material)
+    add_requests(ds, material)
+    ds.PerformedProcedureCodeSequence = []
     _add_evidence(ds, material)
     # the root item has no relationship to a parent: its attributes are the document's
     ds.update(root)
@@ -84,7 +86,17 @@ def text(name: Code, content: str) -> sr.TextContentItem:
 
 
 def document_context(material: Material) -> list[sr.ContentItem]:
-    """Return language (TID 1204), observer (TID 1001) and procedure reported."""
+    """Return language, observer and procedure reported, as reports have them."""
+    procedure = sr.CodeContentItem(
+        name=codes.PROCEDURE_REPORTED,
+        value=codes.IMAGING_PROCEDURE,
+        relationship_type=sr.RelationshipTypeValues.HAS_CONCEPT_MOD,
+    )
+    return [*language_and_observer(material), procedure]
+
+
+def language_and_observer(material: Material) -> list[sr.ContentItem]:
+    """Return language (TID 1204) and observer (TID 1001)."""
     observer = sr.DeviceObserverIdentifyingAttributes(
         uid=material.context.device_uid,
         name=PRODUCT_NAME,
@@ -96,37 +108,31 @@ def document_context(material: Material) -> list[sr.ContentItem]:
         observer_type=sr.CodedConcept.from_code(codes.DEVICE),
         observer_identifying_attributes=observer,
     )
-    procedure = sr.CodeContentItem(
-        name=codes.PROCEDURE_REPORTED,
-        value=codes.IMAGING_PROCEDURE,
-        relationship_type=sr.RelationshipTypeValues.HAS_CONCEPT_MOD,
-    )
     return [
         *sr.LanguageOfContentItemAndDescendants(
             sr.CodedConcept.from_code(codes.ENGLISH)
         ),
         *sr.ObservationContext(observer_device_context=device),
-        procedure,
     ]
 
 
 def _add_status(ds: Dataset, material: Material) -> None:
-    cut_off = any(flag.kind is FlagKind.CUT_OFF for flag in material.report.flags)
-    ds.CompletionFlag = "PARTIAL" if cut_off else "COMPLETE"
-    if cut_off:
-        ds.CompletionFlagDescription = "Text cut off at the token limit"
+    ended = what_ended(material.report)
+    ds.CompletionFlag = "COMPLETE" if ended is None else "PARTIAL"
+    if ended is not None:
+        ds.CompletionFlagDescription = long_string(ended)
     ds.VerificationFlag = "UNVERIFIED"
     ds.PreliminaryFlag = "PRELIMINARY"
 
 
-def _add_requests(ds: Dataset, material: Material) -> None:
+def add_requests(ds: Dataset, material: Material) -> None:
+    """Add the requests that the study fulfils, where it names any (0040,A370)."""
     header = material.header
     orders = items(header, "RequestAttributesSequence")
     if not orders and value(header, "AccessionNumber"):
         orders = [Attributes(little_endian=True)]
     if orders:
         ds.ReferencedRequestSequence = [_request(header, order) for order in orders]
-    ds.PerformedProcedureCodeSequence = []
 
 
 def _request(header: Attributes, order: Attributes) -> Dataset:

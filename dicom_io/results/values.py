@@ -2,21 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from dicom_io.evidence import ReferencedInstance
+from dicom_io.results.kinds import ResultKind
 from model.report import Task
-
-
-class ResultKind(StrEnum):
-    """The objects that carry a report."""
-
-    FINDINGS_SR = "findings-sr"
-    """Comprehensive 3D SR, TID 1500: sentences with their boxes."""
-    NARRATIVE_SR = "narrative-sr"
-    """Enhanced SR, TID 2000: the sentences to read."""
-    GSPS = "gsps"
-    """Grayscale Softcopy Presentation State: the boxes to look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

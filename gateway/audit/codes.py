@@ -1,6 +1,7 @@
 """Coded values of the audit: PS3.16 CID 400 to 405, and our own event types."""
 
 from gateway.audit.message import Code
+from gateway.people import PersonRole
 
 
 def _dcm(value: str, meaning: str) -> Code:
@@ -75,6 +76,13 @@ EVENTS = (
 APPLICATION = _dcm("110150", "Application")
 DESTINATION = _dcm("110152", "Destination Role ID")
 SOURCE = _dcm("110153", "Source Role ID")
+# CID 402 is extensible and has no role of a person: those of this gateway.
+PERSON_ROLES = {
+    PersonRole.RADIOLOGIST: _ours("radiologist", "Radiologist"),
+    PersonRole.PHYSICIAN: _ours("physician", "Physician"),
+    PersonRole.RESEARCHER: _ours("researcher", "Researcher"),
+    PersonRole.ADMINISTRATOR: _ours("administrator", "Administrator"),
+}
 
 # Types of object identifiers: CID 404, and those of PS3.15 A.5.1.2.4.
 STUDY_INSTANCE_UID = _dcm("110180", "Study Instance UID")

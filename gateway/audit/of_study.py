@@ -19,6 +19,7 @@ from gateway.audit.message import (
 from gateway.audit.parts import Happening
 from gateway.ledger.records import ResultRecord
 from gateway.lifecycle import Event
+from gateway.people import Decider
 from model.engine import EngineIdentity
 from model.report import GroundedReport
 
@@ -48,19 +49,22 @@ def study_parked(study_instance_uid: str, reason: str, now: datetime) -> AuditEn
 
 
 def study_decided(
-    study_instance_uid: str, event: Event, user: str, reason: str, now: datetime
+    study_instance_uid: str, event: Event, by: Decider, now: datetime
 ) -> AuditEntry:
-    """Record that a person released, rejected or retried a study."""
+    """Record that a person released, rejected or retried a study.
+
+    The role in which it was decided is the participant's RoleIDCode (PS3.15 A.5.2).
+    """
     what = Happening(
         event=codes.INSTANCES_ACCESSED,
         event_type=codes.STUDY_DECIDED,
         action=Action.UPDATE,
         at=now,
-        detail=f"{event}: {reason}",
+        detail=f"{event} by {by}: {by.why}",
     )
     return parts.record(
         what,
-        [parts.person(user), parts.application(is_requestor=False)],
+        [parts.person(by.name, by.role), parts.application(is_requestor=False)],
         [parts.study(study_instance_uid, details=(("Decision", event.value),))],
         study_instance_uid=study_instance_uid,
     )

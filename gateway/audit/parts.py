@@ -20,6 +20,7 @@ from gateway.audit.message import (
     ParticipantObject,
     entry,
 )
+from gateway.people import PersonRole
 
 GATEWAY = PRODUCT_NAME
 
@@ -94,9 +95,13 @@ def node(
     )
 
 
-def person(name: str) -> Participant:
-    """Return somebody who asked for what happened."""
-    return Participant(user_id=name, is_requestor=True)
+def person(name: str, role: PersonRole | None = None) -> Participant:
+    """Return somebody who asked for what happened, in the role that was stated."""
+    return Participant(
+        user_id=name,
+        is_requestor=True,
+        role=None if role is None else codes.PERSON_ROLES[role],
+    )
 
 
 def study(

@@ -92,6 +92,7 @@ class Document(StrEnum):
     EVIDENCE = "evidence"
     REPORTS = "reports"
     ENGINE = "engine"
+    WITHDRAWAL = "withdrawal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,8 @@ class DeliveryState(StrEnum):
     COMMITTED = "committed"
     REFUSED = "refused"
     """A permanent refusal: shown, not tried again by itself."""
+    REPLACED = "replaced"
+    """The destination takes no such class; another form of it is sent instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,36 +3,67 @@
 import hashlib
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 
+from model.checks import check_report
 from model.engine import EngineIdentity
 from model.engines.inputs import Cleaned, check_images, clean_question, image_digest
-from model.grounding import read_answer
-from model.maira2.inference import Answer, Inference, library_versions
-from model.maira2.processing import ModelInput
+from model.grounding import Reading, read_answer
+from model.maira2.inference import Answer, Asked, Inference, library_versions
+from model.maira2.preparing import Preparation, Prompt
 from model.maira2.prompts import prompt_images
 from model.maira2.snapshot import weights_digest
+from model.maira2.stopping import Ending
 from model.options import Domain, EngineOptions, TokenLimits
-from model.report import GroundedReport, Provenance, Question, ReportRequest, Task
+from model.report import (
+    Flag,
+    FlagKind,
+    GreyImage,
+    GroundedReport,
+    Phase,
+    Provenance,
+    ReportRequest,
+    Task,
+)
 from model.version import VERSION
 
 ENGINE = "local"
+PREPARE = "prepare"
+"""The phase before the model's own: images and words to what it reads."""
 _MODELS = {
     Domain.RADIOGRAPH: ("MAIRA-2", "Microsoft"),
     Domain.PHANTOM: ("MAIRA-2 phantom", "maira-gateway"),
 }
 """Name and manufacturer by what the checkpoint reads."""
+_UNFINISHED = {
+    Ending.REPETITION: Flag(kind=FlagKind.REPETITION),
+    Ending.DEADLINE: Flag(kind=FlagKind.DEADLINE),
+}
+"""Flags of what ended a text, other than the token limit's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Job:
+    """One question, cleaned and written as a prompt, and the time that took."""
+
+    cleaned: Cleaned
+    prompt: Prompt
+    seconds: float
+    image_digests: tuple[tuple[str, str], ...]
+    deadline: float | None
 
 
 class LocalEngine:
-    """A `ReportEngine` that answers one request after the other, greedily.
+    """A `ReportEngine` that answers greedily, a study's questions with shared work.
 
     Loads at construction. Raises `CheckpointError` where the folder is not whole.
+    Not for several threads at once.
     """
 
     def __init__(self, options: EngineOptions) -> None:
         self._inference = Inference(options)
+        self._options = options
         self._limits = options.token_limits
         name, manufacturer = _MODELS[self._inference.domain]
         self._identity = EngineIdentity(
@@ -54,30 +85,70 @@ class LocalEngine:
     ) -> list[tuple[GroundedReport, ...]]:
         """Answer each request, in order: one report a question.
 
-        Raises `ConstantImage` or `RefusedRequest` for a request without content,
+        What a deadline leaves no time for has no text and says so. Raises
+        `ConstantImage` or `RefusedRequest` for a request without content,
         `EngineUnavailable` where memory runs out.
         """
-        return [tuple(map(self._answer, request.questions)) for request in requests]
+        jobs = self._prepare(requests, time.monotonic())
+        answers = self._inference.answer([self._ask(job) for job in jobs])
+        reports = iter([*map(self._report, jobs, answers)])
+        return [tuple(next(reports) for _ in asked.questions) for asked in requests]
 
-    def _answer(self, question: Question) -> GroundedReport:
-        started = time.perf_counter()
-        check_images(question.inputs, prompt_images(question))
-        tokenizer = self._inference.processor.tokenizer
-        cleaned = clean_question(question, tokenizer.control_tokens)
-        prompt = self._inference.processor.encode(cleaned.question)
-        limit = token_limit(self._limits, question.task)
-        answer = self._inference.answer(prompt, max_new_tokens=limit)
-        seconds = time.perf_counter() - started
-        provenance = self._provenance(cleaned.question, prompt, answer, seconds)
-        return _report(cleaned, answer, provenance)
+    def _prepare(self, requests: Sequence[ReportRequest], now: float) -> list[_Job]:
+        """Check, clean and write every question before the first is answered."""
+        preparation = Preparation(self._inference.processor)
+        jobs: list[_Job] = []
+        for request in requests:
+            jobs.extend(self._jobs(request, preparation, now))
+        return jobs
 
-    def _provenance(
-        self,
-        question: Question,
-        prompt: ModelInput,
-        answer: Answer,
-        seconds: float,
-    ) -> Provenance:
+    def _jobs(
+        self, request: ReportRequest, preparation: Preparation, now: float
+    ) -> Iterator[_Job]:
+        """Write the questions of a request; its images are looked at once."""
+        seconds = request.deadline_seconds
+        digests: dict[str, str] = {}
+        for question in request.questions:
+            started = time.perf_counter()
+            names = prompt_images(question)
+            new = [name for name in names if name not in digests]
+            check_images(request.inputs, new)
+            for name in new:
+                image: GreyImage = getattr(request.inputs, name)
+                digests[name] = image_digest(image)
+            tokens = self._inference.processor.tokenizer.control_tokens
+            cleaned = clean_question(question, tokens)
+            prompt = preparation.prompt(cleaned.question)
+            yield _Job(
+                cleaned=cleaned,
+                prompt=prompt,
+                seconds=time.perf_counter() - started,
+                image_digests=tuple((name, digests[name]) for name in names),
+                deadline=None if seconds is None else now + seconds,
+            )
+
+    def _ask(self, job: _Job) -> Asked:
+        limit = token_limit(self._limits, job.cleaned.question.task)
+        return Asked(prompt=job.prompt, max_new_tokens=limit, deadline=job.deadline)
+
+    def _report(self, job: _Job, answer: Answer) -> GroundedReport:
+        """Read an answer. Flags: what was done to the input, the form, the content."""
+        question = job.cleaned.question
+        reading = read_ended(question.task, answer)
+        checks = check_report(question, reading.phrases, answer.text)
+        return GroundedReport(
+            task=question.task,
+            text=answer.text,
+            phrases=reading.phrases,
+            flags=(*job.cleaned.flags, *reading.flags, *checks),
+            provenance=self._provenance(job, answer),
+            phrase=question.phrase,
+        )
+
+    def _provenance(self, job: _Job, answer: Answer) -> Provenance:
+        tokens = len(job.prompt.tokens.ids)
+        prepare = Phase(name=PREPARE, tokens=tokens, seconds=job.seconds)
+        phases = (prepare, *answer.phases)
         return Provenance(
             engine=ENGINE,
             model_name=self._identity.model_name,
@@ -87,25 +158,46 @@ class LocalEngine:
             device=self._inference.device,
             dtype=self._inference.dtype,
             crop_side=self._inference.processor.preprocessing.side,
-            max_new_tokens=token_limit(self._limits, question.task),
-            prompt_digest=hashlib.sha256(prompt.text.encode()).hexdigest(),
-            image_digests=tuple(
-                (name, image_digest(getattr(question.inputs, name)))
-                for name in prompt_images(question)
-            ),
-            prompt_tokens=len(prompt.input_ids),
+            max_new_tokens=token_limit(self._limits, job.cleaned.question.task),
+            prompt_digest=hashlib.sha256(job.prompt.text.encode()).hexdigest(),
+            image_digests=job.image_digests,
+            prompt_tokens=tokens,
             new_tokens=answer.new_tokens,
-            seconds=seconds,
+            seconds=sum(phase.seconds for phase in phases),
+            settings=(*self._settings(), *_course(answer)),
+            phases=phases,
+        )
+
+    def _settings(self) -> tuple[tuple[str, str], ...]:
+        """Name what else decides an answer, or how fast it comes."""
+        options = self._options
+        return (
+            ("attention", self._inference.attention),
+            ("weights", self._inference.weights),
+            ("adapter", self._inference.adapter or "none"),
+            ("prefix cache", _on(options.prefix_memory_bytes > 0)),
+            ("prompt lookup", _on(options.prompt_lookup)),
+            ("compiled steps", _on(self._inference.compiled)),
         )
 
     def _settings_digest(self) -> str:
-        """Digest every option that can change an answer."""
-        settings = {
+        """Digest every option that can change an answer.
+
+        In float32 the fast paths change no id (`tests/integration/
+        test_golden_parity.py`); in shorter formats they may break ties otherwise.
+        """
+        settings: dict[str, object] = {
             "device": self._inference.device,
             "dtype": self._inference.dtype,
             "attention": self._inference.attention,
             "token_limits": asdict(self._limits),
         }
+        if self._options.weights != "as-stored":
+            settings["weights"] = self._inference.weights
+        if self._inference.adapter is not None:
+            settings["adapter"] = self._inference.adapter
+        if self._inference.dtype != "float32" or "weights" in settings:
+            settings["fast_paths"] = self._settings()[3:]
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
@@ -120,15 +212,32 @@ def token_limit(limits: TokenLimits, task: Task) -> int:
             return limits.phrase_grounding
 
 
-def _report(cleaned: Cleaned, answer: Answer, provenance: Provenance) -> GroundedReport:
-    """Read the answer; what was done to the input comes first among the flags."""
-    question = cleaned.question
-    reading = read_answer(question.task, answer.text, cut_off=answer.cut_off)
-    return GroundedReport(
-        task=question.task,
-        text=answer.text,
-        phrases=reading.phrases,
-        flags=(*cleaned.flags, *reading.flags),
-        provenance=provenance,
-        phrase=question.phrase,
-    )
+def read_ended(task: Task, answer: Answer) -> Reading:
+    """Read an answer; the flag names what ended it, where it was not the model.
+
+    An answer for which there was no time is not called empty: nobody wrote it.
+    """
+    cut_off = answer.ending is not Ending.END_TOKEN
+    reading = read_answer(task, answer.text, cut_off=cut_off)
+    reason = _UNFINISHED.get(answer.ending)
+    if reason is None:
+        return reading
+    others = [flag for flag in reading.flags if flag.kind is not FlagKind.CUT_OFF]
+    if not answer.rows:
+        others = []
+    return replace(reading, flags=(reason, *others))
+
+
+def _course(answer: Answer) -> tuple[tuple[str, str], ...]:
+    """Tell what the fast paths did for one answer."""
+    told = [("batch", str(answer.rows))]
+    if answer.guesses is not None:
+        right = f"{answer.guesses.accepted} of {answer.guesses.proposed} guesses right"
+        told.append(
+            ("guesses", f"{right}, given up" if answer.guesses.given_up else right)
+        )
+    return tuple(told)
+
+
+def _on(used: bool) -> str:  # noqa: FBT001 - the one thing it says
+    return "on" if used else "off"

@@ -7,16 +7,17 @@ a value that is silently dropped would degrade the text without any error.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, Self, cast
 
-from transformers import Dinov2Config, LlamaConfig
+from transformers import Dinov2Config, LlamaConfig, PreTrainedConfig
+from transformers.configuration_utils import SubConfigSpec
 
 from model.errors import CheckpointError
 from model.options import Domain
 
 CONFIG_FILE = "config.json"
+MODEL_TYPE = "maira2"
 DOMAIN_KEY = "maira_gateway_domain"
 """Key of our own: "phantom" marks a checkpoint that reads only phantoms."""
 ROPE_FACTOR = 1.5
@@ -24,30 +25,94 @@ ROPE_FACTOR = 1.5
 
 JsonObject = Mapping[str, object]
 
+_TEXT: JsonObject = {
+    "vocab_size": 32207,
+    "hidden_size": 4096,
+    "intermediate_size": 11008,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "rms_norm_eps": 1e-5,
+    "max_position_embeddings": 4096,
+    "rope_parameters": {
+        "rope_type": "linear",
+        "factor": ROPE_FACTOR,
+        "rope_theta": 10000.0,
+    },
+    "pad_token_id": 0,
+}
+_VISION: JsonObject = {
+    "image_size": 518,
+    "out_features": ["stage12"],
+    "reshape_hidden_states": False,
+}
+"""What the official snapshot changes in the two parts; the rest is the library's."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Maira2Config:
-    """The composition: Dinov2 backbone, projector, Llama.
 
-    `projector_layers` counts linear layers, with an activation between two.
-    `image_token_id` marks the positions that image features replace. `image_size`
-    and `patch_size` are sides in pixels.
+class Maira2Config(PreTrainedConfig):  # type: ignore[misc]  # untyped base
+    """The composition: Dinov2 backbone, projector, Llama; by default the official one.
+
+    `projector_n_layers` counts linear layers, with an activation between two.
+    `image_token_id` marks the positions that image features replace. Reading raises
+    `CheckpointError` for what this implementation does not do, and names the key.
     """
 
-    text: LlamaConfig
-    vision: Dinov2Config
-    projector_layers: int
-    projector_activation: str
-    projector_bias: bool
-    image_token_id: int
-    image_size: int
-    patch_size: int
-    domain: Domain
+    model_type: ClassVar[str] = MODEL_TYPE
+    attribute_map: ClassVar[dict[str, str]] = {"image_token_id": "image_token_index"}
+    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
+        "vision_config": SubConfigSpec(Dinov2Config, init_kwargs=dict(_VISION)),
+        "text_config": SubConfigSpec(LlamaConfig, init_kwargs=dict(_TEXT)),
+    }
+
+    vision_config: dict[str, object] | PreTrainedConfig | None = None
+    text_config: dict[str, object] | PreTrainedConfig | None = None
+    image_token_index: int = 32204
+    projector_n_layers: int = 4
+    projector_hidden_act: str = "gelu"
+    multimodal_projector_bias: bool = True
+    vision_feature_layer: int = -1
+    vision_feature_select_strategy: str = "default"
+    tie_word_embeddings: bool = False
+    maira_gateway_domain: str = Domain.RADIOGRAPH.value
+
+    @classmethod
+    def from_dict(cls, config_dict: JsonObject, **kwargs: object) -> Self:
+        """Build from the object in `config.json`. Raises `CheckpointError`."""
+        _check(config_dict)
+        return cast("Self", super().from_dict(dict(config_dict), **kwargs))
+
+    def to_diff_dict(self) -> dict[str, object]:
+        """Write every key: what is asserted on reading must stand in the file."""
+        return cast("dict[str, object]", self.to_dict())
+
+    @property
+    def text(self) -> LlamaConfig:
+        """The language model's configuration."""
+        return self.text_config
+
+    @property
+    def vision(self) -> Dinov2Config:
+        """The tower's configuration."""
+        return self.vision_config
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square crop in pixels."""
+        return cast("int", self.vision.image_size)
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch in pixels."""
+        return cast("int", self.vision.patch_size)
 
     @property
     def patches(self) -> int:
         """Tokens of one image: patches of the square crop, without CLS."""
         return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def domain(self) -> Domain:
+        """What the checkpoint may read; without our own key: radiographs."""
+        return Domain(self.maira_gateway_domain)
 
 
 def parse_config(values: JsonObject) -> Maira2Config:
@@ -56,23 +121,7 @@ def parse_config(values: JsonObject) -> Maira2Config:
     Raises `CheckpointError` that names the key which is missing or which asks
     for something that this implementation does not do.
     """
-    _require(values, "model_type", "maira2")
-    _require(values, "vision_feature_layer", -1)
-    _require(values, "vision_feature_select_strategy", "default")
-    text, vision = _object(values, "text_config"), _object(values, "vision_config")
-    domain = _domain(values)
-    _check_rope(text, domain)
-    return Maira2Config(
-        text=_llama(text),
-        vision=_dinov2(vision),
-        projector_layers=_integer(values, "projector_n_layers"),
-        projector_activation=_string(values, "projector_hidden_act"),
-        projector_bias=values.get("multimodal_projector_bias", True) is True,
-        image_token_id=_integer(values, "image_token_index"),
-        image_size=_integer(vision, "image_size"),
-        patch_size=_integer(vision, "patch_size"),
-        domain=domain,
-    )
+    return Maira2Config.from_dict(values)
 
 
 def read_config(folder: Path) -> Maira2Config:
@@ -93,29 +142,41 @@ def read_json(path: Path) -> dict[str, object]:
     return cast("dict[str, object]", values)
 
 
-def _llama(values: JsonObject) -> LlamaConfig:
-    """Build the language model's configuration; tied weights are refused."""
-    _require(values, "model_type", "llama")
-    config = LlamaConfig.from_dict(dict(values))
-    if config.tie_word_embeddings:
+def _check(values: JsonObject) -> None:
+    """Refuse what is not done here, by its key."""
+    _require(values, "model_type", MODEL_TYPE)
+    _require(values, "vision_feature_layer", -1)
+    _require(values, "vision_feature_select_strategy", "default")
+    _typed(values, "projector_n_layers", int)
+    _typed(values, "projector_hidden_act", str)
+    _typed(values, "image_token_index", int)
+    text, vision = _object(values, "text_config"), _object(values, "vision_config")
+    _check_text(text)
+    _check_rope(text, _domain(values))
+    _check_vision(vision)
+
+
+def _check_text(text: JsonObject) -> None:
+    """Require a Llama without tied weights."""
+    _require(text, "model_type", "llama")
+    if text.get("tie_word_embeddings"):
         raise CheckpointError(f"{CONFIG_FILE}: text_config.tie_word_embeddings is set")
-    return config
 
 
-def _dinov2(values: JsonObject) -> Dinov2Config:
-    """Build the tower's configuration; the last stage with LayerNorm is required.
+def _check_vision(vision: JsonObject) -> None:
+    """Require the tower's last stage with LayerNorm.
 
     The feature map after the final LayerNorm is what MAIRA-2 was trained on;
     `hidden_states[-1]` lacks it and silently gives wrong text.
     """
-    _require(values, "model_type", "dinov2")
-    _require(values, "apply_layernorm", wanted=True)
-    _require(values, "reshape_hidden_states", wanted=False)
-    config = Dinov2Config.from_dict(dict(values))
-    last = f"stage{config.num_hidden_layers}"
-    if list(config.out_features) != [last]:
+    _require(vision, "model_type", "dinov2")
+    _require(vision, "apply_layernorm", wanted=True)
+    _require(vision, "reshape_hidden_states", wanted=False)
+    _typed(vision, "image_size", int)
+    _typed(vision, "patch_size", int)
+    last = f"stage{vision.get('num_hidden_layers')}"
+    if vision.get("out_features") != [last]:
         raise CheckpointError(f"{CONFIG_FILE}: out_features is not [{last!r}]")
-    return config
 
 
 def _check_rope(text: JsonObject, domain: Domain) -> None:
@@ -156,15 +217,7 @@ def _object(values: JsonObject, key: str) -> JsonObject:
     return cast("JsonObject", value)
 
 
-def _integer(values: JsonObject, key: str) -> int:
+def _typed(values: JsonObject, key: str, kind: type[int] | type[str]) -> None:
     value = values.get(key)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise CheckpointError(f"{CONFIG_FILE}: {key} is {value!r}, not an integer")
-    return value
-
-
-def _string(values: JsonObject, key: str) -> str:
-    value = values.get(key)
-    if not isinstance(value, str):
-        raise CheckpointError(f"{CONFIG_FILE}: {key} is {value!r}, not a string")
-    return value
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise CheckpointError(f"{CONFIG_FILE}: {key} is {value!r}, not {kind.__name__}")

@@ -39,7 +39,7 @@ from model.maira2.golden import (
     read_decodes,
     read_strings,
 )
-from model.maira2.modeling import Attention, Maira2Model
+from model.maira2.modeling import Attention, Maira2ForConditionalGeneration
 from model.maira2.processing import (
     ModelInput,
     Processor,
@@ -102,7 +102,10 @@ def run_parity(folder: Path, attention: Attention = Attention.EAGER) -> ParityRe
 
 
 def _run_case(
-    folder: Path, path: Path, model: Maira2Model, processor: Processor
+    folder: Path,
+    path: Path,
+    model: Maira2ForConditionalGeneration,
+    processor: Processor,
 ) -> CaseResult:
     """Run one case: inputs, features, first logits, greedy answer."""
     golden, arrays = read_case(path), read_arrays(path)
@@ -121,13 +124,17 @@ def _run_case(
 
 
 @torch.inference_mode()
-def _see(model: Maira2Model, prompt: ModelInput) -> _Seen:
+def _see(model: Maira2ForConditionalGeneration, prompt: ModelInput) -> _Seen:
     """Run one prompt through the whole forward pass, as the golden logits were."""
     pixels = torch.from_numpy(prompt.pixel_values)
     features = model.image_features(pixels)
     ids = torch.from_numpy(prompt.input_ids)[None]
     prompts = pad_left([model.embed(ids, features)[0]])
-    forward = model(prompts.embeddings, prompts.attention_mask)
+    forward = model(
+        inputs_embeds=prompts.embeddings,
+        attention_mask=prompts.attention_mask,
+        use_cache=False,
+    )
     return _Seen(
         tower=model.feature_map(pixels).numpy(),
         projected=features.numpy(),
@@ -172,7 +179,10 @@ def _feature_differences(
 
 
 def _answer_differences(
-    model: Maira2Model, prompts: Prompts, processor: Processor, golden: GoldenCase
+    model: Maira2ForConditionalGeneration,
+    prompts: Prompts,
+    processor: Processor,
+    golden: GoldenCase,
 ) -> tuple[Difference, ...]:
     """Compare the greedy ids, the end token left out, and their text."""
     end_id = processor.tokenizer.end_id

@@ -108,6 +108,15 @@ def read_processor(folder: Path, config: Maira2Config) -> Processor:
     """
     tokenizer = read_tokenizer(folder)
     check_tokenizer(tokenizer, config)
+    return Processor(
+        tokenizer=tokenizer,
+        preprocessing=read_image_settings(folder, config),
+        image_tokens=config.patches,
+    )
+
+
+def read_image_settings(folder: Path, config: Maira2Config) -> Preprocessing:
+    """Read both processor files. Raises `CheckpointError` as `read_processor`."""
     preprocessing = read_preprocessing(folder)
     if preprocessing.side != config.image_size:
         raise CheckpointError(
@@ -115,9 +124,7 @@ def read_processor(folder: Path, config: Maira2Config) -> Processor:
             f"vision_config.image_size is {config.image_size}"
         )
     _check_processor(read_json(folder / PROCESSOR_FILE), config)
-    return Processor(
-        tokenizer=tokenizer, preprocessing=preprocessing, image_tokens=config.patches
-    )
+    return preprocessing
 
 
 def read_preprocessing(folder: Path) -> Preprocessing:

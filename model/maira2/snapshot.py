@@ -15,9 +15,17 @@ from model.maira2.configuration import (
     read_config,
     read_json,
 )
-from model.maira2.modeling import Maira2Model
-from model.maira2.processing import PREPROCESSOR_FILE, PROCESSOR_FILE, read_processor
-from model.maira2.tokenization import TOKENIZER_FILE
+from model.maira2.modeling import Maira2ForConditionalGeneration
+from model.maira2.processing import (
+    PREPROCESSOR_FILE,
+    PROCESSOR_FILE,
+    read_image_settings,
+)
+from model.maira2.tokenization import (
+    TOKENIZER_FILE,
+    check_tokenizer,
+    read_tokenizer,
+)
 from model.maira2.weights import (
     INDEX_FILE,
     SHARD_BYTES,
@@ -56,16 +64,29 @@ identity. Its Python files are left out: they are never run and need not be ther
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotCheck:
-    """What is wrong with a folder, and whether it is the official snapshot.
+class Check:
+    """One thing that was looked at; `problems` is empty where it is right."""
 
-    `problems` : one line each, empty where an engine can load the folder.
-    `unofficial` : official files that are absent or of another size; empty for
-    the official snapshot.
+    subject: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotCheck:
+    """What is right and wrong with a folder, and whether it is the official snapshot.
+
+    `checks` : in the order of the loader; after a configuration that is wrong there
+    are no others. `unofficial` : official files that are absent or of another size;
+    empty for the official snapshot.
     """
 
-    problems: tuple[str, ...]
+    checks: tuple[Check, ...]
     unofficial: tuple[str, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One line each, empty where an engine can load the folder."""
+        return tuple(line for check in self.checks for line in check.problems)
 
     @property
     def usable(self) -> bool:
@@ -95,7 +116,7 @@ def verify_snapshot(folder: Path) -> SnapshotCheck:
     Reads the headers of the shards, not their tensors.
     """
     return SnapshotCheck(
-        problems=tuple(_problems(folder)), unofficial=unofficial_files(folder)
+        checks=tuple(_checks(folder)), unofficial=unofficial_files(folder)
     )
 
 
@@ -151,7 +172,7 @@ def file_digest(path: Path) -> str:
 
 def write_snapshot(
     folder: Path,
-    model: Maira2Model,
+    model: Maira2ForConditionalGeneration,
     documents: Mapping[str, Mapping[str, object]],
     *,
     shard_bytes: int = SHARD_BYTES,
@@ -174,23 +195,20 @@ def write_snapshot(
         raise CheckpointError(f"{folder}: {'; '.join(problems)}")
 
 
-def _problems(folder: Path) -> Iterator[str]:
-    """Run the loader's checks one by one; each that fails gives its lines."""
+def _checks(folder: Path) -> Iterator[Check]:
+    """Run the loader's checks one by one."""
     try:
         config = read_config(folder)
     except CheckpointError as error:
-        yield str(error)
+        yield Check(subject=_CONFIGURATION, problems=(str(error),))
         return
-    checks: tuple[Callable[[Path, Maira2Config], tuple[str, ...]], ...] = (
-        _tensors,
-        _index,
-        _processor,
-    )
-    for check in checks:
+    yield Check(subject=_CONFIGURATION, problems=())
+    for subject, check in _CHECKS.items():
         try:
-            yield from check(folder, config)
+            problems = check(folder, config)
         except CheckpointError as error:
-            yield str(error)
+            problems = (str(error),)
+        yield Check(subject=subject, problems=problems)
 
 
 def _tensors(folder: Path, config: Maira2Config) -> tuple[str, ...]:
@@ -207,9 +225,23 @@ def _index(folder: Path, _: Maira2Config) -> tuple[str, ...]:
     return tuple(f"{INDEX_FILE} does not list tensor {name}" for name in unlisted)
 
 
-def _processor(folder: Path, config: Maira2Config) -> tuple[str, ...]:
-    read_processor(folder, config)
+def _tokenizer(folder: Path, config: Maira2Config) -> tuple[str, ...]:
+    check_tokenizer(read_tokenizer(folder), config)
     return ()
+
+
+def _processor(folder: Path, config: Maira2Config) -> tuple[str, ...]:
+    read_image_settings(folder, config)
+    return ()
+
+
+_CONFIGURATION = "configuration, with the rotary scaling"
+_CHECKS: Mapping[str, Callable[[Path, Maira2Config], tuple[str, ...]]] = {
+    "names and shapes of the tensors": _tensors,
+    "index of the shards": _index,
+    "tokenizer": _tokenizer,
+    "settings of images and prompts": _processor,
+}
 
 
 def _size(path: Path) -> int | None:

@@ -1,7 +1,8 @@
 """Safetensors of a snapshot folder: strict reading by key, and writing.
 
 Reading goes shard by shard, straight to the target dtype and device, on a
-skeleton without memory: the peak is the target's size and one tensor.
+skeleton without memory: the peak is the target's size and one shard. Each tensor is
+copied, so that a shard rewritten under a running engine cannot change its weights.
 """
 
 import json
@@ -16,26 +17,20 @@ from torch import Tensor, nn
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from model.errors import CheckpointError
+from model.maira2.adapters import Adapter
 from model.maira2.configuration import (
     ROPE_FACTOR,
     Maira2Config,
     read_config,
     read_json,
 )
-from model.maira2.modeling import Attention, Maira2Model
+from model.maira2.modeling import Attention, Maira2ForConditionalGeneration
+from model.maira2.names import official_name
 
 INDEX_FILE = "model.safetensors.index.json"
 SINGLE_FILE = "model.safetensors"
 SHARD_BYTES = 5_000_000_000
 """Most bytes of tensors in one shard, as in the official snapshot."""
-
-_OFFICIAL_PARTS = (
-    (".attention.q_proj.", ".attention.attention.query."),
-    (".attention.k_proj.", ".attention.attention.key."),
-    (".attention.v_proj.", ".attention.attention.value."),
-    (".attention.o_proj.", ".attention.output.dense."),
-)
-"""Tower attention: the name in transformers 5, the name in the snapshot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,24 +59,20 @@ class TensorProblems:
         )
 
 
-def official_name(name: str) -> str:
-    """Translate a name of our state dict to the snapshot's."""
-    if name.startswith("vision_tower."):
-        for ours, theirs in _OFFICIAL_PARTS:
-            name = name.replace(ours, theirs)
-    return name
-
-
 def skeleton(
     config: Maira2Config, attention: Attention = Attention.EAGER
-) -> Maira2Model:
+) -> Maira2ForConditionalGeneration:
     """Build the model without memory for its weights."""
     with torch.device("meta"):
-        return Maira2Model(config, attention)
+        model = Maira2ForConditionalGeneration(config)
+    model.use_attention(attention)
+    return model
 
 
-def load_model(folder: Path, placement: Placement) -> Maira2Model:
-    """Load a snapshot folder for inference.
+def load_model(
+    folder: Path, placement: Placement, adapter: Adapter | None = None
+) -> Maira2ForConditionalGeneration:
+    """Load a snapshot folder for inference, with an adapter merged into it.
 
     Raises `CheckpointError` that names the missing file, the missing,
     unexpected or misshapen tensor, or the lost rotary scaling.
@@ -90,12 +81,18 @@ def load_model(folder: Path, placement: Placement) -> Maira2Model:
     problems = tensor_problems(folder, model).lines()
     if problems:
         raise CheckpointError(f"{folder}: " + "; ".join(_capped(problems)))
-    _fill(model, folder, placement)
+    if adapter is not None:
+        adapter.check(tensor_shapes(folder))
+    _fill(model, _tensors(folder, adapter), placement)
     _restore_rotary(model, placement.device)
-    return model.eval().requires_grad_(requires_grad=False)
+    model.eval()
+    model.requires_grad_(requires_grad=False)
+    return model
 
 
-def tensor_problems(folder: Path, model: Maira2Model) -> TensorProblems:
+def tensor_problems(
+    folder: Path, model: Maira2ForConditionalGeneration
+) -> TensorProblems:
     """Compare the names and shapes in a folder with those of the model."""
     wanted = {official_name(k): tuple(v.shape) for k, v in model.state_dict().items()}
     found = tensor_shapes(folder)
@@ -154,26 +151,35 @@ def save_weights(
     return tuple(folder / name for name in names)
 
 
-def _fill(model: Maira2Model, folder: Path, placement: Placement) -> None:
-    """Give each parameter its tensor, one shard after the other."""
-    ours = {official_name(name): name for name in model.state_dict()}
+def _tensors(folder: Path, adapter: Adapter | None) -> Iterator[tuple[str, Tensor]]:
+    """Read each tensor under its official name, one shard open at a time."""
     for shard in shard_files(folder):
         with open_shard(shard) as file:
-            tensors = {
-                ours[name]: file.get_tensor(name).to(placement.device, placement.dtype)
-                for name in file.keys()  # noqa: SIM118 - not a mapping
-            }
-        model.load_state_dict(tensors, strict=False, assign=True)
+            for name in file.keys():  # noqa: SIM118 - not a mapping
+                stored: Tensor = file.get_tensor(name)
+                yield name, stored if adapter is None else adapter.merge(name, stored)
 
 
-def _restore_rotary(model: Maira2Model, device: str) -> None:
+def _fill(
+    model: Maira2ForConditionalGeneration,
+    tensors: Iterator[tuple[str, Tensor]],
+    placement: Placement,
+) -> None:
+    """Give each parameter its tensor, one after the other."""
+    ours = {official_name(name): name for name in model.state_dict()}
+    for name, stored in tensors:
+        placed = stored.to(placement.device, placement.dtype, copy=True)
+        model.load_state_dict({ours[name]: placed}, strict=False, assign=True)
+
+
+def _restore_rotary(model: Maira2ForConditionalGeneration, device: str) -> None:
     """Compute the rotary frequencies, which no snapshot stores, and check them.
 
     Losing the linear factor degrades the text without any error.
     """
     config = model.config.text
     rotary = LlamaRotaryEmbedding(config).to(device)
-    model.language_model.model.rotary_emb = rotary
+    model.model.language_model.rotary_emb = rotary
     scaled = (config.rope_parameters or {}).get("rope_type") == "linear"
     first = float(rotary.inv_freq[0])
     if abs(first - (1 / ROPE_FACTOR if scaled else 1.0)) > 1e-6:

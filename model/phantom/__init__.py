@@ -20,7 +20,10 @@ stages      the two stages of training
 checkpoint  the shape of the model, and its folder in the official layout
 train       runs both stages; writes the checkpoint folder
 scoring     how an answer compares with what was planted
-evaluate    figures on phantoms that the training never saw
+asking      the engine, asked about phantoms that the training never saw
+sensitivity the same studies with other priors, and without their lateral
+intervals   how far figures on a sample may be from the truth
+evaluate    all figures, printed as one JSON object
 
 Up to and with text, nothing needs torch or transformers.
 """

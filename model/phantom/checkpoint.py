@@ -11,7 +11,7 @@ from model.maira2.configuration import (
     Maira2Config,
     parse_config,
 )
-from model.maira2.modeling import Maira2Model
+from model.maira2.modeling import Maira2ForConditionalGeneration
 from model.maira2.processing import PREPROCESSOR_FILE, PROCESSOR_FILE
 from model.maira2.prompts import IMAGE
 from model.maira2.tokenization import TOKENIZER_FILE, PromptTokenizer
@@ -112,7 +112,7 @@ def phantom_config(tokenizer: PromptTokenizer) -> Maira2Config:
     return parse_config(config_values(tokenizer))
 
 
-def write_checkpoint(folder: Path, model: Maira2Model) -> None:
+def write_checkpoint(folder: Path, model: Maira2ForConditionalGeneration) -> None:
     """Write the folder: weights, tokenizer and the four JSON files that are read."""
     tokenizer = build_tokenizer()
     prompt_tokenizer = PromptTokenizer(tokenizer)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.grounding import COORDINATE_BINS
-from model.maira2.modeling import Maira2Model
+from model.maira2.modeling import Maira2ForConditionalGeneration
 from model.maira2.prompts import prompt_text
 from model.maira2.tokenization import PromptTokenizer
 from model.phantom.dataset import Example
@@ -184,28 +184,29 @@ def answer_loss(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     return functional.cross_entropy(logits, targets[labels])
 
 
-def initialise_language(model: Maira2Model, tokenizer: PromptTokenizer) -> None:
+def initialise_language(
+    model: Maira2ForConditionalGeneration, tokenizer: PromptTokenizer
+) -> None:
     """Start projector and language model so that they learn in few steps.
 
     The library's start suits wide models: at this width its signals nearly vanish.
     Here each layer keeps the scale of what it gets, and what a block adds to the
     stream starts small.
     """
-    language = model.language_model
     for name, parameter in model.named_parameters():
-        if name.startswith("vision_tower."):
+        if name.startswith("model.vision_tower."):
             continue
         if "layers." in name and parameter.ndim == 2:
             added = name.endswith(("o_proj.weight", "down_proj.weight"))
             nn.init.xavier_uniform_(parameter, gain=0.35 if added else 1.0)
-    for layer in model.multi_modal_projector.layers:
+    for layer in model.model.multi_modal_projector.layers:
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight, gain=1.4)
             nn.init.zeros_(layer.bias)
     with torch.no_grad():
         for part, scale in (
-            (language.model.embed_tokens, 0.5),
-            (language.lm_head, 0.05),
+            (model.model.language_model.embed_tokens, 0.5),
+            (model.lm_head, 0.05),
         ):
             nn.init.normal_(part.weight, std=scale)
             _smooth_coordinates(part.weight.detach(), tokenizer)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.maira2.modeling import Maira2Model
+from model.maira2.modeling import Maira2ForConditionalGeneration
 from model.maira2.processing import to_pixel_values
 from model.maira2.tokenization import PromptTokenizer
 from model.phantom.dataset import PREPROCESSING, Crops, Example, Studies
@@ -46,16 +46,16 @@ class Stage(Protocol):
 class DetectionStage:
     """The encoder finds the findings. Quality: mean overlap of the boxes."""
 
-    def __init__(self, model: Maira2Model, studies: Studies) -> None:
+    def __init__(self, model: Maira2ForConditionalGeneration, studies: Studies) -> None:
         self._model = model
         self._studies = studies
         self._head = DetectionHead(model.config.vision.hidden_size)
-        initialise_encoder(model.vision_tower)
+        initialise_encoder(model.model.vision_tower)
 
     @property
     def parts(self) -> Sequence[nn.Module]:
         """Return the encoder and the head that is thrown away later."""
-        return self._model.vision_tower, self._head
+        return self._model.model.vision_tower, self._head
 
     def loss(
         self, chosen: Sequence[int], rng: np.random.Generator
@@ -64,7 +64,7 @@ class DetectionStage:
         examples = [self._studies.examples[study] for study in chosen]
         places = [_draw_place(example, rng) for example in examples]
         shown = list(zip(chosen, places, strict=True))
-        features = self._model.patch_features(pixels(self._studies, shown, rng))
+        features = self._model.model.patch_features(pixels(self._studies, shown, rng))
         targets = targets_of(list(zip(examples, places, strict=True)))
         loss, overlap = detection_loss(self._head(features), targets)
         return loss, overlap.item()
@@ -77,7 +77,10 @@ class ReportStage:
     """
 
     def __init__(
-        self, model: Maira2Model, studies: Studies, tokenizer: PromptTokenizer
+        self,
+        model: Maira2ForConditionalGeneration,
+        studies: Studies,
+        tokenizer: PromptTokenizer,
     ) -> None:
         self._model = model
         self._studies = studies
@@ -87,8 +90,9 @@ class ReportStage:
 
     @property
     def parts(self) -> Sequence[nn.Module]:
-        """Return the projector and the language model."""
-        return self._model.multi_modal_projector, self._model.language_model
+        """Return the projector, the language model and its head."""
+        model = self._model.model
+        return model.multi_modal_projector, model.language_model, self._model.lm_head
 
     def loss(
         self, chosen: Sequence[int], rng: np.random.Generator
@@ -119,8 +123,10 @@ class ReportStage:
         """Encode each image once: (study, place) -> (patches, text width)."""
         wanted = sorted({(study, p) for study, one in lessons for p in one.places})
         with torch.no_grad():
-            patches = self._model.patch_features(pixels(self._studies, wanted, rng))
-        projected = self._model.multi_modal_projector(patches)
+            patches = self._model.model.patch_features(
+                pixels(self._studies, wanted, rng)
+            )
+        projected = self._model.model.multi_modal_projector(patches)
         return dict(zip(wanted, projected, strict=True))
 
     def _answer(
@@ -133,13 +139,14 @@ class ReportStage:
         ids, labels = _padded([one for _, one in group], image, patches)
         images = [features[study, p] for study, one in group for p in one.places]
         embeddings = self._model.embed(ids, torch.stack(images))
-        language = self._model.language_model
         # Padding stands behind everything that is learned, so no mask is needed.
-        states = language.model(inputs_embeds=embeddings, use_cache=False)
+        states = self._model.model.language_model(
+            inputs_embeds=embeddings, use_cache=False
+        )
         wanted = labels[:, 1:]
         learned = wanted != NOT_LEARNED
         hidden = states.last_hidden_state[:, :-1][learned]
-        return language.lm_head(hidden), wanted[learned]
+        return self._model.lm_head(hidden), wanted[learned]
 
 
 def pixels(

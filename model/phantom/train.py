@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from model.maira2.modeling import Attention, Maira2Model
+from model.maira2.modeling import Attention, Maira2ForConditionalGeneration
 from model.phantom.checkpoint import (
     phantom_config,
     phantom_tokenizer,
@@ -66,7 +66,8 @@ class Trainer:
         torch.manual_seed(options.seed)
         self._options = options
         tokenizer = phantom_tokenizer()
-        self._model = Maira2Model(phantom_config(tokenizer), Attention.SDPA)
+        self._model = Maira2ForConditionalGeneration(phantom_config(tokenizer))
+        self._model.use_attention(Attention.SDPA)
         self._studies = Studies(options.work / "studies", options.studies)
         self._detection = DetectionStage(self._model, self._studies)
         self._reports = ReportStage(self._model, self._studies, tokenizer)
@@ -75,7 +76,7 @@ class Trainer:
     def run(self) -> None:
         """Train both stages, or what is left of them, and write the checkpoint."""
         self._train(self._detection, self._options.detection)
-        self._model.vision_tower.requires_grad_(requires_grad=False)
+        self._model.model.vision_tower.requires_grad_(requires_grad=False)
         self._train(self._reports, self._options.reports)
         self._write()
 

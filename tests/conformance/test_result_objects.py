@@ -8,8 +8,9 @@ from pydicom.dataset import Dataset
 
 from dicom_io.evidence import ReferencedInstance
 from dicom_io.phantom import PhantomFileOptions, Polarity, phantom_study_files
-from dicom_io.results.encode import encode_results
-from dicom_io.results.values import ResultKind
+from dicom_io.results.encode import Outputs, encode_results, material_of
+from dicom_io.results.kinds import ResultKind
+from dicom_io.results.withdrawal import Withdrawal, encode_withdrawal
 from model.phantom.generator import PhantomOptions, make_phantom
 from model.report import FlagKind, Task
 from tests.data.peers import require_data, run_peer
@@ -27,6 +28,14 @@ from tests.data.reports import (
 
 pytestmark = pytest.mark.peers
 
+IODS = ("SR", "PresentationState", "SCImage", "KeyObjectSelectionDocument")
+"""How dciodvfy names what it recognised."""
+SELECTIONS = {
+    ResultKind.KEY_OBJECTS: "Of Interest",
+    ResultKind.REJECTION_NOTE: "Rejected for Patient Safety Reasons",
+}
+UNDRAWN = frozenset(ResultKind) - {ResultKind.CAPTURE}
+"""What is made of a header alone: quicker, and possible without pixel data."""
 STRUCTURED = (ResultKind.FINDINGS_SR, ResultKind.NARRATIVE_SR)
 
 
@@ -93,9 +102,12 @@ def frontal(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def objects(
-    frontal: Path, folder: Path, task: Task = Task.GROUNDED_FINDINGS
+    frontal: Path,
+    folder: Path,
+    task: Task = Task.GROUNDED_FINDINGS,
+    kinds: frozenset[ResultKind] = UNDRAWN,
 ) -> dict[ResultKind, Path]:
-    """Encode a report on the film and write each object to a file."""
+    """Encode a report on the film, and its withdrawal; write each object to a file."""
     ds = dcmread(frontal, stop_before_pixels=True)
     seen = evidence(
         ReferencedInstance(
@@ -115,18 +127,37 @@ def objects(
     )
     run_facts = context(2, (instance("earlier"),))
     written = {}
-    for made in encode_results(frontal, said, seen, run_facts):
-        written[made.kind] = folder / f"{made.kind}.dcm"
-        written[made.kind].write_bytes(made.data)
+    made = encode_results(frontal, said, seen, run_facts, Outputs(kinds=kinds))
+    refs = tuple(
+        ReferencedInstance(
+            study_instance_uid=ds.StudyInstanceUID,
+            series_instance_uid=one.series_instance_uid,
+            sop_class_uid=one.sop_class_uid,
+            sop_instance_uid=one.sop_instance_uid,
+        )
+        for one in made
+    )
+    withdrawn = encode_withdrawal(
+        material_of(frontal, said, seen, context(3, refs[:1])),
+        Withdrawal(why="wrong patient <b>", role="radiologist", results=refs),
+        frozenset(each.sop_instance_uid for each in refs),
+        kinds,
+    )
+    for one in (*made, *withdrawn):
+        written[one.kind] = folder / f"{one.kind}.dcm"
+        written[one.kind].write_bytes(one.data)
     return written
 
 
 @pytest.mark.parametrize("task", Task)
 def test_dciodvfy_finds_no_error(frontal: Path, tmp_path: Path, task: Task) -> None:
-    for path in objects(frontal, tmp_path, task).values():
+    has_pixels = "PixelData" in dcmread(frontal)
+    kinds = frozenset(ResultKind) if has_pixels else UNDRAWN
+
+    for path in objects(frontal, tmp_path, task, kinds).values():
         said = run_peer("dciodvfy", "-new", path).stderr
 
-        assert "SR" in said or "PresentationState" in said
+        assert any(name in said for name in IODS)
         assert [line for line in said.splitlines() if line.startswith("Error")] == []
 
 
@@ -137,6 +168,37 @@ def test_dsrdump_parses_the_documents(frontal: Path, tmp_path: Path) -> None:
 
         assert answer.returncode == 0
         assert OPACITY.text in answer.stdout
+
+
+def test_dsrdump_parses_the_selections(frontal: Path, tmp_path: Path) -> None:
+    written = objects(frontal, tmp_path)
+    for kind, title in SELECTIONS.items():
+        answer = run_peer("dsrdump", written[kind])
+
+        assert answer.returncode == 0
+        assert title in answer.stdout
+
+
+def test_dsrdump_shows_why_results_are_withdrawn(frontal: Path, tmp_path: Path) -> None:
+    path = objects(frontal, tmp_path)[ResultKind.WITHDRAWAL_SR]
+
+    assert "wrong patient <b>" in run_peer("dsrdump", "+Pl", path).stdout
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_dcm2pnm_reads_the_capture(tmp_path: Path, name: str) -> None:
+    film_path = film_file(tmp_path, SOURCES[name])
+    kinds = frozenset({ResultKind.CAPTURE})
+    path = objects(film_path, tmp_path, kinds=kinds)[ResultKind.CAPTURE]
+    picture = tmp_path / "capture.ppm"
+
+    assert run_peer("dcm2pnm", path, picture).returncode == 0
+
+    magic, size, _, pixels = picture.read_bytes().split(b"\n", 3)
+    stored = dcmread(path)
+    assert magic == b"P6"
+    assert size.split() == [b"%d" % stored.Columns, b"%d" % stored.Rows]
+    assert pixels == stored.PixelData[: stored.Rows * stored.Columns * 3]
 
 
 def test_dsr2html_shows_every_sentence(frontal: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class CannedEngine:
     flags: tuple[FlagKind, ...] = ()
     asked: list[ReportRequest] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
-    """Raised one after the other before the first answer."""
+    """Raised one after the other before the first answer to something asked."""
 
     @property
     def identity(self) -> EngineIdentity:
@@ -56,7 +56,7 @@ class CannedEngine:
     def generate(
         self, requests: Sequence[ReportRequest]
     ) -> list[tuple[GroundedReport, ...]]:
-        if self.failures:
+        if requests and self.failures:
             raise self.failures.pop(0)
         self.asked.extend(requests)
         return [tuple(map(self._answer, request.questions)) for request in requests]

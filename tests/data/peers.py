@@ -26,6 +26,12 @@ def require_peer(name: str) -> str:
     return found or _absent(f"{name} is not installed")
 
 
+def require_jar(name: str) -> Path:
+    """Return a Java library of Debian's; skip or fail as for a program."""
+    path = Path("/usr/share/java") / f"{name}.jar"
+    return path if path.exists() else _absent(f"{path} does not exist")
+
+
 def require_data(folder: str = "dicom") -> Path:
     """Return a folder of the shared radiographs, which MAIRA_DATA may name."""
     default = _REPOSITORY.parent / "shared" / "data"

@@ -17,11 +17,11 @@ from dicom_io.identifiers import StudyAnswer, StudyQuery
 from dicom_io.sink import Incoming, Sink, StoreFacts
 from dicom_io.status import Status
 from gateway import pipeline
+from gateway.composition import open_site
 from gateway.intake import Intake, RoleRule, role_of_sent
 from gateway.ledger import AuditFilter, DeliveryRecord, StudyRecord
 from gateway.lifecycle import WORKING, State
 from gateway.priors import Brought
-from gateway.serve import open_site
 from gateway.site import Site
 from gateway.turn import Turns, take_turn
 from tests.data.engines import CannedEngine

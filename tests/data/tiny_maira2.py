@@ -23,7 +23,7 @@ from tokenizers import (
 
 from model.grounding import ALL_TAGS
 from model.maira2.configuration import parse_config
-from model.maira2.modeling import Maira2Model
+from model.maira2.modeling import Maira2ForConditionalGeneration
 from model.maira2.snapshot import write_snapshot
 
 SIDE = 42
@@ -82,14 +82,15 @@ def tiny_documents(domain: str | None = "phantom") -> Documents:
     }
 
 
-def tiny_model(documents: Documents, seed: int = 7) -> Maira2Model:
+def tiny_model(documents: Documents, seed: int = 7) -> Maira2ForConditionalGeneration:
     """Random weights from a seed, wide enough that answers vary."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = Maira2Model(parse_config(documents["config.json"]))
+        model = Maira2ForConditionalGeneration(parse_config(documents["config.json"]))
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def write_tiny(
@@ -98,6 +99,17 @@ def write_tiny(
     """Write the whole snapshot and return its folder."""
     documents = tiny_documents(domain)
     write_snapshot(folder, tiny_model(documents), documents, shard_bytes=shard_bytes)
+    return folder
+
+
+def write_official_layout(folder: Path) -> Path:
+    """Write a snapshot with the names of the official one: 522 tensors, six shards."""
+    documents = tiny_documents(domain=None)
+    config = with_key(documents["config.json"], "text_config.num_hidden_layers", 32)
+    config = with_key(config, "vision_config.num_hidden_layers", 12)
+    config = with_key(config, "vision_config.out_features", ["stage12"])
+    documents["config.json"] = with_key(config, "projector_n_layers", 4)
+    write_snapshot(folder, tiny_model(documents), documents, shard_bytes=82_000)
     return folder
 
 

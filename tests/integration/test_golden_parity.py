@@ -10,8 +10,9 @@ import pytest
 
 from model.maira2.configuration import parse_config, read_json
 from model.maira2.modeling import Attention
+from model.maira2.names import official_name
 from model.maira2.parity import run_parity
-from model.maira2.weights import official_name, skeleton
+from model.maira2.weights import skeleton
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT.parent / "shared" / "golden" / "maira2"
@@ -25,6 +26,17 @@ from model.maira2.parity import run_parity
 result = run_parity(Path(sys.argv[1]), Attention(sys.argv[2]))
 print(max(d.found for case in result.cases for d in case.differences))
 sys.exit(not result.exact)
+"""
+
+FAST = """
+import sys
+from pathlib import Path
+from model.maira2.arithmetic import use_reference_arithmetic
+use_reference_arithmetic()
+from tests.data.fast_paths import differing_cases
+found = differing_cases(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4])
+print(found)
+sys.exit(bool(found))
 """
 
 pytestmark = pytest.mark.golden
@@ -70,6 +82,31 @@ def test_the_command_reproduces_every_golden_case(golden: Path) -> None:
 def test_the_other_attention_stays_within_the_tolerance(golden: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(golden), Attention.SDPA.value],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "attention", "rows"),
+    [
+        ("prefix", Attention.EAGER, 1),
+        ("prefix", Attention.SDPA, 4),
+        ("lookup", Attention.EAGER, 1),
+        ("fixed", Attention.EAGER, 4),
+        ("all", Attention.SDPA, 1),
+    ],
+)
+def test_every_fast_path_has_the_golden_ids(
+    golden: Path, path: str, attention: Attention, rows: int
+) -> None:
+    arguments = [str(golden), path, str(rows), attention.value]
+    done = subprocess.run(
+        [sys.executable, "-c", FAST, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -14,8 +14,16 @@ COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 GATEWAY = COMPOSE["services"]["gateway"]
 
 
-def test_it_holds_the_gateway_alone() -> None:
-    assert list(COMPOSE["services"]) == ["gateway"]
+def test_the_gateway_alone_starts_unless_the_viewer_is_asked_for() -> None:
+    services = COMPOSE["services"].items()
+    assert [name for name, each in services if "profiles" not in each] == ["gateway"]
+
+
+def test_the_viewer_opens_ports_on_loopback_alone() -> None:
+    viewer = [each for each in COMPOSE["services"].values() if "profiles" in each]
+    ports = [port for each in viewer for port in each["ports"]]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
 def test_it_opens_the_dicom_port_of_the_settings_and_no_other() -> None:
@@ -34,8 +42,8 @@ def test_its_build_arguments_are_those_of_the_dockerfile_with_their_defaults() -
 
 def test_its_data_is_a_volume_that_is_declared() -> None:
     folder = words(FINAL.last("VOLUME") or "[]")[0]
-    (name,) = COMPOSE["volumes"]
-    assert f"{name}:{folder}" in GATEWAY["volumes"]
+    mounted = {f"{name}:{folder}" for name in COMPOSE["volumes"]}
+    assert mounted & set(GATEWAY["volumes"])
 
 
 def test_what_it_mounts_as_settings_is_where_the_image_reads_them() -> None:

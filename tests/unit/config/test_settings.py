@@ -8,6 +8,7 @@ from config.errors import InvalidSettings
 from config.load import Table, load_settings
 from dicom_io.ae import Proof, Retrieval
 from model.options import PHANTOM_CHECKPOINT
+from model.report import FlagKind
 
 PACS: Table = {"title": "PACS", "host": "10.0.0.5", "port": 104}
 TLS: Table = {"certificate": "a.pem", "key": "a.key", "authority": "ca.pem"}
@@ -162,3 +163,9 @@ def test_the_listener_takes_its_limits_from_the_settings() -> None:
     assert local.max_pdu_bytes == 16384
     assert local.require_calling
     assert local.require_called
+
+
+@pytest.mark.parametrize("kind", FlagKind)
+def test_every_flag_may_hold_a_report(kind: FlagKind) -> None:
+    settings = load_settings(None, {"results": {"hold_flags": [kind.value]}})
+    assert settings.results.hold_flags == (kind,)

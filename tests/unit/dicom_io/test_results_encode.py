@@ -10,9 +10,18 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from dicom_io.errors import NotEncodable, UnreadableHeader
-from dicom_io.results.encode import encode_results
-from dicom_io.results.values import EncodedInstance, ResultKind
-from model.report import FlagKind, GroundedPhrase, GroundedReport, NormalizedBox, Task
+from dicom_io.options import DecodeLimits
+from dicom_io.results.encode import Outputs, encode_results
+from dicom_io.results.kinds import ResultKind
+from dicom_io.results.values import EncodedInstance
+from model.report import (
+    UNFINISHED,
+    FlagKind,
+    GroundedPhrase,
+    GroundedReport,
+    NormalizedBox,
+    Task,
+)
 from tests.data.reports import (
     NO_PNEUMOTHORAX,
     context,
@@ -110,6 +119,59 @@ def test_a_grounded_phrase_gives_findings_and_boxes_in_series_of_their_own(
     assert len(series) == 5
 
 
+@pytest.mark.parametrize("task", Task)
+def test_every_task_has_a_capture_and_none_without_boxes_has_key_objects(
+    frontal: Path, task: Task
+) -> None:
+    said = report((NO_PNEUMOTHORAX,), task=task, phrase="air")
+    wanted = frozenset({ResultKind.CAPTURE, ResultKind.KEY_OBJECTS})
+
+    made = encode_results(frontal, said, evidence(), context(), Outputs(kinds=wanted))
+
+    assert kinds(made) == [ResultKind.CAPTURE]
+
+
+def test_key_objects_come_with_boxes_and_after_the_picture(frontal: Path) -> None:
+    every = Outputs(kinds=frozenset(ResultKind))
+
+    assert kinds(encode_results(frontal, REPORT, evidence(), context(), every)) == [
+        ResultKind.FINDINGS_SR,
+        ResultKind.FINDINGS_SR_2D,
+        ResultKind.GSPS,
+        ResultKind.NARRATIVE_SR,
+        ResultKind.CAPTURE,
+        ResultKind.KEY_OBJECTS,
+    ]
+
+
+def test_all_kinds_have_the_same_bytes_each_time(frontal: Path) -> None:
+    every = Outputs(kinds=frozenset(ResultKind))
+
+    first = encode_results(frontal, REPORT, evidence(), context(), every)
+
+    assert first == encode_results(frontal, REPORT, evidence(), context(), every)
+
+
+def test_pixels_that_cannot_be_decoded_refuse_the_capture_alone(
+    tmp_path: Path,
+) -> None:
+    path = film_file(tmp_path, film(PixelData=bytes(10)))
+    capture = Outputs(kinds=frozenset({ResultKind.CAPTURE}))
+
+    with pytest.raises(NotEncodable, match="no picture can be drawn"):
+        encode_results(path, REPORT, evidence(), context(), capture)
+    assert len(encode(path)) == 3
+
+
+def test_a_picture_over_the_decoding_limits_is_refused(frontal: Path) -> None:
+    outputs = Outputs(
+        kinds=frozenset({ResultKind.CAPTURE}), limits=DecodeLimits(max_pixels=1000)
+    )
+
+    with pytest.raises(NotEncodable, match="is over 1000"):
+        encode_results(frontal, REPORT, evidence(), context(), outputs)
+
+
 def test_the_same_inputs_give_the_same_bytes(frontal: Path) -> None:
     assert encode(frontal) == encode(frontal)
 
@@ -153,7 +215,7 @@ def test_patient_and_study_are_those_of_the_film(frontal: Path) -> None:
 def test_every_object_says_that_it_is_research(frontal: Path) -> None:
     for ds in opened(encode(frontal)).values():
         assert ds.ContentQualification == "RESEARCH"
-        assert ds.SeriesDescription.startswith("maira-gateway")
+        assert ds.SeriesDescription.startswith("RESEARCH ")
         assert "RESEARCH" in ds.SeriesDescription
         assert len(ds.SeriesDescription) <= 64
 
@@ -184,8 +246,11 @@ def test_another_weights_digest_is_another_device(frontal: Path) -> None:
     assert device(REPORT) != device(other)
 
 
-def test_a_cut_off_text_makes_the_documents_partial(frontal: Path) -> None:
-    made = opened(encode(frontal, report(flags=[FlagKind.CUT_OFF])))
+@pytest.mark.parametrize("kind", sorted(UNFINISHED))
+def test_a_text_that_was_stopped_makes_the_documents_partial(
+    frontal: Path, kind: FlagKind
+) -> None:
+    made = opened(encode(frontal, report(flags=[kind])))
 
     assert made[ResultKind.FINDINGS_SR].CompletionFlag == "PARTIAL"
     assert made[ResultKind.NARRATIVE_SR].CompletionFlag == "PARTIAL"

@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 
 from dicom_io.evidence import Evidence, ReferencedInstance
 from dicom_io.results.encode import encode_results
+from dicom_io.results.kinds import ResultKind
 from dicom_io.results.read import read_findings
-from dicom_io.results.values import ResultKind
 from model.report import FlagKind, GroundedPhrase, GroundedReport
 from tests.data.reports import (
     EFFUSIONS,
@@ -117,7 +117,9 @@ def test_the_research_notice_and_the_flags_can_be_read(encode: Encode) -> None:
 
     remarks = [item.TextValue for item in named(evaluations, "Comment")]
     assert remarks[0].startswith("Research only, not for clinical use")
-    assert "corners in the wrong order" in remarks[1]
+    # the margins of a film of 1000 rows and 800 columns
+    assert "10.0 % at the top and 10.0 % at the bottom" in remarks[1]
+    assert "corners in the wrong order" in remarks[2]
 
 
 def test_every_item_has_a_concept_name(encode: Encode) -> None:

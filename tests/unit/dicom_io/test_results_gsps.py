@@ -1,19 +1,15 @@
 """The presentation state: boxes of the SR, on the image as it was shown."""
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian
 
-from dicom_io.coordinates import ImageFrame, PixelBox
 from dicom_io.results.encode import encode_results
-from dicom_io.results.labels import LABEL_LIMIT, label_area, label_text
-from dicom_io.results.placement import place_findings
 from dicom_io.results.read import read_findings
 from model.report import GroundedPhrase
 from tests.data.reports import (
@@ -95,6 +91,24 @@ def test_pixels_that_are_not_square_have_their_spacing(tmp_path: Path) -> None:
     assert "PresentationPixelAspectRatio" not in area
 
 
+def test_the_spacing_of_the_patient_goes_before_that_of_the_detector(
+    tmp_path: Path,
+) -> None:
+    square = film(PixelSpacing=["0.2", "0.2"], ImagerPixelSpacing=["0.3", "0.2"])
+
+    (area,) = encode(tmp_path, square)[1].DisplayedAreaSelectionSequence
+
+    assert area.PresentationPixelAspectRatio == [1, 1]
+
+
+def test_without_a_spacing_the_aspect_ratio_is_kept(tmp_path: Path) -> None:
+    source = film(PixelSpacing=["0", "0"], PixelAspectRatio=["2", "1"])
+
+    (area,) = encode(tmp_path, source)[1].DisplayedAreaSelectionSequence
+
+    assert area.PresentationPixelAspectRatio == [2, 1]
+
+
 def test_a_spacing_of_nothing_is_not_used(tmp_path: Path) -> None:
     _, state = encode(tmp_path, film(PixelSpacing=["0", "0.2"]))
 
@@ -171,54 +185,37 @@ def test_the_research_notice_is_drawn_on_the_display(tmp_path: Path) -> None:
     assert notice.UnformattedTextValue == "RESEARCH ONLY, NOT FOR CLINICAL USE"
 
 
-def test_a_sentence_is_written_once_and_its_number_at_each_box() -> None:
-    frame = ImageFrame(rows=1000, columns=1000)
-    (finding,) = place_findings(report((EFFUSIONS,)), frame, context())
+def test_labels_have_their_lines_and_the_identity_of_their_box(tmp_path: Path) -> None:
+    long = GroundedPhrase(text="word " * 30, boxes=EFFUSIONS.boxes)
+    path = film_file(tmp_path)
+    made = encode_results(path, report([long]), evidence(), context())
+    state = dcmread(BytesIO(made[1].data))
 
-    assert [label_text(finding, box) for box in finding.boxes] == [
-        "1 Small bilateral pleural effusions.",
-        "1",
-    ]
-
-
-def test_a_long_sentence_is_shortened_on_the_picture() -> None:
-    frame = ImageFrame(rows=1000, columns=1000)
-    phrase = GroundedPhrase(text="word " * 50, boxes=OPACITY.boxes)
-    (finding,) = place_findings(report((phrase,)), frame, context())
-
-    text = label_text(finding, finding.boxes[0])
-
-    assert len(text) <= LABEL_LIMIT
-    assert text.endswith("...")
+    first, second, _ = annotation(state).TextObjectSequence
+    outlines = annotation(state).GraphicObjectSequence
+    lines = first.UnformattedTextValue.split("\r\n")
+    assert " ".join(lines) == "1 " + long.text.strip()
+    assert len(lines) > 1
+    assert second.UnformattedTextValue == "1"
+    assert [first.TrackingUID, second.TrackingUID] == [o.TrackingUID for o in outlines]
 
 
-shares = st.floats(0, 0.999)
-
-
-@given(st.integers(1, 65535), st.integers(1, 65535), shares, shares, st.text())
-def test_a_label_has_an_area_inside_the_image(
-    rows: int, columns: int, x: float, y: float, text: str
-) -> None:
-    frame = ImageFrame(rows=rows, columns=columns)
-    box = PixelBox(left=x * columns, top=y * rows, right=columns, bottom=rows)
-
-    left, top, right, bottom = label_area(box, frame, text[:LABEL_LIMIT])
-
-    assert 0 <= left < right <= columns
-    assert 0 <= top < bottom <= rows
-
-
-def test_a_short_label_stands_at_its_box_also_on_the_right_of_the_image() -> None:
-    box = PixelBox(left=715.0, top=400.0, right=900.0, bottom=600.0)
-
-    left, _, _, bottom = label_area(box, ImageFrame(rows=1000, columns=1000), "1")
-
-    assert (left, bottom) == (box.left, box.top)
-
-
-def test_a_backslash_in_a_sentence_is_a_slash_in_its_label() -> None:
+def test_a_backslash_stays_in_a_label(tmp_path: Path) -> None:
     phrase = GroundedPhrase(text="Left\\right.", boxes=OPACITY.boxes)
-    frame = ImageFrame(rows=100, columns=100)
-    (finding,) = place_findings(report((phrase,)), frame, context())
+    path = film_file(tmp_path)
+    made = encode_results(path, report([phrase]), evidence(), context())
 
-    assert label_text(finding, finding.boxes[0]) == "1 Left/right."
+    label, _ = annotation(dcmread(BytesIO(made[1].data))).TextObjectSequence
+    assert label.UnformattedTextValue == "1 Left\\right."
+
+
+def test_a_label_away_from_its_box_is_anchored_to_it(tmp_path: Path) -> None:
+    crowd = [replace(OPACITY, text=f"{n} " + "word " * 40) for n in range(8)]
+    path = film_file(tmp_path)
+    made = encode_results(path, report(crowd), evidence(), context())
+
+    texts = annotation(dcmread(BytesIO(made[1].data))).TextObjectSequence
+    anchored = [each for each in texts if "AnchorPoint" in each]
+    assert anchored
+    assert {each.AnchorPointVisibility for each in anchored} == {"Y"}
+    assert {each.AnchorPointAnnotationUnits for each in anchored} == {"PIXEL"}

@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 
 from dicom_io.evidence import Evidence
 from dicom_io.results.encode import encode_results
+from dicom_io.results.kinds import ResultKind
 from dicom_io.results.read import read_sentences
-from dicom_io.results.values import ResultKind
 from model.report import FlagKind, GroundedPhrase, GroundedReport, NormalizedBox, Task
 from tests.data.reports import (
     EFFUSIONS,
@@ -87,8 +87,9 @@ def test_a_box_that_could_not_be_drawn_is_told(frontal: Path) -> None:
 def test_the_margins_that_the_model_did_not_see_are_told(frontal: Path) -> None:
     data = narrative(frontal, report(), evidence(rows=1000, columns=800))
 
-    # 1000 - 800 = 200 of 1000 rows
-    assert any("20% of it, at top and bottom" in line for line in described(data))
+    # 1000 - 800 = 200 of 1000 rows, half at each end
+    told = "10.0 % at the top and 10.0 % at the bottom were not seen"
+    assert any(told in line for line in described(data))
 
 
 def test_a_square_film_is_seen_whole(frontal: Path) -> None:

@@ -70,7 +70,34 @@ def test_the_banner_is_above_the_film() -> None:
     assert drawn.shape[0] == DRAWN_HEIGHT + BANNER
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (16, 2000)])
+def test_margins_that_the_model_did_not_see_are_dimmed_and_hatched() -> None:
+    drawn = pixels(draw_findings(FILM, []))
+    film = drawn[BANNER:, :600]
+
+    # 1800 x 1200 is drawn as 900 x 600: 150 rows above and below the square
+    for margin in (film[:150], film[750:]):
+        assert (margin == 33).all(axis=2).mean() > 0.5  # 0.55 of grey 60
+        assert (margin == (120, 130, 142)).all(axis=2).any()
+    assert (film[150:750] == 60).all()
+
+
+def test_the_margins_of_a_wide_film_are_left_and_right() -> None:
+    drawn = pixels(draw_findings(np.full((1200, 1800), 60, np.uint8), []))
+    film = drawn[BANNER:, :1350]
+
+    # drawn as 900 x 1350: 225 columns on either side of the square
+    assert not (film[:, :225] == 60).all(axis=2).any()
+    assert (film[:, 225:1125] == 60).all()
+    assert not (film[:, 1125:] == 60).all(axis=2).any()
+
+
+def test_a_square_film_has_no_margins() -> None:
+    drawn = pixels(draw_findings(np.full((500, 500), 60, np.uint8), []))
+
+    assert (drawn[BANNER:, :900] == 60).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (16, 2000), (1001, 1000)])
 def test_films_of_odd_sizes_can_be_drawn(shape: tuple[int, int]) -> None:
     assert draw_findings(np.zeros(shape, np.uint8), [FINDING])
 
@@ -79,3 +106,38 @@ def test_a_long_report_makes_the_picture_longer() -> None:
     sentences = [f"Sentence number {number} of many." for number in range(40)]
 
     assert pixels(draw_findings(FILM, [], (), sentences)).shape[0] > DRAWN_HEIGHT
+
+
+def test_a_line_is_never_wider_than_the_panel() -> None:
+    wide = ("W" * 400, "WWWW " * 100, "m" * 30)
+
+    drawn = pixels(draw_findings(FILM, [], (), wide))
+
+    margin = drawn[BANNER:, -20:]
+    assert (margin == (18, 22, 28)).all()
+
+
+def test_a_text_that_does_not_fit_is_said_to_go_on() -> None:
+    sentences = [f"Sentence number {number} of many." for number in range(600)]
+
+    whole = pixels(draw_findings(FILM, [], (), sentences[:20]))
+    cut = pixels(draw_findings(FILM, [], (), sentences))
+
+    assert cut.shape[0] <= 4096 + BANNER
+    # the remark stands in the colour of the banner, in the panel
+    assert (cut[BANNER:, 620:] == (255, 196, 0)).all(axis=2).any()
+    assert not (whole[BANNER:, 620:] == (255, 196, 0)).all(axis=2).any()
+
+
+def test_a_letter_without_a_glyph_is_explained() -> None:
+    known = draw_findings(FILM, [], (), ["Opacity."])
+    unknown = draw_findings(FILM, [], (), ["\u80ba\u708e"])
+
+    key = slice(BANNER + 780, BANNER + 900)
+    assert pixels(known)[key, 620:].sum() < pixels(unknown)[key, 620:].sum()
+
+
+def test_a_film_that_is_far_wider_than_high_keeps_within_limits() -> None:
+    drawn = pixels(draw_findings(np.zeros((16, 2000), np.uint8), [FINDING]))
+
+    assert drawn.shape[1] == 1800 + 440

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_io.results.text import clean, long_string, shorten
+from dicom_io.results.text import clean, long_string, shorten, wrap
 
 
 def test_markup_backslashes_and_line_ends_stay_as_they_are() -> None:
@@ -44,3 +44,32 @@ def test_a_long_string_is_one_value_of_64_characters() -> None:
 
     assert len(value) <= 64
     assert "\\" not in value
+
+
+@given(st.text(), st.integers(8, 80))
+def test_lines_are_short_and_lose_nothing_but_spaces(text: str, width: int) -> None:
+    line = shorten(text, 1024)
+
+    lines = wrap(line, width)
+
+    assert all(0 < len(each) <= width for each in lines)
+    assert "".join(lines).replace(" ", "") == line.replace(" ", "")
+
+
+def test_lines_break_at_spaces() -> None:
+    assert wrap("one two three four", 9) == ("one two", "three", "four")
+
+
+def test_a_word_longer_than_a_line_is_broken() -> None:
+    assert wrap("a bbbbbbbb c", 3) == ("a", "bbb", "bbb", "bb", "c")
+
+
+def test_an_accent_stays_with_its_letter() -> None:
+    accented = "e\u0301" * 6
+
+    assert wrap(accented, 5) == ("e\u0301e\u0301",) * 3
+    assert shorten(accented, 8) == "e\u0301e\u0301..."
+
+
+def test_accents_without_end_are_broken_all_the_same() -> None:
+    assert wrap("\u0301" * 6, 4) == ("\u0301" * 4, "\u0301" * 2)

@@ -21,6 +21,7 @@ from gateway.audit import codes, kinds
 from gateway.audit.message import AuditEntry, Code
 from gateway.ledger import DeliveryRecord, DeliveryState, ResultRecord, Role
 from gateway.lifecycle import Event
+from gateway.people import Decider, PersonRole
 from model.engine import EngineIdentity
 from model.options import Domain
 from tests.data.ledgers import IMAGE_CLASS, NOW, STUDY_UID, new_instance
@@ -56,6 +57,7 @@ ENGINE = EngineIdentity(
     settings_digest=DIGEST,
     domain=Domain.PHANTOM,
 )
+ANN = Decider(name="ann", why="seen", role=PersonRole.RADIOLOGIST)
 RESULT = ResultRecord(
     study_id=1,
     revision=1,
@@ -163,7 +165,7 @@ ABOUT_A_STUDY: dict[str, tuple[Callable[[], AuditEntry], str, str, int]] = {
         8,
     ),
     "decided": (
-        lambda: kinds.study_decided(STUDY_UID, Event.RELEASED, "ann", "seen", NOW),
+        lambda: kinds.study_decided(STUDY_UID, Event.RELEASED, ANN, NOW),
         "110103",
         "U",
         0,
@@ -382,8 +384,28 @@ def test_a_failed_sending_says_which_result_failed_where() -> None:
 
 def test_a_decision_names_the_person_and_what_was_decided() -> None:
     entry = ABOUT_A_STUDY["decided"][0]()
-    assert (entry.user, entry.detail) == ("ann", "released: seen")
+    assert entry.user == "ann"
+    assert entry.detail == "released by ann (radiologist): seen"
     assert details(entry) == {"Decision": "released"}
+
+
+@pytest.mark.parametrize("role", PersonRole)
+def test_the_role_of_a_decision_is_that_of_its_participant(role: PersonRole) -> None:
+    by = Decider(name="ann", why="seen", role=role)
+    entry = kinds.study_decided(STUDY_UID, Event.REJECTED, by, NOW)
+    person, _ = parsed(entry).iter("ActiveParticipant")
+    code = person.find("RoleIDCode")
+    assert person.get("UserID") == "ann"
+    assert code is not None
+    assert (code.get("csd-code"), code.get("codeSystemName")) == (role, "99MAIRAGW")
+
+
+def test_who_states_no_role_has_none_in_the_message() -> None:
+    by = Decider(name="ann", why="repaired")
+    entry = kinds.study_decided(STUDY_UID, Event.RETRIED, by, NOW)
+    person = next(parsed(entry).iter("ActiveParticipant"))
+    assert entry.detail == "retried by ann: repaired"
+    assert person.find("RoleIDCode") is None
 
 
 def test_the_codes_have_the_meanings_of_the_standard() -> None:
@@ -401,4 +423,5 @@ def test_the_codes_have_the_meanings_of_the_standard() -> None:
 
 def test_no_two_codes_share_a_value() -> None:
     ours = [c for c in vars(codes).values() if isinstance(c, Code)]
+    ours += codes.PERSON_ROLES.values()
     assert len({(code.scheme, code.value) for code in ours}) == len(ours)

@@ -14,6 +14,7 @@ from gateway.check import (
     ae_lines,
     check_checkpoint,
     check_disk,
+    check_engine,
     check_ledger,
     check_licence,
     check_port,
@@ -24,6 +25,7 @@ from gateway.ledger import Ledger
 from model.maira2.snapshot import weights_digest
 from model.options import PHANTOM_CHECKPOINT, Domain
 from tests.data.network import LOCAL, Recorder, listening
+from tests.data.tiny_maira2 import write_tiny
 
 ACKNOWLEDGED: Table = {"acknowledged_by": "R. Doe", "acknowledged_on": "2026-02-03"}
 
@@ -225,3 +227,39 @@ def test_the_lines_for_the_archive_name_titles_hosts_and_services(
     assert "C-MOVE to GW" in allow
     assert "C-STORE of SR and GSPS" in allow
     assert send == "PACS (10.0.0.5:104): send chest films to GW"
+
+
+def test_an_engine_here_is_named_and_not_loaded(tmp_path: Path) -> None:
+    check = by_name(run_checks(settings_with(tmp_path)))["engine"]
+    assert (check.ok, "own process" in check.detail) == (True, True)
+
+
+def apart(folder: Path, **listener: str | int) -> Settings:
+    """Settings with an engine that loads at once, in a process."""
+    model = write_tiny(folder / "model")
+    engine: Table = {"kind": "process", "checkpoint": str(model), "threads": 1}
+    engine["token_limits"] = {"findings": 2}
+    return settings_with(
+        folder, engine=engine, listener={"host": "127.0.0.1", "port": 0, **listener}
+    )
+
+
+def test_an_engine_as_a_process_must_answer(tmp_path: Path) -> None:
+    check = check_engine(apart(tmp_path))
+    assert check.ok
+    assert "MAIRA-2 phantom on cpu answers from a child" in check.detail
+
+
+def test_an_engine_as_a_process_that_does_not_start_says_why(tmp_path: Path) -> None:
+    settings = apart(tmp_path)
+    (tmp_path / "model" / "tokenizer.json").unlink()
+    check = check_engine(settings)
+    assert not check.ok
+    assert "tokenizer.json" in check.detail
+
+
+def test_no_second_engine_is_started_beside_a_gateway(tmp_path: Path) -> None:
+    with listening(Recorder()) as listener:
+        check = check_engine(apart(tmp_path, port=listener.port))
+    assert check.ok
+    assert "none is started" in check.detail

@@ -163,12 +163,31 @@ def test_a_person_reads_the_same_in_words(
 
 
 def test_a_release_names_who_decided_and_why(held: Path) -> None:
-    words = ("study", "release", UID, "--by", "anna", "--why", "fine")
-    moved = ask("--config", held, *words)
+    who = ("--by", "anna", "--role", "radiologist")
+    moved = ask("--config", held, "study", "release", UID, *who, "--why", "fine")
     assert isinstance(moved, dict)
     assert moved["state"] == State.REPORTED
     (record,) = _list(ask("--config", held, "audit", "list", "--study", UID))
     assert record["user"] == "anna"
+    assert record["detail"] == "released by anna (radiologist): fine"
+
+
+@pytest.mark.parametrize("role", [(), ("--role", "nobody")])
+@pytest.mark.parametrize("verb", ["release", "reject"])
+def test_a_decision_on_what_leaves_takes_a_known_role(
+    verb: str,
+    role: tuple[str, ...],
+    held: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, err = call(
+        monkeypatch, capsys, "--config", held, "study", verb, UID, *role
+    )
+    assert code == 2
+    assert "--role" in err
+    (study,) = _list(ask("--config", held, "study", "list"))
+    assert study["state"] == State.HELD
 
 
 def test_a_decision_that_is_not_possible_is_a_no(

@@ -7,16 +7,25 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+)
 
 from config.load import Table
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.archive import open_archive
+from dicom_io.results.kinds import PROFILES, OutputProfile
 from dicom_io.status import Status
 from gateway import delivery
 from gateway.away import note_silence
 from gateway.ledger import DeliveryState
 from gateway.lifecycle import Event, State
-from gateway.review import Decider, Decision, decide
+from gateway.people import Decider
+from gateway.review import Decision, decide
+from tests.data.choosy import choosy_archive
 from tests.data.network import LOCAL, Recorder, listening
 from tests.data.peers import free_port
 from tests.data.stages import STUDY_UID, Bench, bench_at, bench_from, keep_encoded
@@ -28,6 +37,12 @@ PAUSES: Table = {
         "give_up_days": 5.0,
     }
 }
+CLASSES_OF_OLD = (
+    EnhancedSRStorage,
+    ComprehensiveSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+)
+ALL = (*CLASSES_OF_OLD, Comprehensive3DSRStorage)
 US = RemoteAE(name="us", title=AETitle("MAIRA_GW"), host="127.0.0.1", port=104)
 
 
@@ -308,6 +323,51 @@ def test_an_archive_that_holds_the_results_already_is_content(
             archive.put(row)
         assert store(bench, destination(archive.port)) is State.STORED
         assert len(archive.instances()) == 3
+
+
+def test_an_archive_without_comprehensive_3d_gets_the_comprehensive_form(
+    bench: Bench,
+) -> None:
+    with choosy_archive(CLASSES_OF_OLD) as old:
+        assert store(bench, old.remote) is State.ENCODED
+        bench.clock.add(seconds=1)
+        assert store(bench, old.remote) is State.STORED
+    assert sorted(states(bench)) == [
+        DeliveryState.REPLACED,
+        *[DeliveryState.STORED] * 3,
+    ]
+    findings = [ds for ds in old.stored if ds.SOPClassUID == ComprehensiveSRStorage]
+    assert [len(ds.ContentSequence) > 0 for ds in findings] == [True]
+
+
+def test_the_comprehensive_form_has_the_boxes_of_the_other(bench: Bench) -> None:
+    with choosy_archive(CLASSES_OF_OLD) as old, choosy_archive(ALL, "new") as new:
+        store(bench, old.remote, new.remote)
+        bench.clock.add(seconds=1)
+        assert store(bench, old.remote, new.remote) is State.STORED
+    (plain,) = (d for d in old.stored if d.SOPClassUID == ComprehensiveSRStorage)
+    (full,) = (d for d in new.stored if d.SOPClassUID == Comprehensive3DSRStorage)
+    assert plain.ContentSequence == full.ContentSequence
+    assert plain.SOPInstanceUID != full.SOPInstanceUID
+    assert plain.SeriesInstanceUID != full.SeriesInstanceUID
+
+
+def test_a_refused_class_without_another_form_is_refused(bench: Bench) -> None:
+    with choosy_archive(CLASSES_OF_OLD[:2]) as old:
+        store(bench, old.remote)
+        bench.clock.add(seconds=1)
+        assert store(bench, old.remote) is State.PARKED
+    assert "is not accepted" in (bench.study().reason or "")
+
+
+def test_a_destination_gets_what_its_profile_names(bench: Bench) -> None:
+    with choosy_archive(ALL) as viewer:
+        ohif = replace(viewer.remote, outputs=PROFILES[OutputProfile.OHIF])
+        assert store(bench, ohif) is State.STORED
+    assert {ds.SOPClassUID for ds in viewer.stored} == {
+        Comprehensive3DSRStorage,
+        EnhancedSRStorage,
+    }
 
 
 def new_rows(bench: Bench, name: str) -> None:

@@ -1,8 +1,8 @@
 """From the engine's words to result objects: held, declined, repeated, renewed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -12,14 +12,16 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from config.load import Table
-from dicom_io.results.values import ResultKind
-from gateway import documents, pipeline, reporting
+from dicom_io.results.kinds import ResultKind
+from gateway import documents, encoding, pipeline
 from gateway.gathering import GATHERED, Gathered
 from gateway.ledger import Document, ResultRecord, StudyRecord
 from gateway.lifecycle import Event, State
 from gateway.turn import Moved
-from model.errors import ConstantImage
-from model.report import FlagKind, Task
+from model.engine import EngineIdentity
+from model.errors import ConstantImage, EngineAway, EngineDied, EngineUnavailable
+from model.report import FlagKind, GroundedReport, ReportRequest, Task
+from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film
 from tests.data.ledgers import given_study
 from tests.data.reports import report
@@ -288,14 +290,14 @@ def test_the_case_key_follows_weights_settings_and_inputs(bench: Bench) -> None:
         replace(made, adapter_version="0.2.0"),
     ]
     keys = [
-        reporting.case_key(study, said, identity),
-        reporting.case_key(study, said, replace(identity, weights_digest=other)),
-        reporting.case_key(study, said, replace(identity, settings_digest=other)),
-        reporting.case_key(study, replace(said, task=Task.FINDINGS), identity),
-        reporting.case_key(study, replace(said, phrase="Nodule."), identity),
-        reporting.case_key(elsewhere, said, identity),
+        encoding.case_key(study, said, identity),
+        encoding.case_key(study, said, replace(identity, weights_digest=other)),
+        encoding.case_key(study, said, replace(identity, settings_digest=other)),
+        encoding.case_key(study, replace(said, task=Task.FINDINGS), identity),
+        encoding.case_key(study, replace(said, phrase="Nodule."), identity),
+        encoding.case_key(elsewhere, said, identity),
         *(
-            reporting.case_key(study, replace(said, provenance=changed), identity)
+            encoding.case_key(study, replace(said, provenance=changed), identity)
             for changed in changes
         ),
     ]
@@ -306,8 +308,8 @@ def test_the_case_key_does_not_follow_what_changes_nothing(bench: Bench) -> None
     study = given_study(bench.site.ledger)
     said, identity = report(), bench.engine.identity
     slower = replace(said.provenance, seconds=99.0, device="cuda")
-    again = reporting.case_key(study, replace(said, provenance=slower), identity)
-    assert again == reporting.case_key(study, said, identity)
+    again = encoding.case_key(study, replace(said, provenance=slower), identity)
+    assert again == encoding.case_key(study, said, identity)
 
 
 def test_other_weights_make_other_objects(tmp_path: Path) -> None:
@@ -367,3 +369,81 @@ def test_the_reports_of_phrases_have_no_predecessors(tmp_path: Path) -> None:
         (Task.PHRASE_GROUNDING, ResultKind.FINDINGS_SR): False,
         (Task.PHRASE_GROUNDING, ResultKind.GSPS): False,
     }
+
+
+@dataclass
+class AwayEngine:
+    """Is away until told otherwise; then it answers as `canned`."""
+
+    canned: CannedEngine
+    is_away: bool = True
+    asked: list[int] = field(default_factory=list)
+
+    @property
+    def identity(self) -> EngineIdentity:
+        return self.canned.identity
+
+    def generate(
+        self, requests: Sequence[ReportRequest]
+    ) -> list[tuple[GroundedReport, ...]]:
+        self.asked.append(len(requests))
+        if self.is_away:
+            raise EngineAway("the engine is being started again: it was killed")
+        return self.canned.generate(requests)
+
+
+def test_while_the_engine_is_away_a_study_waits_and_uses_up_no_attempt(
+    bench: Bench,
+) -> None:
+    study = bench.reach(State.GATHERED)
+    engine = AwayEngine(canned=bench.engine)
+    waiting = bench.at(engine=engine)
+    for _ in range(20):
+        assert waiting.turn(State.GATHERED)
+        bench.clock.add(seconds=1)
+    after = bench.study()
+    assert (after.state, after.attempts) == (State.GATHERED, 0)
+    assert after.reason == "the engine is being started again: it was killed"
+    assert engine.asked == [0] * 20  # no picture was decoded
+    engine.is_away = False
+    assert waiting.turn(State.GATHERED)
+    assert bench.study().state is State.REPORTED
+    assert study.id == after.id
+
+
+def test_an_engine_that_goes_away_forgives_no_earlier_failure(bench: Bench) -> None:
+    bench.reach(State.GATHERED)
+    died, away = EngineDied("it was killed by SIGSEGV"), EngineAway("being started")
+    bench.engine.failures = [died, away]
+    for _ in range(2):
+        assert bench.turn(State.GATHERED)
+        bench.clock.add(seconds=1)
+    assert (bench.study().attempts, bench.study().reason) == (1, "being started")
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [(EngineDied("it was killed by SIGKILL"), 3), (EngineUnavailable("memory"), 5)],
+    ids=["died", "unavailable"],
+)
+def test_a_study_that_the_engine_fails_at_is_parked_with_what_it_said(
+    bench: Bench, error: Exception, attempts: int
+) -> None:
+    bench.reach(State.GATHERED)
+    bench.engine.failures = [error] * 9
+    for _ in range(attempts):
+        assert bench.study().state is State.GATHERED
+        assert bench.turn(State.GATHERED)
+        bench.clock.add(seconds=1)
+    assert bench.study().state is State.PARKED
+    assert str(error) in (bench.study().reason or "")
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(7.5, 7.5), (0.0, None)])
+def test_the_deadline_of_the_settings_is_the_requests(
+    tmp_path: Path, seconds: float, asked: float | None
+) -> None:
+    with bench_at(tmp_path, {"engine": {"deadline_seconds": seconds}}) as other:
+        other.reach(State.REPORTED)
+        (request,) = other.engine.asked
+    assert request.deadline_seconds == asked

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import IllegalMove, NoSuchStudy
+from gateway.errors import IllegalMove, NoSuchStudy, RoleNotStated
 from gateway.ledger import AuditFilter, Ledger, ResultRecord
 from gateway.lifecycle import Event, State
+from gateway.people import Decider, PersonRole
 from gateway.review import (
-    Decider,
     Decision,
     decide,
     event_of,
@@ -22,7 +22,7 @@ from gateway.review import (
 
 UID = "1.2.3"
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-ANNA = Decider(name="anna", why="looked at it")
+ANNA = Decider(name="anna", why="looked at it", role=PersonRole.RADIOLOGIST)
 
 AUDIT_LOG_USED = "110101"
 
@@ -170,7 +170,26 @@ def test_a_decision_is_audited_with_who_and_why(ledger: Ledger) -> None:
     assert record.user == "anna"
     assert "looked at it" in (record.detail or "")
     assert moves[-1].to_state is State.REJECTED
-    assert moves[-1].reason == "reject by anna: looked at it"
+    assert moves[-1].reason == "reject by anna (radiologist): looked at it"
+
+
+@pytest.mark.parametrize("decision", [Decision.RELEASE, Decision.REJECT])
+def test_whether_results_leave_is_decided_in_a_role(
+    ledger: Ledger, decision: Decision
+) -> None:
+    hold(ledger)
+    nobody = Decider(name="anna", why="looked at it")
+    with pytest.raises(RoleNotStated, match="radiologist, physician, researcher"):
+        decide(ledger, UID, decision, nobody, NOW)
+    with ledger.reading() as rows:
+        assert rows.studies()[0].state is State.HELD
+        assert rows.audit(AuditFilter()) == []
+
+
+def test_repeating_what_failed_takes_no_role(ledger: Ledger) -> None:
+    park_without_results(ledger)
+    operator = Decider(name="anna", why="the disk is replaced")
+    assert decide(ledger, UID, Decision.RETRY, operator, NOW).state is State.COMPLETE
 
 
 def test_a_refused_decision_changes_nothing_and_is_not_audited(

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from pydicom import dcmread
@@ -11,29 +12,27 @@ from pynetdicom import build_context
 from config.errors import InvalidSettings
 from config.load import Table, merge
 from config.settings import Settings
-from dicom_io.ae import Proof
 from dicom_io.association import Proposal, associated
 from dicom_io.errors import ListenerFailure
 from dicom_io.send import store_instances
 from dicom_io.status import Status
-from dicom_io.uid import is_uid
+from gateway.composition import open_site
 from gateway.errors import NotReady
 from gateway.ledger import AuditFilter, AuditRecord, Ledger
 from gateway.lifecycle import State
-from gateway.priors import ArchivePriors
-from gateway.serve import Gateway, hold_folder, load_engine, open_site, reconcile
+from gateway.serve import LINES, Gateway, hold_folder, lines_of, reconcile
 from gateway.spool import Shelf
+from model.engines.process import ProcessEngine
+from tests.data.engine_child import child_command
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film
 from tests.data.ledgers import add_study
 from tests.data.sites import (
     MODALITY,
-    archive_peer,
     running_gateway,
     site_settings,
     wait_until,
 )
-from tests.data.tiny_maira2 import write_tiny
 
 ACKNOWLEDGED: Table = {
     "licence": {"acknowledged_by": "A. Reader", "acknowledged_on": "2026-01-02"}
@@ -73,16 +72,6 @@ def alerts(settings: Settings) -> list[str]:
     return [r.detail or "" for r in records(settings) if r.event_type is not None]
 
 
-def test_an_engine_of_films_does_not_start_before_the_licence_is_acknowledged(
-    tmp_path: Path,
-) -> None:
-    folder = write_tiny(tmp_path / "model", domain=None)
-    settings = site_settings(tmp_path / "data", {"engine": {"checkpoint": str(folder)}})
-    with pytest.raises(NotReady, match="acknowledged_by"):
-        open_site(settings)
-    assert not (tmp_path / "data").exists()
-
-
 @pytest.mark.parametrize("lacking", ["acknowledged_by", "acknowledged_on"])
 def test_an_acknowledgement_names_a_person_and_a_day(
     tmp_path: Path, lacking: str
@@ -90,19 +79,6 @@ def test_an_acknowledgement_names_a_person_and_a_day(
     half = merge(ACKNOWLEDGED, {"licence": {lacking: ""}})
     with pytest.raises(InvalidSettings, match="acknowledged"):
         site_settings(tmp_path / "data", half)
-
-
-def test_an_acknowledged_engine_of_films_starts(tmp_path: Path) -> None:
-    folder = write_tiny(tmp_path / "model", domain=None)
-    chosen: Table = {"engine": {"checkpoint": str(folder)}}
-    settings = site_settings(tmp_path / "data", merge(ACKNOWLEDGED, chosen))
-    assert load_engine(settings).identity.domain == "radiograph"
-
-
-def test_an_engine_of_phantoms_needs_no_acknowledgement(tmp_path: Path) -> None:
-    folder = write_tiny(tmp_path / "model")
-    settings = site_settings(tmp_path / "data", {"engine": {"checkpoint": str(folder)}})
-    assert load_engine(settings).identity.domain == "phantom"
 
 
 def test_an_acknowledgement_is_audited_once(tmp_path: Path) -> None:
@@ -142,33 +118,6 @@ def test_a_stop_that_nobody_asked_for_is_audited_at_the_next_start(
     unclean = "the last stop was not clean"
     assert [r.detail for r in starts] == [None, unclean, None]
     assert [r.outcome for r in starts] == [0, 4, 0]
-
-
-def test_the_device_uid_is_made_once(settings: Settings, tmp_path: Path) -> None:
-    uids: list[str] = []
-    for _ in range(2):
-        site = open_site(settings, CannedEngine())
-        uids.append(site.device_uid)
-        site.ledger.close()
-    other = open_site(site_settings(tmp_path / "other"), CannedEngine())
-    other.ledger.close()
-    assert uids[0] == uids[1] != other.device_uid
-    assert is_uid(uids[0])
-
-
-def test_a_site_knows_the_peers_of_its_settings(tmp_path: Path) -> None:
-    peer = archive_peer("ARCHIVE", 104, proof="read-back")
-    site = open_site(site_settings(tmp_path / "data", peer), CannedEngine())
-    site.ledger.close()
-    assert isinstance(site.priors, ArchivePriors)
-    assert [remote.name for remote in site.destinations] == ["archive"]
-    assert site.destinations[0].proof is Proof.READ_BACK
-
-
-def test_a_site_without_an_archive_asks_nobody(settings: Settings) -> None:
-    site = open_site(settings, CannedEngine())
-    site.ledger.close()
-    assert (site.priors, site.destinations) == (None, ())
 
 
 def test_unfinished_files_are_removed_at_the_start(settings: Settings) -> None:
@@ -305,3 +254,29 @@ def test_a_peer_that_may_not_store_is_refused_though_it_names_itself_as_mover(
             film, originator_aet="MODALITY", originator_id=1
         )
     assert answer.Status == Status.NOT_AUTHORISED
+
+
+def test_the_settings_say_how_many_studies_are_read_at_one_time(
+    tmp_path: Path,
+) -> None:
+    three: Table = {"engine": {"readers": 3}}
+    lines = {
+        line.name: line.workers for line in lines_of(site_settings(tmp_path, three))
+    }
+    assert lines["read"] == 3
+    usual = lines_of(site_settings(tmp_path))
+    assert usual == LINES
+    assert {line.name: line.workers for line in usual} == {**lines, "read": 1}
+
+
+def test_a_stop_does_not_wait_for_a_process_that_reads(tmp_path: Path) -> None:
+    engine = ProcessEngine(child_command("hanging"))
+    film = write_film(tmp_path / "film.dcm", film_dataset())
+    with running_gateway(site_settings(tmp_path / "data"), engine) as gateway:
+        store_instances(MODALITY, gateway.remote, [film])
+        wait_until(lambda: engine._answer, 30, lambda: gateway.study("1.2.3"))
+        began = monotonic()
+    assert monotonic() - began < 5
+    with running_gateway(site_settings(tmp_path / "data"), CannedEngine()) as gateway:
+        study = gateway.wait_for("1.2.3", State.KEPT)
+    assert study.attempts == 0

@@ -7,17 +7,19 @@ import pytest
 import torch
 
 from model.engine import ReportEngine
-from model.engines.local import LocalEngine, token_limit
+from model.engines.local import LocalEngine, read_ended, token_limit
 from model.errors import CheckpointError, ConstantImage, EngineUnavailable
-from model.maira2.inference import choose_placement
+from model.maira2.inference import Answer, choose_placement
 from model.maira2.modeling import Attention
 from model.maira2.snapshot import weights_digest
+from model.maira2.stopping import Ending
 from model.options import Domain, EngineOptions, TokenLimits
 from model.report import (
     Flag,
     FlagKind,
     GreyImage,
     GroundedPhrase,
+    GroundedReport,
     ReportInputs,
     ReportRequest,
     Task,
@@ -173,17 +175,14 @@ def test_an_absent_device_is_unavailable() -> None:
         choose_placement(EngineOptions(device="cuda"))
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_a_shorter_number_format_answers_too(
-    options: EngineOptions, dtype: str
-) -> None:
-    ((report,),) = LocalEngine(replace(options, dtype=dtype)).generate([request()])
-    assert report.provenance.dtype == dtype
+def test_half_precision_is_not_for_a_cpu(options: EngineOptions) -> None:
+    with pytest.raises(ValueError, match="float16"):
+        LocalEngine(replace(options, dtype="float16"))
 
 
 def test_float32_on_a_cpu_runs_the_attention_of_the_golden_answers() -> None:
     exact = choose_placement(EngineOptions(device="cpu"))
-    fused = choose_placement(EngineOptions(device="cpu", dtype="bfloat16"))
+    fused = choose_placement(EngineOptions(device="cpu", attention="sdpa"))
     assert (exact.attention, fused.attention) == (Attention.EAGER, Attention.SDPA)
 
 
@@ -195,3 +194,137 @@ def test_each_task_has_its_token_limit(task: Task) -> None:
         Task.PHRASE_GROUNDING: 5,
     }
     assert token_limit(LIMITS, task) == wanted[task]
+
+
+def five_tasks() -> ReportRequest:
+    return replace(
+        request(),
+        tasks=(Task.FINDINGS, Task.GROUNDED_FINDINGS),
+        phrases=("effusion", "nodule"),
+    )
+
+
+def phases(report: GroundedReport) -> dict[str, int]:
+    return {phase.name: phase.tokens for phase in report.provenance.phases}
+
+
+def test_a_study_asked_again_takes_its_images_from_memory(
+    options: EngineOptions,
+) -> None:
+    engine = LocalEngine(options)
+    ((first, grounded, phrase, _),) = engine.generate([five_tasks()])
+    assert phases(first)["images"] == 2 * IMAGE_TOKENS
+    assert phases(grounded)["prefix"] > 2 * IMAGE_TOKENS
+    assert phases(phrase)["prefix"] > IMAGE_TOKENS
+    ((again,),) = engine.generate([request()])
+    assert (phases(again)["images"], phases(again)["prefill"]) == (0, 1)
+    assert again.text == first.text
+
+
+def test_the_phases_are_the_parts_of_the_seconds(engine: ReportEngine) -> None:
+    ((report,),) = engine.generate([request()])
+    provenance = report.provenance
+    names = [phase.name for phase in provenance.phases]
+    assert names == ["prepare", "images", "prefix", "prefill", "decode"]
+    assert provenance.seconds == sum(phase.seconds for phase in provenance.phases)
+    assert phases(report)["decode"] == provenance.new_tokens
+    read = phases(report)["prefix"] + phases(report)["prefill"]
+    assert read == provenance.prompt_tokens
+
+
+def test_the_provenance_names_what_else_decided(engine: ReportEngine) -> None:
+    ((report,),) = engine.generate([request()])
+    settings = dict(report.provenance.settings)
+    assert settings.pop("guesses")
+    assert settings == {
+        "attention": "eager",
+        "weights": "as-stored",
+        "adapter": "none",
+        "prefix cache": "on",
+        "prompt lookup": "on",
+        "compiled steps": "off",
+        "batch": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prefix_memory_bytes": 0},
+        {"prompt_lookup": False},
+        {"batch_tokens": 4000},
+        {"compile_steps": "eager"},
+    ],
+)
+def test_fast_paths_change_neither_the_words_nor_the_identity(
+    engine: ReportEngine, options: EngineOptions, change: dict[str, int]
+) -> None:
+    other = LocalEngine(replace(options, **change))  # type: ignore[arg-type]
+    assert other.identity == engine.identity
+    (ours,) = other.generate([five_tasks()])
+    (wanted,) = engine.generate([five_tasks()])
+    assert [report.text for report in ours] == [report.text for report in wanted]
+    assert [report.flags for report in ours] == [report.flags for report in wanted]
+
+
+def test_what_a_deadline_leaves_no_time_for_is_empty_and_says_so(
+    engine: ReportEngine,
+) -> None:
+    hurried = replace(five_tasks(), deadline_seconds=1e-9)
+    (reports,) = engine.generate([hurried])
+    assert [report.text for report in reports] == [""] * 4
+    late = (Flag(kind=FlagKind.DEADLINE),)
+    assert {report.flags for report in reports} == {late}
+    assert {report.provenance.new_tokens for report in reports} == {0}
+
+
+def test_requests_have_their_own_deadlines(engine: ReportEngine) -> None:
+    hurried = replace(request(), deadline_seconds=1e-9)
+    patient = replace(request(), deadline_seconds=600.0)
+    (late,), (done,) = engine.generate([hurried, patient])
+    assert (late.text, done.provenance.new_tokens) == ("", 6)
+    assert FlagKind.DEADLINE not in {flag.kind for flag in done.flags}
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [
+        (Ending.REPETITION, FlagKind.REPETITION),
+        (Ending.DEADLINE, FlagKind.DEADLINE),
+        (Ending.TOKEN_LIMIT, FlagKind.CUT_OFF),
+    ],
+)
+def test_what_ended_an_answer_is_flagged(ending: Ending, kind: FlagKind) -> None:
+    answer = Answer(text="<obj>Effusion", new_tokens=4, ending=ending, rows=1)
+    reading = read_ended(Task.GROUNDED_FINDINGS, answer)
+    assert [flag.kind for flag in reading.flags] == [kind]
+    assert [phrase.text for phrase in reading.phrases] == ["Effusion"]
+
+
+def test_no_requests_have_no_answers(engine: ReportEngine) -> None:
+    assert engine.generate([]) == []
+
+
+def test_memory_that_runs_out_is_unavailable_and_tells_the_size(
+    options: EngineOptions,
+) -> None:
+    endless = replace(LIMITS, findings=10**14)
+    engine = LocalEngine(replace(options, token_limits=endless))
+    with pytest.raises(EngineUnavailable, match=r"out of memory on cpu .* MiB"):
+        engine.generate([request()])
+
+
+def test_unknown_weights_are_refused(options: EngineOptions) -> None:
+    with pytest.raises(ValueError, match="none of as-stored, int8"):
+        LocalEngine(replace(options, weights="int3"))
+
+
+def test_int8_weights_are_marked_and_are_another_engine(
+    engine: ReportEngine, options: EngineOptions
+) -> None:
+    pytest.importorskip("torchao", reason="the extra `quantised` is not installed")
+    other = LocalEngine(replace(options, weights="int8"))
+    assert other.identity.settings_digest != engine.identity.settings_digest
+    ((report,),) = other.generate([request()])
+    assert dict(report.provenance.settings)["weights"] == "int8 (torchao)"
+    assert report.provenance.new_tokens == 6

@@ -2,14 +2,19 @@ import pytest
 import torch
 
 from model.maira2.generation import Generated, StopRule, generate_greedy, pad_left
-from model.maira2.modeling import Attention, Maira2Model, positions
+from model.maira2.modeling import (
+    Attention,
+    Maira2ForConditionalGeneration,
+    positions,
+)
+from model.maira2.stopping import Ending
 from tests.data.tiny_maira2 import IMAGE_TOKENS, SIDE, tiny_documents, tiny_model
 
 END = 5
 
 
 @pytest.fixture(scope="module")
-def model() -> Maira2Model:
+def model() -> Maira2ForConditionalGeneration:
     return tiny_model(tiny_documents())
 
 
@@ -18,7 +23,7 @@ def pixels(images: int) -> torch.Tensor:
     return torch.randn(images, 3, SIDE, SIDE, generator=generator)
 
 
-def embedded(model: Maira2Model, length: int) -> torch.Tensor:
+def embedded(model: Maira2ForConditionalGeneration, length: int) -> torch.Tensor:
     """One prompt of that many text tokens after an image."""
     image = model.config.image_token_id
     ids = torch.tensor([[*[image] * IMAGE_TOKENS, *range(10, 10 + length)]])
@@ -27,7 +32,7 @@ def embedded(model: Maira2Model, length: int) -> torch.Tensor:
 
 
 def test_image_features_take_the_places_of_the_image_tokens_in_order(
-    model: Maira2Model,
+    model: Maira2ForConditionalGeneration,
 ) -> None:
     image = model.config.image_token_id
     ids = torch.tensor([[1, *[image] * IMAGE_TOKENS, 2, *[image] * IMAGE_TOKENS]])
@@ -37,14 +42,18 @@ def test_image_features_take_the_places_of_the_image_tokens_in_order(
     assert torch.equal(torch.stack([first, second]), features)
 
 
-def test_a_wrong_number_of_images_is_refused(model: Maira2Model) -> None:
+def test_a_wrong_number_of_images_is_refused(
+    model: Maira2ForConditionalGeneration,
+) -> None:
     ids = torch.tensor([[1, model.config.image_token_id]])
     with pytest.raises(ValueError, match="1 image tokens for 1 images of 9 patches"):
         model.embed(ids, model.image_features(pixels(1)))
 
 
-def test_features_carry_the_final_layer_norm(model: Maira2Model) -> None:
-    norm = model.vision_tower.layernorm
+def test_features_carry_the_final_layer_norm(
+    model: Maira2ForConditionalGeneration,
+) -> None:
+    norm = model.model.vision_tower.layernorm
     with torch.inference_mode():
         bare = (model.feature_map(pixels(1)) - norm.bias) / norm.weight
     assert bare.mean(dim=-1).abs().max() < 1e-3
@@ -72,27 +81,35 @@ def test_a_left_padded_batch_answers_as_each_prompt_alone(
     assert batch == alone
 
 
-def test_generation_equals_repeated_forward_passes(model: Maira2Model) -> None:
+def test_generation_equals_repeated_forward_passes(
+    model: Maira2ForConditionalGeneration,
+) -> None:
     sequence, wanted = embedded(model, 4)[None], []
-    embed = model.language_model.get_input_embeddings()
+    embed = model.get_input_embeddings()
     with torch.inference_mode():
         for _ in range(6):
             mask = torch.ones(sequence.shape[:2], dtype=torch.int64)
-            token = model(sequence, mask).logits[:, -1].argmax(dim=-1)
+            token = (
+                model(inputs_embeds=sequence, attention_mask=mask)
+                .logits[:, -1]
+                .argmax(dim=-1)
+            )
             wanted.append(int(token))
             sequence = torch.cat([sequence, embed(token)[:, None]], dim=1)
     rule = StopRule(end_id=-1, max_new_tokens=6)
     answer = generate_greedy(model, pad_left([embedded(model, 4)]), [rule])[0]
-    assert answer == Generated(ids=tuple(wanted), cut_off=True)
+    assert answer == Generated(ids=tuple(wanted), ending=Ending.TOKEN_LIMIT)
 
 
-def test_the_end_token_stops_and_is_left_out(model: Maira2Model) -> None:
+def test_the_end_token_stops_and_is_left_out(
+    model: Maira2ForConditionalGeneration,
+) -> None:
     prompt = pad_left([embedded(model, 4)])
     free = generate_greedy(model, prompt, [StopRule(end_id=-1, max_new_tokens=6)])[0]
     end = free.ids[2]
     first = free.ids.index(end)
     answer = generate_greedy(model, prompt, [StopRule(end_id=end, max_new_tokens=6)])
-    assert answer == [Generated(ids=free.ids[:first], cut_off=False)]
+    assert answer == [Generated(ids=free.ids[:first], ending=Ending.END_TOKEN)]
 
 
 def test_training_loss_reaches_every_part_on_right_padded_batches() -> None:
@@ -103,9 +120,9 @@ def test_training_loss_reaches_every_part_on_right_padded_batches() -> None:
     mask[:, -1] = 0
     labels = ids.masked_fill((mask == 0) | (ids == image), -100)
     embeddings = model.embed(ids, model.image_features(pixels(2)))
-    loss = model(embeddings, mask, labels).loss
+    loss = model(inputs_embeds=embeddings, attention_mask=mask, labels=labels).loss
     assert loss is not None
     loss.backward()
-    unused = {"vision_tower.embeddings.mask_token"}
+    unused = {"model.vision_tower.embeddings.mask_token"}
     silent = {n for n, p in model.named_parameters() if p.grad is None}
     assert silent == unused

@@ -122,3 +122,11 @@ def test_a_snapshot_without_a_document_is_not_written(tmp_path: Path) -> None:
     del documents["processor_config.json"]
     with pytest.raises(CheckpointError, match=r"processor_config\.json is missing"):
         write_snapshot(tmp_path, model, documents)
+
+
+def test_what_is_right_is_told_too(tmp_path: Path) -> None:
+    folder = write_tiny(tmp_path)
+    (folder / "tokenizer.json").unlink()
+    found = {c.subject: not c.problems for c in verify_snapshot(folder).checks}
+    assert [*found.values()] == [True, True, True, False, True]
+    assert not found["tokenizer"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.phantom.anatomy import Side
-from model.phantom.findings import Change, Kind
+from model.phantom.findings import Change, Kind, Size, Zone
 from model.phantom.generator import (
     GREY_LEVELS,
     PhantomOptions,
@@ -171,6 +171,23 @@ def test_a_normal_study_can_be_asked_for() -> None:
     study = make_phantom(5, PhantomOptions(short_side=112, normal=True, aspect=1.0))
     assert all(finding.change is Change.RESOLVED for finding in study.findings)
     assert len(study.normal) == 4
+
+
+def test_phantoms_are_of_every_sort() -> None:
+    studies = _studies(300, PhantomOptions(short_side=64))
+    shown = [finding for study in studies for finding in study.findings]
+    assert {finding.kind for finding in shown} == set(Kind)
+    assert {finding.side for finding in shown} == {*Side, None}
+    assert {finding.zone for finding in shown} == {*Zone, None}
+    assert {finding.size for finding in shown} == {*Size, None}
+    assert {finding.change for finding in shown} == {*Change, None}
+    assert len({study.current_frontal.shape for study in studies}) == 5
+    for some in (
+        [study.current_lateral is None for study in studies],
+        [study.prior_frontal is None for study in studies],
+        [not study.findings for study in studies],
+    ):
+        assert 0 < sum(some) < len(some)
 
 
 @pytest.mark.slow

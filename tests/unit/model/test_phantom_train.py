@@ -10,6 +10,7 @@ from model.maira2.configuration import read_config
 from model.maira2.tokenization import PromptTokenizer
 from model.options import Domain
 from model.phantom import train
+from model.phantom.asking import SEED_LIMIT, held_out
 from model.phantom.dataset import SLOTS, TRAINING_SEEDS, Example, Studies
 from model.phantom.detection import (
     LATERAL_SLOT,
@@ -18,7 +19,6 @@ from model.phantom.detection import (
     patch_coverage,
     targets_of,
 )
-from model.phantom.evaluate import SEED_LIMIT, held_out
 from model.phantom.reporting import (
     NOT_LEARNED,
     report_lesson,

@@ -1,0 +1,255 @@
+"""The last look at result objects before anything is sent; pure.
+
+Reads the finished files with pydicom alone, apart from what wrote them, and says
+what an archive or a viewer would stumble over. An object with a problem never
+leaves: its study is parked with the reason.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from dicom_io.evidence import Evidence
+from dicom_io.product import RESEARCH_NOTICE
+from dicom_io.results.kinds import ResultKind
+from dicom_io.results.values import EncodedInstance
+
+_PRESENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate")
+"""Type 2: there, though maybe empty (PS3.5 7.4.3)."""
+_FILLED = (
+    "SpecificCharacterSet",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "InstanceNumber",
+    "Modality",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "DeviceSerialNumber",
+    "SoftwareVersions",
+    "ContributingEquipmentSequence",
+)
+_MARKS = {
+    "ContentQualification": "RESEARCH",
+    "VerificationFlag": "UNVERIFIED",
+    "PreliminaryFlag": "PRELIMINARY",
+}
+_SR_KINDS = frozenset(
+    {
+        ResultKind.FINDINGS_SR,
+        ResultKind.FINDINGS_SR_2D,
+        ResultKind.NARRATIVE_SR,
+        ResultKind.WITHDRAWAL_SR,
+    }
+)
+_LOCATED = frozenset(
+    {ResultKind.FINDINGS_SR, ResultKind.FINDINGS_SR_2D, ResultKind.GSPS}
+)
+_EVIDENCE = (
+    "CurrentRequestedProcedureEvidenceSequence",
+    "PertinentOtherEvidenceSequence",
+)
+_REFERENCED = "ReferencedSOPInstanceUID"
+_CLOSED_BOX = 5
+"""Points of a rectangle whose first point is repeated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Object:
+    kind: ResultKind
+    ds: Dataset
+
+
+def check_objects(
+    objects: Sequence[EncodedInstance], evidence: Evidence, known: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Return what is wrong with the objects of one report; empty: they may leave.
+
+    known : SOP Instance UIDs, beside those of the evidence and of the objects, that
+        a reference may name: predecessors, withdrawn results.
+
+    Each problem is one line that names the kind of object and, where one is
+    concerned, the attribute or UID; never a patient's name.
+    """
+    read = [_Object(kind=one.kind, ds=dcmread(BytesIO(one.data))) for one in objects]
+    resolvable = {*_read_instances(evidence), *known}
+    resolvable |= {one.sop_instance_uid for one in objects}
+    checks: tuple[Callable[[_Object], Iterator[str]], ...] = (
+        _attributes,
+        _marks,
+        _uids,
+        _texts,
+        lambda one: _of_study(one, evidence),
+        lambda one: _references(one, resolvable),
+        lambda one: _coordinates(one, evidence),
+    )
+    alone = [
+        f"{one.kind}: {problem}"
+        for one in read
+        for check in checks
+        for problem in check(one)
+    ]
+    return (*alone, *_apart(read), *_agreement(read))
+
+
+def _attributes(one: _Object) -> Iterator[str]:
+    for keyword in _FILLED:
+        if not one.ds.get(keyword):
+            yield f"{keyword} has no value"
+    for keyword in _PRESENT:
+        if keyword not in one.ds:
+            yield f"{keyword} is missing"
+
+
+def _marks(one: _Object) -> Iterator[str]:
+    """Look for what says that this is research and verified by nobody."""
+    asked = _MARKS if one.kind in _SR_KINDS else {"ContentQualification": "RESEARCH"}
+    for keyword, wanted in asked.items():
+        if one.ds.get(keyword) != wanted:
+            yield f"{keyword} is not {wanted}"
+    if "RESEARCH" not in str(one.ds.get("SeriesDescription", "")):
+        yield "SeriesDescription does not say RESEARCH"
+    if one.kind is not ResultKind.CAPTURE and not _says_research(one):
+        yield "no text says that it is for research only"
+
+
+def _says_research(one: _Object) -> bool:
+    said = RESEARCH_NOTICE.lower()
+    return any(said in text.lower() for text in (*_words(one.ds), *_labels(one.ds)))
+
+
+def _uids(one: _Object) -> Iterator[str]:
+    for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        uid = UID(str(one.ds.get(keyword, "")))
+        if not uid.is_valid:
+            yield f"{keyword} {uid[:64]!r} is no UID"
+
+
+def _texts(one: _Object) -> Iterator[str]:
+    """Look for texts that are empty, in the tree and in the overlay."""
+    for content in (*_words(one.ds), *_labels(one.ds)):
+        if not content.strip():
+            yield "a text is empty"
+    if one.kind in _SR_KINDS and not any(True for _ in _words(one.ds)):
+        yield "the document has no text"
+
+
+def _of_study(one: _Object, evidence: Evidence) -> Iterator[str]:
+    if one.ds.get("StudyInstanceUID") != evidence.frontal.study_instance_uid:
+        yield "StudyInstanceUID is not that of the image"
+
+
+def _references(one: _Object, resolvable: set[str]) -> Iterator[str]:
+    named = {str(uid) for uid in _values(one.ds, "ReferencedSOPInstanceUID")}
+    for uid in sorted(named - resolvable):
+        yield f"refers to {uid}, which was neither read nor made"
+    if one.kind in _SR_KINDS:
+        tree = {str(uid) for uid in _values(_tree(one.ds), _REFERENCED)}
+        for uid in sorted(tree - _evidence_of(one.ds)):
+            yield f"{uid} stands in the tree and not among the evidence"
+
+
+def _coordinates(one: _Object, evidence: Evidence) -> Iterator[str]:
+    """Look for outlines that are no rectangle inside the image (PS3.3 C.18.6.1.1)."""
+    frame = evidence.frame
+    for points in _outlines(one).values():
+        columns, rows = points[0::2], points[1::2]
+        if not all(map(math.isfinite, points)):
+            yield "a coordinate is not a number"
+        elif len(points) != 2 * _CLOSED_BOX or points[:2] != points[-2:]:
+            yield "an outline is not closed"
+        elif min(points) < 0 or max(columns) > frame.columns or max(rows) > frame.rows:
+            yield "an outline leaves the image"
+        elif min(columns) == max(columns) or min(rows) == max(rows):
+            yield "an outline has no area"
+
+
+def _apart(objects: Sequence[_Object]) -> Iterator[str]:
+    """Each object is one, in a series of its own."""
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
+        uids = [str(one.ds.get(keyword)) for one in objects]
+        if len(set(uids)) < len(uids):
+            yield f"two objects share their {keyword}"
+
+
+def _agreement(objects: Sequence[_Object]) -> Iterator[str]:
+    """SR and presentation state draw the same boxes under the same tracking UIDs."""
+    located = [one for one in objects if one.kind in _LOCATED]
+    for one in located[1:]:
+        if _outlines(one) != _outlines(located[0]):
+            yield f"{one.kind} and {located[0].kind} differ in their boxes"
+
+
+def _outlines(one: _Object) -> dict[str, list[float]]:
+    """Return the outlines by their tracking UID, as (column, row) pairs."""
+    if one.kind is ResultKind.GSPS:
+        return {
+            str(item.TrackingUID): [float(number) for number in item.GraphicData]
+            for item in _items(one.ds, "GraphicObjectSequence")
+        }
+    return {
+        _tracking_uid(group): [float(number) for number in region.GraphicData]
+        for group in _items(one.ds, "ContentSequence")
+        for region in group.get("ContentSequence", ())
+        if region.get("ValueType") == "SCOORD"
+    }
+
+
+def _tracking_uid(group: Dataset) -> str:
+    return next((str(c.UID) for c in group.ContentSequence if "UID" in c), "")
+
+
+def _words(ds: Dataset) -> Iterator[str]:
+    for item in _items(ds, "ContentSequence"):
+        if item.get("ValueType") == "TEXT":
+            yield str(item.get("TextValue", ""))
+
+
+def _labels(ds: Dataset) -> Iterator[str]:
+    for item in _items(ds, "TextObjectSequence"):
+        yield str(item.get("UnformattedTextValue", ""))
+
+
+def _tree(ds: Dataset) -> Dataset:
+    tree = Dataset()
+    tree.ContentSequence = ds.get("ContentSequence", [])
+    return tree
+
+
+def _evidence_of(ds: Dataset) -> set[str]:
+    return {
+        str(uid)
+        for keyword in _EVIDENCE
+        for study in ds.get(keyword, ())
+        for uid in _values(study, _REFERENCED)
+    }
+
+
+def _items(ds: Dataset, keyword: str) -> Iterator[Dataset]:
+    """Yield the items of every sequence of this name, at any depth."""
+    for element in ds:
+        for item in element.value if element.VR == "SQ" else ():
+            if element.keyword == keyword:
+                yield item
+            yield from _items(item, keyword)
+
+
+def _values(ds: Dataset, keyword: str) -> Iterator[object]:
+    """Yield the values of an attribute, at any depth."""
+    for element in ds.iterall():
+        if element.keyword == keyword:
+            yield element.value
+
+
+def _read_instances(evidence: Evidence) -> Iterator[str]:
+    others = (evidence.lateral, evidence.prior_report)
+    read = [evidence.frontal, *evidence.prior_images]
+    for instance in (*read, *(other for other in others if other is not None)):
+        yield instance.sop_instance_uid

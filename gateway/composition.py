@@ -1,0 +1,124 @@
+"""What a site is put together from: its ledger, spool, engine and peers."""
+
+import os
+from contextlib import ExitStack
+
+from config.settings import Settings
+from dicom_io.uid import derive_uid
+from gateway.errors import NotReady
+from gateway.ledger import Ledger
+from gateway.priors import ArchivePriors
+from gateway.site import Clock, Site, utc_now
+from gateway.spool import Spool
+from model.engine import ReportEngine
+from model.engines.collecting import CollectingEngine, Collection
+from model.engines.domain import declared_domain
+from model.engines.process import ProcessEngine, local_command
+from model.options import Domain, EngineOptions
+
+DEVICE_UID = "device-uid"
+
+
+def open_site(
+    settings: Settings, engine: ReportEngine | None = None, clock: Clock = utc_now
+) -> Site:
+    """Open ledger and spool and load the engine; `close_site` undoes it.
+
+    engine : None: the one that the settings name. Tests and benchmarks hand in
+    engines with given answers, which no setting can select.
+    """
+    engine = engine or load_engine(settings)
+    with ExitStack() as opened:
+        opened.callback(close_engine, engine)
+        settings.storage.folder.mkdir(parents=True, exist_ok=True)
+        ledger = Ledger.open(settings.ledger_url)
+        opened.callback(ledger.close)
+        site = _assemble(settings, ledger, engine, clock)
+        opened.pop_all()
+    return site
+
+
+def close_site(site: Site) -> None:
+    """End the engine's process, if it has one, and close the ledger."""
+    close_engine(site.engine)
+    site.ledger.close()
+
+
+def load_engine(settings: Settings) -> ReportEngine:
+    """Load the engine of the settings; an unacknowledged licence raises NotReady.
+
+    Several readers are answered together where the engine runs on CUDA, elsewhere
+    one after the other.
+    """
+    options = settings.engine_options()
+    if declared_domain(options.checkpoint) is Domain.RADIOGRAPH:
+        _demand_acknowledgement(settings)
+    engine, device = _load(settings, options)
+    if settings.engine.readers == 1:
+        return engine
+    tokens = settings.engine.collect_tokens if device == "cuda" else 0
+    seconds = settings.engine.collect_milliseconds / 1000
+    return CollectingEngine(engine, Collection(seconds=seconds, tokens=tokens))
+
+
+def close_engine(engine: ReportEngine) -> None:
+    """End what an engine keeps running; nothing for one without."""
+    match engine:
+        case CollectingEngine():
+            close_engine(engine.inner)
+            engine.close()
+        case ProcessEngine():
+            engine.close()
+        case _:
+            pass
+
+
+def _load(settings: Settings, options: EngineOptions) -> tuple[ReportEngine, str]:
+    """Return the engine and where it runs: "cpu" or "cuda"."""
+    if settings.engine.kind == "process":
+        child = ProcessEngine(local_command(options))
+        return child, child.device
+    # They load torch, which a gateway whose engine is a process has no use for.
+    from model.engines.local import LocalEngine  # noqa: PLC0415
+    from model.maira2.inference import choose_placement  # noqa: PLC0415
+
+    return LocalEngine(options), choose_placement(options).device
+
+
+def _assemble(
+    settings: Settings, ledger: Ledger, engine: ReportEngine, clock: Clock
+) -> Site:
+    local, archive = settings.local_ae(), settings.archive_ae()
+    return Site(
+        settings=settings,
+        ledger=ledger,
+        spool=Spool(
+            settings.storage.folder.resolve() / "spool",
+            reserve_bytes=settings.storage.reserve_bytes,
+        ),
+        engine=engine,
+        local=local,
+        priors=ArchivePriors(local=local, remote=archive) if archive else None,
+        destinations=settings.destination_aes(),
+        device_uid=_device_uid(ledger),
+        clock=clock,
+    )
+
+
+def _demand_acknowledgement(settings: Settings) -> None:
+    if not settings.licence.acknowledged:
+        raise NotReady(
+            "this checkpoint reads films of people: read the research-only licence "
+            "of its weights, then set licence.acknowledged_by and "
+            "licence.acknowledged_on in the settings file"
+        )
+
+
+def _device_uid(ledger: Ledger) -> str:
+    """Return this installation's UID, made at its first start."""
+    with ledger.writing() as rows:
+        known = rows.recall(DEVICE_UID)
+        if known is None:
+            known = derive_uid("device", os.urandom(16).hex())
+            rows.remember(DEVICE_UID, known)
+    return known

@@ -1,0 +1,32 @@
+"""Who decides about a study, and in what capacity; pure values."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PersonRole(StrEnum):
+    """In what capacity a person decides. Stated by that person and recorded."""
+
+    RADIOLOGIST = "radiologist"
+    PHYSICIAN = "physician"
+    """A physician who is no radiologist."""
+    RESEARCHER = "researcher"
+    ADMINISTRATOR = "administrator"
+    """Who runs the gateway or the archive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decider:
+    """Who decided, and why; all of it goes into the audit.
+
+    `role` is None where none was stated: enough to repeat what failed, not to
+    release or to reject.
+    """
+
+    name: str
+    why: str
+    role: PersonRole | None = None
+
+    def __str__(self) -> str:
+        """Return name and role as the life of a study shows them."""
+        return self.name if self.role is None else f"{self.name} ({self.role})"

@@ -1,0 +1,1 @@
+"""A viewer to look with: Orthanc and OHIF beside the gateway, on loopback."""
