@@ -151,7 +151,7 @@ def fetch(
 ) -> None:
     """Download MAIRA-2 after its licence was acknowledged, and verify it.
 
-    Goes on where an earlier call was cut off.
+    Keeps the whole files of an earlier call.
     """
     from model.maira2.fetch import REVISION, Source, fetch_snapshot, read_token
 

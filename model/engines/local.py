@@ -154,7 +154,7 @@ class LocalEngine:
             model_name=self._identity.model_name,
             weights_digest=self._identity.weights_digest,
             adapter_version=VERSION,
-            libraries=library_versions(),
+            libraries=library_versions(self._inference.weights),
             device=self._inference.device,
             dtype=self._inference.dtype,
             crop_side=self._inference.processor.preprocessing.side,

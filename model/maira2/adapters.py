@@ -35,8 +35,13 @@ _REFUSED: Mapping[str, tuple[object, ...]] = {
     "layer_replication": (None, []),
     "trainable_token_indices": (None, [], {}),
     "lora_bias": (None, False),
+    "init_lora_weights": (None, True, False, "gaussian", "eva"),
+    "alora_invocation_tokens": (None, []),
 }
-"""Keys that change the arithmetic, with the values that leave it as it is."""
+"""Keys that change the arithmetic, with the values that leave it as it is.
+
+Other beginnings (PiSSA, OLoRA, CorDA, LoftQ) take their part out of the weights, so the
+sum with unchanged weights is another model."""
 _KEY = re.compile(
     r"base_model\.model\.(?P<module>.+\.self_attn\.(?P<target>\w+))"
     r"\.lora_(?P<part>[AB])\.weight"

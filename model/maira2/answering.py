@@ -18,7 +18,7 @@ from model.maira2.generation import continue_all, continue_drafted
 from model.maira2.lookup import Drafting, Evidence
 from model.maira2.memory import token_bytes
 from model.maira2.modeling import Maira2ForConditionalGeneration
-from model.maira2.prefix import Hit, Prefix, PrefixCache
+from model.maira2.prefix import Hit, Prefix, PrefixCache, common_prefix
 from model.maira2.preparing import Prompt
 from model.maira2.stopping import Generated, StopRule
 from model.maira2.work import DECODE, IMAGES, PREFILL, PREFIX, ImageFeatures, Work
@@ -154,12 +154,29 @@ class Answerer:
         """Read each prompt with images that are not kept yet, alone, and keep it.
 
         So an image is read once however many rows show it, and what is left of the
-        rows is short and of like length.
+        rows is short and of like length. Left out where not all of them have a place:
+        the last would drive out the first, and every row be read again.
         """
-        for prompt in prompts:
-            hit = self._prefixes.find(prompt.tokens)
-            if self._is_worth_keeping(prompt, hit):
+        unread, needed = self._unread(prompts)
+        if self._prefixes.fits(needed):
+            for prompt in unread:
                 self._prefill([prompt], 0, features, work)
+
+    def _unread(self, prompts: Sequence[Prompt]) -> tuple[list[Prompt], int]:
+        """Choose prompts that show all images which are not kept.
+
+        Also returns the bytes that these and what is kept for the others take.
+        """
+        unread: list[Prompt] = []
+        kept: dict[int, int] = {}
+        for prompt in prompts:
+            hit, shown = self._prefixes.find(prompt.tokens), prompt.tokens.images_end
+            if hit is not None and hit.length >= shown:
+                kept[id(hit.memory)] = hit.memory.nbytes
+            elif all(common_prefix(p.tokens, prompt.tokens) < shown for p in unread):
+                unread.append(prompt)
+        lengths = (len(prompt.tokens.ids) for prompt in unread)
+        return unread, self._token_bytes * sum(lengths) + sum(kept.values())
 
     def _prefill(
         self,

@@ -210,7 +210,10 @@ class FixedDecoder:
         return self._steps.run(ids, mask, places - self._pads, self._cache)
 
     def _fill(self, source: ReservedCache, rows: int) -> None:
-        """Copy the prefilled columns; columns behind them are masked, not cleared."""
+        """Copy the prefilled columns and clear those behind them.
+
+        These are masked, but a mask does not stop a NaN which other prompts left.
+        """
         for layer, read in zip(self._cache.layers, source.layers, strict=True):
             if not layer.is_initialized:
                 shape = (rows, *read.keys.shape[1:])
@@ -220,6 +223,8 @@ class FixedDecoder:
             used = read.keys.shape[-2]
             layer.keys[: len(read.keys), :, :used] = read.keys
             layer.values[: len(read.values), :, :used] = read.values
+            layer.keys[:, :, used:].zero_()
+            layer.values[:, :, used:].zero_()
             layer.cumulative_length.fill_(used)
 
 

@@ -1,13 +1,16 @@
 """Getting the gated snapshot: the files that are read, and never its Python code.
 
 The only home of `huggingface_hub`. A refusal by the server becomes one line that says
-what to do. What was downloaded stays, so that a second call goes on from there.
+what to do. Whole files stay, so that a second call fetches the others; of a file that
+broke off the library keeps nothing.
 """
 
+import errno
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +30,10 @@ _WANTED = frozenset({".json", ".safetensors", ".model"})
 """Endings of the files that are fetched; code is not among them."""
 _RESERVE_BYTES = 512 * 2**20
 """Left free on the disk."""
+_DISK = frozenset(
+    {errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS}
+)
+"""Numbers of errors that the folder has, not the connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +47,7 @@ class Source:
     repository: str = REPOSITORY
     revision: str = REVISION
     endpoint: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
     @property
     def address(self) -> str:
@@ -53,22 +60,31 @@ class Source:
         return f"{self.address}/{self.repository}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What the server says of a file: bytes and SHA-256, None where it does not."""
+
+    size: int | None
+    sha256: str | None
+
+
 def fetch_snapshot(
     source: Source, folder: Path, seen: Callable[[str], None] = lambda _: None
 ) -> tuple[str, ...]:
     """Download what is missing into a folder; returns the names of all files.
 
-    `seen` hears of each file before it is fetched. Raises `DownloadRefused`.
+    `seen` hears of each file before it is fetched. Every file is compared with what
+    the server tells of it, also one that was there. Raises `DownloadRefused`.
     """
     disable_progress_bars()
-    with _explained(source):
-        sizes = _sizes(source)
-        _check_room(folder, sizes)
-        for name in sizes:
+    with _explained(source, folder):
+        files = _files(source)
+        _check_room(folder, files)
+        for name, told in files.items():
             seen(name)
             _fetch(source, folder, name)
-    _check_sizes(folder, sizes)
-    return tuple(sizes)
+            _check_file(folder / name, told)
+    return tuple(files)
 
 
 def read_token(variable: str | None, file: Path | None) -> str | None:
@@ -87,14 +103,25 @@ def read_token(variable: str | None, file: Path | None) -> str | None:
     return token
 
 
-def _sizes(source: Source) -> dict[str, int | None]:
-    """List the wanted files of the revision, with their bytes where told."""
+def _files(source: Source) -> dict[str, _Told]:
+    """List the wanted files of the revision. Raises `DownloadRefused`."""
     api = HfApi(endpoint=source.address, token=source.token or False)
-    info = api.model_info(
-        source.repository, revision=source.revision, files_metadata=True
-    )
-    files = {file.rfilename: file.size for file in info.siblings or ()}
-    wanted = {name: size for name, size in files.items() if _is_wanted(name)}
+    try:
+        info = api.model_info(
+            source.repository, revision=source.revision, files_metadata=True
+        )
+    except (KeyError, TypeError, ValueError) as error:  # a proxy's page, for one
+        raise DownloadRefused(
+            f"{source.address} answered what is no list of files: is it the server of "
+            "the weights, or a proxy before it?"
+        ) from error
+    wanted = {
+        file.rfilename: _Told(
+            size=file.size, sha256=file.lfs.sha256 if file.lfs else None
+        )
+        for file in info.siblings or ()
+        if _is_wanted(file.rfilename)
+    }
     if not wanted:
         raise DownloadRefused(f"{source.page} holds no file that is read here")
     return wanted
@@ -117,11 +144,11 @@ def _fetch(source: Source, folder: Path, name: str) -> None:
     )
 
 
-def _check_room(folder: Path, sizes: Mapping[str, int | None]) -> None:
+def _check_room(folder: Path, files: Mapping[str, _Told]) -> None:
     """Refuse where the disk cannot hold what is still missing."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = sum(
-        size or 0 for name, size in sizes.items() if not (folder / name).is_file()
+        told.size or 0 for name, told in files.items() if not (folder / name).is_file()
     )
     free = shutil.disk_usage(folder).free
     if missing + _RESERVE_BYTES > free:
@@ -131,18 +158,31 @@ def _check_room(folder: Path, sizes: Mapping[str, int | None]) -> None:
         )
 
 
-def _check_sizes(folder: Path, sizes: Mapping[str, int | None]) -> None:
-    for name, size in sizes.items():
-        found = (folder / name).stat().st_size
-        if size is not None and found != size:
-            raise DownloadRefused(
-                f"{name} has {found} bytes, the server told {size}: remove it and "
-                "fetch again"
-            )
+def _check_file(path: Path, told: _Told) -> None:
+    """Compare a file with what the server told. Raises `DownloadRefused`.
+
+    The library compares sizes alone, and does not look at a file that was there.
+    """
+    found = path.stat().st_size
+    if told.size is not None and found != told.size:
+        raise DownloadRefused(
+            f"{path.name} has {found} bytes, the server told {told.size}: remove it "
+            "and fetch again"
+        )
+    if told.sha256 is not None and _sha256(path) != told.sha256:
+        raise DownloadRefused(
+            f"{path.name} has another SHA-256 than the server told: remove it and "
+            "fetch again"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
-def _explained(source: Source) -> Iterator[None]:
+def _explained(source: Source, folder: Path) -> Iterator[None]:
     """Turn the library's errors into one line that says what to do."""
     try:
         yield
@@ -151,9 +191,13 @@ def _explained(source: Source) -> Iterator[None]:
     except (httpx.HTTPError, OSError) as error:
         if isinstance(error.__cause__, HfHubHTTPError):
             raise DownloadRefused(_reason(source, error.__cause__)) from error
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise DownloadRefused(
+                f"{folder} cannot be written or read: {error.strerror}"
+            ) from error
         raise DownloadRefused(
             f"the connection to {source.address} failed or broke off "
-            f"({type(error).__name__}): fetch again, what has come is kept"
+            f"({type(error).__name__}): fetch again, the files that have come are kept"
         ) from error
 
 

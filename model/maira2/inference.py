@@ -238,9 +238,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return "not enough memory" in str(error) or "can't allocate memory" in str(error)
 
 
-def library_versions() -> tuple[tuple[str, str], ...]:
-    """Name the libraries that decide an answer, with their versions."""
-    return tuple((name, version(name)) for name in _LIBRARIES)
+def library_versions(weights: str) -> tuple[tuple[str, str], ...]:
+    """Name the libraries that decide an answer, with their versions.
+
+    weights : as `Inference.weights`.
+    """
+    quantising = ("torchao",) if weights == INT8 else ()
+    names = sorted((*_LIBRARIES, *quantising))
+    return tuple((name, version(name)) for name in names)
 
 
 def _load(

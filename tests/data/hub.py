@@ -12,11 +12,16 @@ from model.maira2.fetch import REPOSITORY, REVISION
 
 @dataclass
 class Hub:
-    """What the server holds and does: its refusal if any, and where it cuts a file."""
+    """What the server holds and does: its refusal if any, and where it cuts a file.
+
+    `page` stands in the place of the list of files; `digests` are told of large files.
+    """
 
     files: dict[str, bytes]
     refusal: tuple[int, str] | None = None
     cut_at: int | None = None
+    page: bytes | None = None
+    digests: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     ranges: list[str] = field(default_factory=list)
     authorisations: set[str | None] = field(default_factory=set)
@@ -50,11 +55,19 @@ class Handler(BaseHTTPRequestHandler):
         if self.hub.refusal is not None and self.hub.refusal[0] == 404:
             self._send(404, b"", {"X-Error-Code": self.hub.refusal[1]})
             return
-        siblings = [
-            {"rfilename": n, "size": len(self.hub.files[n])} for n in self.hub.files
-        ]
+        if self.hub.page is not None:
+            self._send(200, self.hub.page, {})
+            return
+        siblings = [self._sibling(name) for name in self.hub.files]
         answer = {"id": REPOSITORY, "sha": REVISION, "siblings": siblings}
         self._send(200, json.dumps(answer).encode(), {})
+
+    def _sibling(self, name: str) -> dict[str, object]:
+        size = len(self.hub.files[name])
+        told: dict[str, object] = {"rfilename": name, "size": size}
+        if digest := self.hub.digests.get(name):
+            told["lfs"] = {"size": size, "sha256": digest, "pointerSize": 134}
+        return told
 
     def _file(self, name: str, *, body: bool) -> None:
         content, headers = (

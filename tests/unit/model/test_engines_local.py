@@ -327,4 +327,5 @@ def test_int8_weights_are_marked_and_are_another_engine(
     assert other.identity.settings_digest != engine.identity.settings_digest
     ((report,),) = other.generate([request()])
     assert dict(report.provenance.settings)["weights"] == "int8 (torchao)"
+    assert "torchao" in dict(report.provenance.libraries)
     assert report.provenance.new_tokens == 6

@@ -98,6 +98,9 @@ def test_the_names_of_transformers_5_are_taken_too(tmp_path: Path) -> None:
         ("use_dora", True),
         ("rank_pattern", {"q_proj": 2}),
         ("modules_to_save", ["lm_head"]),
+        ("init_lora_weights", "pissa"),
+        ("init_lora_weights", "olora"),
+        ("alora_invocation_tokens", [5, 6]),
     ],
 )
 def test_what_is_not_done_here_is_refused_by_its_key(

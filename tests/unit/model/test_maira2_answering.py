@@ -7,7 +7,8 @@ import torch
 
 from model.maira2.answering import Answered, Answerer, FastPaths
 from model.maira2.configuration import parse_config
-from model.maira2.generation import generate_greedy, pad_left
+from model.maira2.decoding import CompiledSteps, FixedDecoder, GrowingDecoder
+from model.maira2.generation import continue_all, generate_greedy, pad_left
 from model.maira2.modeling import Maira2ForConditionalGeneration
 from model.maira2.preparing import Preparation, Prompt
 from model.maira2.processing import Processor, read_processor
@@ -145,6 +146,26 @@ def test_an_image_is_encoded_once_for_a_batch(
     assert all(one.rows == len(prompts) for one in answered)
 
 
+@pytest.mark.parametrize("places", [1.5, 4])
+def test_a_batch_is_read_once_also_where_memory_holds_only_a_part_of_it(
+    places: float, model: Maira2ForConditionalGeneration, prompts: list[Prompt]
+) -> None:
+    batch, size = [prompts[0], prompts[3]], len(prompts[0].tokens.ids)
+    read: list[int] = []
+
+    def count(_: object, __: object, given: dict[str, torch.Tensor]) -> None:
+        read.append(given["inputs_embeds"].shape[:2].numel())
+
+    language_model = model.model.language_model
+    hook = language_model.register_forward_pre_hook(count, with_kwargs=True)
+    budget = int(Answerer(model, KEPT).token_bytes * size * places)
+    answerer = Answerer(model, FastPaths(prefix_memory_bytes=budget))
+    rule = replace(RULE, max_new_tokens=1)
+    answerer.answer(batch, [rule] * 2, answerer.features())
+    hook.remove()
+    assert sum(read) <= len(batch) * size + len(batch)
+
+
 def test_shared_seconds_are_counted_with_the_first(
     model: Maira2ForConditionalGeneration, prompts: list[Prompt]
 ) -> None:
@@ -170,6 +191,23 @@ def test_memory_keeps_to_its_budget_and_is_given_back(
     assert 0 < answerer.kept_bytes <= budget
     answerer.release()
     assert answerer.kept_bytes == 0
+
+
+@torch.inference_mode()
+def test_what_a_prompt_left_in_the_memory_of_the_steps_reaches_no_other(
+    model: Maira2ForConditionalGeneration,
+) -> None:
+    embedded = model.get_input_embeddings()(torch.arange(5, 25))[None]
+    steps, answers = CompiledSteps(model, "eager"), []
+    for _ in range(2):
+        growing = GrowingDecoder(model, [20], RULE.max_new_tokens)
+        first = growing.prefill(embedded)
+        decoder = FixedDecoder(steps, growing, RULE.max_new_tokens)
+        answers.append(continue_all(decoder, first, [RULE])[0].ids)
+        for layer in steps.memory(1, 20 + RULE.max_new_tokens).layers:
+            layer.keys.fill_(torch.nan)
+            layer.values.fill_(torch.nan)
+    assert answers[0] == answers[1]
 
 
 def test_rows_of_a_batch_end_by_their_own_rules(

@@ -1,5 +1,7 @@
 """Downloads from a server on loopback that answers as the real one does."""
 
+import errno
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,7 +85,7 @@ def test_a_connection_that_stays_cut_is_told_and_the_next_call_goes_on(
     hub: Hub, tmp_path: Path
 ) -> None:
     hub.cut_at = 100
-    assert "fetch again, what has come is kept" in refused(hub, tmp_path)
+    assert "fetch again, the files that have come are kept" in refused(hub, tmp_path)
     hub.cut_at = None
     hub.asked.clear()
     fetch_snapshot(source(hub), tmp_path)
@@ -139,6 +141,36 @@ def test_a_file_of_another_size_is_told(hub: Hub, tmp_path: Path) -> None:
     fetch_snapshot(source(hub), tmp_path)
     (tmp_path / "config.json").write_bytes(b"{}")
     assert "config.json has 2 bytes" in refused(hub, tmp_path)
+
+
+def test_a_file_whose_bytes_are_not_those_that_were_told_is_refused(
+    hub: Hub, tmp_path: Path
+) -> None:
+    right = FILES["model.safetensors"]
+    hub.digests["model.safetensors"] = hashlib.sha256(right).hexdigest()
+    fetch_snapshot(source(hub), tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(bytes(len(right)))
+    assert "model.safetensors has another SHA-256" in refused(hub, tmp_path)
+
+
+@pytest.mark.parametrize("page", [b"<html>Sign in</html>", b"{}", b"[]"])
+def test_a_page_of_a_proxy_is_told(hub: Hub, tmp_path: Path, page: bytes) -> None:
+    hub.page = page
+    assert "is no list of files" in refused(hub, tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_not_called_a_broken_connection(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fetch, "_fetch", full)
+    assert refused(hub, tmp_path).endswith("No space left on device")
+
+
+def test_the_token_is_in_no_text_about_a_source(hub: Hub) -> None:
+    assert TOKEN not in repr(source(hub))
 
 
 def test_the_token_file_goes_before_the_environment(tmp_path: Path) -> None:
