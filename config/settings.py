@@ -81,7 +81,14 @@ def _output(kind: ResultKind) -> ResultKind:
     return kind
 
 
+def _something_said(kinds: tuple[ResultKind, ...]) -> tuple[ResultKind, ...]:
+    if not {*kinds} - {ResultKind.REJECTION_NOTE}:
+        raise ValueError("name an object that says what the model said")
+    return _distinct(kinds)
+
+
 Output = Annotated[ResultKind, AfterValidator(_output)]
+Outputs = Annotated[tuple[Output, ...], AfterValidator(_something_said)]
 Phrase = Annotated[str, Field(min_length=1, max_length=400)]
 
 
@@ -148,7 +155,7 @@ class Peer(Section):
     retrieval: Retrieval = Retrieval.AUTO
     proof: Proof = Proof.AUTO
     deadline_seconds: PositiveFloat = 60.0
-    output: OutputProfile | tuple[Output, ...] = OutputProfile.GENERIC_PACS
+    output: OutputProfile | Outputs = OutputProfile.GENERIC_PACS
     tls: Tls | None = None
 
     @property

@@ -102,6 +102,7 @@ def _send_due(site: Site, study: StudyRecord, remote: RemoteAE) -> None:
     if until is not None:
         _leave(site, due, until)
         return
+    _note_try(site, study, due)
     paths = [site.spool.path(row.file_name) for row in due]
     outcomes = store_instances(site.local, remote, paths)
     if all(_is_silence(outcome) for outcome in outcomes):
@@ -118,6 +119,20 @@ def _send_due(site: Site, study: StudyRecord, remote: RemoteAE) -> None:
             study.study_instance_uid, remote, outcomes, site.clock()
         )
         rows.append_audit(entry)
+
+
+def _note_try(site: Site, study: StudyRecord, due: Sequence[DeliveryRecord]) -> None:
+    """Write down who may have got something, before anything leaves.
+
+    A retraction asks for that, even while the sending is under way or was cut off.
+    Raises LostRace where the study moved meanwhile: nothing leaves then.
+    """
+    now = site.clock()
+    with site.ledger.writing() as rows:
+        until = now + timedelta(seconds=site.settings.work.lease_seconds)
+        rows.renew(study, until)
+        for row in due:
+            rows.update_delivery(row.id, now=now)
 
 
 def _stand_ins(

@@ -134,6 +134,9 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.COMMITTED, Event.RETRACTED): State.REPORTED,
     (State.KEPT, Event.RETRACTED): State.REPORTED,
     (State.PARKED, Event.RETRACTED): State.REPORTED,
+    # of an earlier revision
+    (State.DECLINED, Event.RETRACTED): State.REPORTED,
+    (State.REJECTED, Event.RETRACTED): State.REPORTED,
     (State.ENCODED, Event.WITHDRAWAL_KEPT): State.WITHDRAWN,
     (State.STORED, Event.WITHDRAWAL_COMMITTED): State.WITHDRAWN,
     # Retention.

@@ -40,7 +40,7 @@ def retract(
     """Withdraw all results of a study; return it in the revision that says so.
 
     Raises RoleNotStated, NoSuchStudy, LostRace, and IllegalMove where the study is
-    in no state with results, none were made, or their files are purged.
+    in no state with results, is purged, or none were made.
     """
     if by.role is None:
         roles = ", ".join(PersonRole)
@@ -100,7 +100,10 @@ def encode(site: Site, study: StudyRecord) -> Moved:
         checked(made, case.evidence, context, withdrawal.results)
     except NotEncodable as error:
         return Moved(event=Event.GAVE_UP, reason=f"no valid withdrawal: {error}"[:500])
-    results = tuple(keep(site, study, said, context, one) for one in made)
+    # who is told depends on what was sent before, not on what is sent now
+    results = tuple(
+        replace(keep(site, study, said, context, one), send=True) for one in made
+    )
     entry = kinds.results_created(study.study_instance_uid, results, site.clock())
     return Moved(event=Event.RESULTS_ENCODED, results=results, audit=(entry,))
 

@@ -191,7 +191,9 @@ def _outlines(one: _Object) -> dict[str, list[float]]:
     """Return the outlines by their tracking UID, as (column, row) pairs."""
     if one.kind is ResultKind.GSPS:
         return {
-            str(item.TrackingUID): [float(number) for number in item.GraphicData]
+            str(item.get("TrackingUID", "")): [
+                float(number) for number in item.GraphicData
+            ]
             for item in _items(one.ds, "GraphicObjectSequence")
         }
     return {

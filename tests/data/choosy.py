@@ -1,6 +1,6 @@
 """A storage SCP that takes only some classes: pynetdicom's own, none of our code."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,9 +21,14 @@ class ChoosyArchive:
 
 @contextmanager
 def choosy_archive(
-    classes: Sequence[str], name: str = "pacs"
+    classes: Sequence[str],
+    name: str = "pacs",
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Iterator[ChoosyArchive]:
-    """Run one on loopback for the length of a with block."""
+    """Run one on loopback for the length of a with block.
+
+    meanwhile : called before the first object is answered, and only then.
+    """
     ae = AE("PACS")
     for class_uid in classes:
         ae.add_supported_context(class_uid)
@@ -31,6 +36,8 @@ def choosy_archive(
 
     def keep(event: Event) -> int:
         kept.append(event.dataset)
+        if len(kept) == 1:
+            meanwhile()
         return 0x0000
 
     server = ae.start_server(

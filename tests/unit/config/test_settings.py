@@ -169,3 +169,11 @@ def test_the_listener_takes_its_limits_from_the_settings() -> None:
 def test_every_flag_may_hold_a_report(kind: FlagKind) -> None:
     settings = load_settings(None, {"results": {"hold_flags": [kind.value]}})
     assert settings.results.hold_flags == (kind,)
+
+
+@pytest.mark.parametrize("output", [[], ["rejection-note"], ["gsps", "gsps"]])
+def test_a_destination_is_not_configured_to_get_nothing_or_one_kind_twice(
+    output: list[str],
+) -> None:
+    with pytest.raises(InvalidSettings, match=r"peers\.pacs\.output"):
+        load_settings(None, {"peers": {"pacs": {**PACS, "output": output}}})

@@ -15,10 +15,11 @@ from pydicom.uid import (
     GrayscaleSoftcopyPresentationStateStorage,
 )
 
+from config.load import Table
 from dicom_io.ae import Proof, RemoteAE
 from gateway.errors import IllegalMove, NoSuchStudy, RoleNotStated
 from gateway.ledger import DeliveryState
-from gateway.lifecycle import State
+from gateway.lifecycle import Event, State
 from gateway.people import Decider, PersonRole
 from gateway.review import Decision, decide
 from gateway.withdrawal import retract
@@ -31,6 +32,9 @@ CLASSES = (
     Comprehensive3DSRStorage,
     GrayscaleSoftcopyPresentationStateStorage,
 )
+A_PHRASE: Table = {
+    "results": {"tasks": [], "phrases": ["Left effusion."], "send_phrases": True}
+}
 ANNA = Decider(name="Anna", why="wrong patient <b>", role=PersonRole.RADIOLOGIST)
 
 
@@ -155,6 +159,54 @@ def test_who_may_have_got_a_result_is_told_though_nothing_was_answered(
     assert [row.state for row in tried.deliveries()] == [DeliveryState.PENDING]
 
 
+def test_who_is_being_sent_results_when_they_are_retracted_is_told(
+    bench: Bench,
+) -> None:
+    told: list[Bench] = []
+
+    def retract_at_once() -> None:
+        withdraw(told[0])
+        assert told[0].turn(State.REPORTED)
+        assert told[0].turn(State.ENCODED)
+
+    with choosy_archive(CLASSES, meanwhile=retract_at_once) as archive:
+        told.append(bench.at(destinations=without_proof(archive.remote)))
+        told[0].reach(State.ENCODED)
+        told[0].turn(State.ENCODED)
+        assert finish(told[0]) is State.WITHDRAWN
+    assert "WITHDRAWN" in words(newest(archive)) + words(archive.stored[1])
+
+
+def test_nothing_more_leaves_once_results_are_retracted(bench: Bench) -> None:
+    sending: list[Bench] = []
+    with ExitStack() as open_archives:
+        first = open_archives.enter_context(
+            choosy_archive(CLASSES, "first", lambda: withdraw(sending[0]))
+        )
+        second = open_archives.enter_context(choosy_archive(CLASSES, "second"))
+        remotes = without_proof(first.remote, second.remote)
+        sending.append(bench.at(destinations=remotes))
+        sending[0].reach(State.ENCODED)
+        sending[0].turn(State.ENCODED)
+        assert finish(sending[0]) is State.WITHDRAWN
+    assert (len(first.stored), len(second.stored)) == (4, 0)
+
+
+def test_a_withdrawal_is_sent_whatever_of_the_reading_is_sent_now(
+    tmp_path: Path, archive: ChoosyArchive
+) -> None:
+    with bench_at(tmp_path, A_PHRASE) as opened:
+        sends = opened.at(destinations=without_proof(archive.remote))
+        sends.reach(State.COMMITTED)
+        wanted = sends.site.settings
+        results = wanted.results.model_copy(update={"send_phrases": False})
+        changed = wanted.model_copy(update={"results": results})
+        silent = sends.at(settings=changed)
+        withdraw(silent)
+        assert finish(silent) is State.WITHDRAWN
+    assert "WITHDRAWN" in words(newest(archive))
+
+
 def test_the_ledger_keeps_what_was_withdrawn(bench: Bench) -> None:
     bench.reach(State.KEPT)
     withdraw(bench)
@@ -189,6 +241,20 @@ def test_a_late_image_after_a_withdrawal_is_read_anew(bench: Bench) -> None:
     assert bench.complete() == 1
     assert finish(bench) is State.KEPT
     assert bench.study().revision == 3
+
+
+def test_results_are_withdrawn_though_what_came_later_was_rejected(
+    bench: Bench, archive: ChoosyArchive
+) -> None:
+    told = bench.at(destinations=without_proof(archive.remote))
+    told.reach(State.COMMITTED)
+    told.send(told.film("late", SOPInstanceUID="1.2.3.99"))
+    with told.site.ledger.writing() as rows:
+        rows.move(told.study(), Event.GAVE_UP, told.clock())
+    decide(told.site.ledger, STUDY_UID, Decision.REJECT, ANNA, told.clock())
+    withdraw(told)
+    assert finish(told) is State.WITHDRAWN
+    assert "WITHDRAWN" in words(newest(archive))
 
 
 @pytest.mark.parametrize("state", [State.GATHERED, State.REPORTED, State.RECEIVING])
