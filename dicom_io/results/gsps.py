@@ -24,6 +24,7 @@ from dicom_io.results.pixel_shape import pixel_shape
 from dicom_io.results.placement import TrackedBox, corners
 from dicom_io.results.source import (
     copy_optional,
+    decimals,
     first_lut,
     numbers,
     value,
@@ -108,7 +109,7 @@ def _first_voi(header: Attributes) -> Dataset | None:
     voi = Dataset()
     centre, width = numbers(header, "WindowCenter"), numbers(header, "WindowWidth")
     if centre and width and width[0] >= _narrowest(header):
-        voi.WindowCenter, voi.WindowWidth = centre[0], width[0]
+        voi.WindowCenter, voi.WindowWidth = decimals((centre[0], width[0]))
         copy_optional(header, voi, ("VOILUTFunction",))
         return voi
     table = first_lut(header, "VOILUTSequence")
@@ -140,7 +141,7 @@ def _add_displayed_area(ds: Dataset, material: Material) -> None:
 def _add_pixel_shape(area: Dataset, header: Attributes) -> None:
     shape = pixel_shape(header)
     if shape.spacing is not None:
-        area.PresentationPixelSpacing = list(shape.spacing)
+        area.PresentationPixelSpacing = decimals(shape.spacing)
     else:
         area.PresentationPixelAspectRatio = list(shape.ratio)
 

@@ -5,6 +5,7 @@ result must still carry the identity of its study unchanged, so that the archive
 files it with its images.
 """
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,7 +14,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
-from pydicom.valuerep import validate_value
+from pydicom.valuerep import DSfloat, validate_value
 
 from dicom_io.elements import Attributes
 from dicom_io.errors import NotEncodable
@@ -34,9 +35,20 @@ def value(header: Attributes, keyword: str) -> str | None:
 
 
 def numbers(header: Attributes, keyword: str) -> tuple[float, ...]:
-    """Return the values of a decimal string attribute, () where unusable."""
-    content = value(header, keyword)
-    return tuple(float(part) for part in content.split("\\")) if content else ()
+    """Return the values of a decimal string attribute, () where one is no number.
+
+    Longer than a DS may be is still read: senders write all digits of a double.
+    """
+    try:
+        found = tuple(map(float, (text(header, keyword) or "").split("\\")))
+    except ValueError:
+        return ()
+    return found if all(map(math.isfinite, found)) else ()
+
+
+def decimals(found: Iterable[float]) -> list[DSfloat]:
+    """Return numbers as decimal strings of at most 16 characters (PS3.5 6.2)."""
+    return [DSfloat(number, auto_format=True) for number in found]
 
 
 def required(header: Attributes, keyword: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import InvalidSettings
-from config.load import Table, load_settings
+from config.load import Table, Value, load_settings
 from dicom_io.ae import Proof, Retrieval
 from model.options import PHANTOM_CHECKPOINT
 from model.report import FlagKind
@@ -173,7 +173,7 @@ def test_every_flag_may_hold_a_report(kind: FlagKind) -> None:
 
 @pytest.mark.parametrize("output", [[], ["rejection-note"], ["gsps", "gsps"]])
 def test_a_destination_is_not_configured_to_get_nothing_or_one_kind_twice(
-    output: list[str],
+    output: list[Value],
 ) -> None:
     with pytest.raises(InvalidSettings, match=r"peers\.pacs\.output"):
         load_settings(None, {"peers": {"pacs": {**PACS, "output": output}}})

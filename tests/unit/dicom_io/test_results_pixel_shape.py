@@ -51,3 +51,15 @@ def test_readers_are_warned_of_pixels_that_are_not_square(tmp_path: Path) -> Non
 @pytest.mark.parametrize("spacing", [["0.2", "0.2"], ["0", "0"], []])
 def test_nothing_is_said_of_square_pixels(tmp_path: Path, spacing: list[str]) -> None:
     assert misplaced_by_viewers(header(tmp_path, {"PixelSpacing": spacing})) is None
+
+
+def test_a_spacing_with_all_digits_of_a_double_counts(tmp_path: Path) -> None:
+    source = film()
+    source.PixelSpacing = ["0.14300000000000", "0.20000000000000"]
+    path = film_file(tmp_path, source)
+    # one character longer than a DS may be (PS3.5 6.2), as real senders write it
+    stored = b"0.14300000000000\\0.20000000000000 "
+    longer = b"0.1430000000000000\\0.200000000000 "
+    assert len(longer) == len(stored)
+    path.write_bytes(path.read_bytes().replace(stored, longer))
+    assert pixel_shape(read_file(path).attributes).spacing == (0.143, 0.2)
