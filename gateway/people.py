@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.errors import RoleNotStated
+
 
 class PersonRole(StrEnum):
     """In what capacity a person decides. Stated by that person and recorded."""
@@ -30,3 +32,10 @@ class Decider:
     def __str__(self) -> str:
         """Return name and role as the life of a study shows them."""
         return self.name if self.role is None else f"{self.name} ({self.role})"
+
+
+def demand_role(by: Decider, what: str) -> None:
+    """Raise RoleNotStated where `what`, such as "a release", is decided in no role."""
+    if by.role is None:
+        roles = ", ".join(PersonRole)
+        raise RoleNotStated(f"{what} is decided in a role: one of {roles}")

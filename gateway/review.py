@@ -16,7 +16,7 @@ from dicom_io.evidence import Evidence
 from gateway.audit import kinds
 from gateway.delivery import reopen_refused
 from gateway.documents import ENGINE, EVIDENCE, REPORTS
-from gateway.errors import IllegalMove, NoSuchStudy, RoleNotStated
+from gateway.errors import IllegalMove, NoSuchStudy
 from gateway.ledger import (
     AuditFilter,
     AuditRecord,
@@ -30,7 +30,7 @@ from gateway.ledger import (
     StudyRecord,
 )
 from gateway.lifecycle import Event, State
-from gateway.people import Decider, PersonRole
+from gateway.people import Decider, demand_role
 from gateway.withdrawal import is_withdrawal
 from model.engine import EngineIdentity
 from model.report import Flag, GroundedPhrase, GroundedReport, Task
@@ -169,9 +169,8 @@ def decide(
     Raises RoleNotStated where whether results leave is decided in no role;
     NoSuchStudy, IllegalMove, and LostRace where the study moved meanwhile.
     """
-    if decision in ABOUT_LEAVING and by.role is None:
-        roles = ", ".join(PersonRole)
-        raise RoleNotStated(f"a {decision} is decided in a role: one of {roles}")
+    if decision in ABOUT_LEAVING:
+        demand_role(by, f"a {decision}")
     with ledger.writing() as rows:
         study = _known(rows, study_instance_uid)
         results = rows.results(study.id, study.revision)

@@ -20,10 +20,10 @@ from gateway.encoding import (
     reference_to,
     result_context,
 )
-from gateway.errors import IllegalMove, NoSuchStudy, RoleNotStated
+from gateway.errors import IllegalMove, NoSuchStudy
 from gateway.ledger import Document, Ledger, Reading, ResultRecord, StudyRecord
 from gateway.lifecycle import Event
-from gateway.people import Decider, PersonRole
+from gateway.people import Decider, demand_role
 from gateway.site import Site
 from gateway.turn import Moved
 
@@ -42,9 +42,7 @@ def retract(
     Raises RoleNotStated, NoSuchStudy, LostRace, and IllegalMove where the study is
     in no state with results, is purged, or none were made.
     """
-    if by.role is None:
-        roles = ", ".join(PersonRole)
-        raise RoleNotStated(f"results are retracted in a role: one of {roles}")
+    demand_role(by, "a retraction")
     with ledger.writing() as rows:
         study = rows.study(study_instance_uid)
         if study is None:

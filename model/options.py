@@ -6,6 +6,8 @@ from pathlib import Path
 
 PHANTOM_CHECKPOINT = Path(__file__).parent / "phantom" / "checkpoint"
 """The small checkpoint that the package carries."""
+DOMAIN_KEY = "maira_gateway_domain"
+"""Key of our own: "phantom" marks a checkpoint that reads only phantoms."""
 
 
 class Domain(StrEnum):

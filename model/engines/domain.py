@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 from model.errors import CheckpointError
-from model.options import Domain
+from model.options import DOMAIN_KEY, Domain
 
 _FILE = "config.json"
-_KEY = "maira_gateway_domain"
 
 
 def declared_domain(checkpoint: Path) -> Domain:
@@ -18,7 +17,7 @@ def declared_domain(checkpoint: Path) -> Domain:
     path = checkpoint / _FILE
     try:
         values = json.loads(path.read_text("utf-8"))
-        return Domain(str(values.get(_KEY, Domain.RADIOGRAPH.value)))
+        return Domain(str(values.get(DOMAIN_KEY, Domain.RADIOGRAPH.value)))
     except FileNotFoundError as error:
         raise CheckpointError(f"{_FILE} is missing in {checkpoint}") from error
     except (OSError, ValueError, AttributeError) as error:

@@ -14,12 +14,10 @@ from transformers import Dinov2Config, LlamaConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
 from model.errors import CheckpointError
-from model.options import Domain
+from model.options import DOMAIN_KEY, Domain
 
 CONFIG_FILE = "config.json"
 MODEL_TYPE = "maira2"
-DOMAIN_KEY = "maira_gateway_domain"
-"""Key of our own: "phantom" marks a checkpoint that reads only phantoms."""
 ROPE_FACTOR = 1.5
 """Linear scaling of the rotary positions in MAIRA-2."""
 

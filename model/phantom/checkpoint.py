@@ -6,7 +6,6 @@ from pathlib import Path
 from model.grounding import BOX_TAGS, COORDINATE_BINS, PHRASE_TAGS
 from model.maira2.configuration import (
     CONFIG_FILE,
-    DOMAIN_KEY,
     ROPE_FACTOR,
     Maira2Config,
     parse_config,
@@ -16,7 +15,7 @@ from model.maira2.processing import PREPROCESSOR_FILE, PROCESSOR_FILE
 from model.maira2.prompts import IMAGE
 from model.maira2.tokenization import TOKENIZER_FILE, PromptTokenizer
 from model.maira2.weights import save_weights
-from model.options import Domain
+from model.options import DOMAIN_KEY, Domain
 from model.phantom.dataset import IMAGE_SIDE, PREPROCESSING
 from model.phantom.tokenizer import build_tokenizer
 

@@ -8,13 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from config.load import load_settings
-from gateway.cli import app, main
+from gateway.cli import app
 from gateway.cli_study import _print_detail
 from gateway.ledger import Ledger, StudyRecord
 from gateway.lifecycle import Event, State
 from gateway.review import FilledSlot, ShownReport, StudyDetail
 from model.report import GroundedPhrase, NormalizedBox, Task
 from model.version import VERSION
+from tests.data.commands import call
 from tests.data.films import film_dataset, write_film
 from tests.data.ledgers import given_study
 from tests.data.tiny_maira2 import write_tiny
@@ -62,20 +63,6 @@ def held(site_file: Path) -> Path:
             study = rows.move(study, event, NOW)
     ledger.close()
     return site_file
-
-
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    *words: str | Path,
-) -> tuple[int, str, str]:
-    """Run the whole command as the console script does."""
-    monkeypatch.setattr(sys, "argv", ["maira-gateway", *map(str, words)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    said = capsys.readouterr()
-    code = ended.value.code
-    return code if isinstance(code, int) else 0, said.out, said.err
 
 
 def ask(*words: str | Path) -> object:
