@@ -26,7 +26,7 @@ from pydicom.uid import (
 )
 
 from config.load import load_settings
-from dicom_io.listener import ListenerEvents, open_listener
+from dicom_io.scp.listener import ListenerEvents, open_listener
 from gateway.intake import Intake, role_of_sent
 from gateway.ledger import Ledger
 from gateway.site import utc_now

@@ -6,6 +6,7 @@ list), and nothing else is converted. The methods hand out the option types that
 `dicom_io` and `model` declare, so those never see a settings file.
 """
 
+import os
 from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -25,13 +26,28 @@ from pydantic import (
 )
 
 from config.urls import is_url
-from dicom_io.ae import AETitle, LocalAE, Proof, RemoteAE, Retrieval, TlsOptions
+from dicom_io.ae import (
+    AETitle,
+    LocalAE,
+    Proof,
+    RemoteAE,
+    Retrieval,
+    TlsOptions,
+    WebEndpoint,
+    WebService,
+)
 from dicom_io.options import (
     AbsencePolicy,
     DecodeLimits,
+    Disagreement,
     IdentityPolicy,
+    Match,
+    OrderSource,
     PriorRules,
     Rendering,
+    ReportRules,
+    ReportSource,
+    ViewRules,
 )
 from dicom_io.results.kinds import PROFILES, SELECTABLE, OutputProfile, ResultKind
 from model.options import PHANTOM_CHECKPOINT, EngineOptions, TokenLimits
@@ -65,6 +81,25 @@ def _distinct(items: tuple[Item, ...]) -> tuple[Item, ...]:
     return items
 
 
+def _http_url(text: str) -> str:
+    if text and not text.startswith(("https://", "http://")):
+        raise ValueError('a URL, as "https://host/path"')
+    if "@" in text.split("//", 1)[-1].split("/", 1)[0]:
+        raise ValueError("no password in a URL: name a variable of the environment")
+    return text
+
+
+def _variable(name: str) -> str:
+    if name and not os.environ.get(name):
+        raise ValueError("the environment has no such variable, or an empty one")
+    return name
+
+
+def _secret(variable: str) -> str | None:
+    """Return a secret of the environment; None where no variable is named."""
+    return os.environ[variable] if variable else None
+
+
 def _url(text: str) -> str:
     if text and not is_url(text):
         raise ValueError('an SQLAlchemy URL, as "postgresql+psycopg://host/name"')
@@ -89,6 +124,7 @@ def _something_said(kinds: tuple[ResultKind, ...]) -> tuple[ResultKind, ...]:
 
 Output = Annotated[ResultKind, AfterValidator(_output)]
 Outputs = Annotated[tuple[Output, ...], AfterValidator(_something_said)]
+Variable = Annotated[str, AfterValidator(_variable)]
 Phrase = Annotated[str, Field(min_length=1, max_length=400)]
 
 
@@ -147,8 +183,8 @@ class Peer(Section):
     """A node that the site wrote down."""
 
     title: Title
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)]
+    host: str = ""
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
     networks: tuple[Network, ...] = ()
     send_titles: tuple[Title, ...] = ()
     may_store: bool = True
@@ -156,7 +192,19 @@ class Peer(Section):
     proof: Proof = Proof.AUTO
     deadline_seconds: PositiveFloat = 60.0
     output: OutputProfile | Outputs = OutputProfile.GENERIC_PACS
+    max_queries: PositiveInt = 2
+    web: "Web | None" = None
     tls: Tls | None = None
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if bool(self.host) != bool(self.port):
+            raise ValueError("give both host and port, or none")
+        if not self.port and (
+            self.web is None or {*self.web.services} != {*WebService}
+        ):
+            raise ValueError("without host and port, web must offer every service")
+        return self
 
     @property
     def kinds(self) -> frozenset[ResultKind]:
@@ -180,6 +228,28 @@ class Peer(Section):
             proof=self.proof,
             deadline_seconds=self.deadline_seconds,
             outputs=self.kinds,
+            web=self.web.endpoint() if self.web else None,
+            max_queries=self.max_queries,
+        )
+
+
+class Web(Section):
+    """A peer's DICOMweb service."""
+
+    url: Annotated[str, AfterValidator(_http_url)]
+    services: Annotated[tuple[WebService, ...], AfterValidator(_distinct)] = tuple(
+        WebService
+    )
+    token_variable: Variable = ""
+    authority: str = ""
+
+    def endpoint(self) -> WebEndpoint:
+        """Return what `dicom_io` takes; the token comes from the environment."""
+        return WebEndpoint(
+            url=self.url.rstrip("/"),
+            services=frozenset(self.services),
+            token=_secret(self.token_variable),
+            authority=Path(self.authority) if self.authority else None,
         )
 
 
@@ -221,9 +291,66 @@ class PriorSettings(Section):
 
     enabled: bool
     look_back_days: PositiveInt
+    minimum_interval_hours: NonNegativeFloat
     max_candidates: PositiveInt
+    modalities: Annotated[tuple[str, ...], Field(min_length=1)]
+    body_part: Match
+    view: Match
+    institution: Match
+    study_seconds: PositiveFloat
+    cache_seconds: NonNegativeFloat
     attempts: PositiveInt
     pause_seconds: PositiveFloat
+
+
+class ReportSettings(Section):
+    """Where the text of the prior report comes from."""
+
+    sources: Annotated[tuple[ReportSource, ...], AfterValidator(_distinct)]
+    max_characters: Annotated[int, Field(ge=200, le=20_000)]
+    language: Annotated[str, Field(pattern="^[a-z]{2,3}$")]
+
+
+class OrderSettings(Section):
+    """Where indication and history come from."""
+
+    sources: Annotated[tuple[OrderSource, ...], AfterValidator(_distinct)]
+    worklist: str
+
+
+class ViewSettings(Section):
+    """Which images of a study may be read."""
+
+    disagreement: Disagreement
+    minimum_age_years: NonNegativeInt
+
+
+class Hl7Settings(Section):
+    """The listener of HL7 v2 messages."""
+
+    enabled: bool
+    host: str
+    port: Annotated[int, Field(ge=0, le=65535)]
+    networks: tuple[Network, ...]
+    max_connections: PositiveInt
+    max_message_bytes: PositiveInt
+    message_seconds: PositiveFloat
+    idle_seconds: PositiveFloat
+    keep_days: PositiveFloat
+
+
+class FhirSettings(Section):
+    """The FHIR server that is asked for orders and reports."""
+
+    url: Annotated[str, AfterValidator(_http_url)]
+    token_variable: Variable
+    authority: str
+    deadline_seconds: PositiveFloat
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token, from the environment."""
+        return _secret(self.token_variable)
 
 
 class Identity(Section):
@@ -327,7 +454,12 @@ class Settings(Section):
     archive: Archive
     results: Results
     completeness: Completeness
+    views: ViewSettings
     prior: PriorSettings
+    prior_report: ReportSettings
+    order: OrderSettings
+    hl7: Hl7Settings
+    fhir: FhirSettings
     identity: Identity
     pictures: Pictures
     engine: EngineSettings
@@ -340,6 +472,9 @@ class Settings(Section):
     def _peers_are_written_down(self) -> Self:
         known = ", ".join(sorted(self.peers)) or "none"
         named = [("archive.peer", self.archive.peer)] if self.archive.peer else []
+        named += (
+            [("order.worklist", self.order.worklist)] if self.order.worklist else []
+        )
         named += [("results.destinations", name) for name in self.results.destinations]
         for key, name in named:
             if name not in self.peers:
@@ -417,8 +552,34 @@ class Settings(Section):
         """Return which earlier studies may be used."""
         return PriorRules(
             look_back_days=self.prior.look_back_days,
+            minimum_interval_hours=self.prior.minimum_interval_hours,
             max_candidates=self.prior.max_candidates,
+            modalities=frozenset(self.prior.modalities),
+            body_part=self.prior.body_part,
+            view=self.prior.view,
+            institution=self.prior.institution,
         )
+
+    def view_rules(self) -> ViewRules:
+        """Return which images may be read; for films, until an engine says else."""
+        return ViewRules(
+            disagreement=self.views.disagreement,
+            minimum_age_years=self.views.minimum_age_years,
+        )
+
+    def report_rules(self) -> ReportRules:
+        """Return which texts may serve as the prior report."""
+        own = self.prior_report
+        return ReportRules(
+            sources=own.sources,
+            max_characters=own.max_characters,
+            language=own.language,
+        )
+
+    def worklist_ae(self) -> RemoteAE | None:
+        """Return the peer whose modality worklist is asked; None: nobody."""
+        name = self.order.worklist
+        return self.peers[name].remote(name) if name else None
 
     def identity_policy(self) -> IdentityPolicy:
         """Return what an absent identity attribute means."""

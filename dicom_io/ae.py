@@ -61,6 +61,32 @@ class TlsOptions:
     authority: Path
 
 
+class WebService(StrEnum):
+    """What is asked of a peer over DICOMweb instead of DIMSE (PS3.18)."""
+
+    QUERY = "query"
+    """QIDO-RS (PS3.18 10.6)."""
+    RETRIEVE = "retrieve"
+    """WADO-RS (PS3.18 10.4)."""
+    STORE = "store"
+    """STOW-RS (PS3.18 10.5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebEndpoint:
+    """A peer's DICOMweb service.
+
+    `url` is the service root, without a trailing slash; `token` a bearer token,
+    None for none; `authority` a PEM file that verifies an https server, None for
+    the system's.
+    """
+
+    url: str
+    services: frozenset[WebService] = frozenset(WebService)
+    token: str | None = None
+    authority: Path | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalAE:
     """Our own application entity and where it listens.
@@ -89,7 +115,9 @@ class RemoteAE:
     `networks`: addresses that it may connect from; empty means any. `may_store`
     lets it send us instances. `send_titles`: calling titles that it uses when it
     sends to us; its own `title` is always one of them. `outputs`: the result objects
-    that it gets as a destination.
+    that it gets as a destination. `web`: services that it is asked for over DICOMweb.
+    `port` 0: it has no DIMSE service. `max_queries`: questions and retrievals that it
+    is asked at one time.
     """
 
     name: str
@@ -104,3 +132,9 @@ class RemoteAE:
     proof: Proof = Proof.AUTO
     deadline_seconds: float = 60.0
     outputs: frozenset[ResultKind] = PROFILES[OutputProfile.GENERIC_PACS]
+    web: WebEndpoint | None = None
+    max_queries: int = 2
+
+    def uses_web_for(self, service: WebService) -> bool:
+        """Whether a service is asked for over DICOMweb."""
+        return self.web is not None and service in self.web.services

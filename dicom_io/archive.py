@@ -17,8 +17,8 @@ from dicom_io.ae import AETitle, LocalAE, RemoteAE
 from dicom_io.archive_index import Held, Holdings
 from dicom_io.archive_services import Desk, Visit, archive_contexts
 from dicom_io.errors import ListenerFailure
-from dicom_io.guard import Limits
-from dicom_io.server import Door, GuardedServer
+from dicom_io.scp.guard import Limits
+from dicom_io.scp.server import Door, GuardedServer
 
 __all__ = ["Archive", "Held", "open_archive"]
 

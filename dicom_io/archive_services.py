@@ -24,10 +24,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from dicom_io.ae import LocalAE, RemoteAE
 from dicom_io.archive_index import Held, Holdings, answers
-from dicom_io.association import Proposal, associated
 from dicom_io.contexts import message_context, scp_roles, storage_contexts
-from dicom_io.intake import IntakeOptions, StoreIntake, StoreRequest, finished
 from dicom_io.part10 import part10_header
+from dicom_io.scp.intake import IntakeOptions, StoreIntake, StoreRequest, finished
+from dicom_io.scu.association import Proposal, associated
 from dicom_io.sink import Incoming, StoreFacts
 from dicom_io.status import Status
 

@@ -25,13 +25,19 @@ REPORT_CLASSES: tuple[str, ...] = (
     uid.Comprehensive3DSRStorage,
 )
 
+ENCAPSULATED_CLASSES: tuple[str, ...] = (
+    uid.EncapsulatedPDFStorage,
+    uid.EncapsulatedCDAStorage,
+)
+"""Reports of other systems as documents (PS3.3 A.45)."""
+
 STATE_CLASSES: tuple[str, ...] = (uid.GrayscaleSoftcopyPresentationStateStorage,)
 
 KEY_OBJECT_CLASSES: tuple[str, ...] = (uid.KeyObjectSelectionDocumentStorage,)
 
 STORAGE_CLASSES = (
     *(FILM_CLASSES + FRAMES_CLASSES),
-    *(REPORT_CLASSES + STATE_CLASSES + KEY_OBJECT_CLASSES),
+    *(REPORT_CLASSES + ENCAPSULATED_CLASSES + STATE_CLASSES + KEY_OBJECT_CLASSES),
 )
 """Every storage class that this node takes. DX for processing is not among them:
 it is not a picture for a reader (PS3.3 A.26)."""

@@ -45,11 +45,25 @@ class SlotName(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """Which instance filled an input of the model, and why.
+class Rejection:
+    """What was not used for an input of the model, and why; no patient data.
 
-    `instance` is None for a text from a header and for an empty slot; `value` is
-    the text given to the model, None for images and empty slots.
+    `what` is the UID of an instance or a study, or the name of a document within
+    its source.
+    """
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Which instance or document filled an input of the model, and why.
+
+    `instance` is None for a text from a header or a message and for an empty slot;
+    `value` is the text given to the model, None for images and empty slots. `source`
+    is where it came from: "image", a keyword such as ReasonForStudy, "sr", "hl7";
+    None where it is empty. `document` names a message within its source.
     """
 
     name: SlotName
@@ -57,6 +71,9 @@ class Slot:
     reason: str
     instance: ReferencedInstance | None = None
     value: str | None = None
+    source: str | None = None
+    document: str | None = None
+    rejected: tuple[Rejection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,3 +27,4 @@ class StudyAnswer:
     modalities: tuple[str, ...]
     body_part: str | None
     instance_count: int | None
+    institution: str | None = None

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydicom.uid import UID
 
 from dicom_io.contexts import (
+    ENCAPSULATED_CLASSES,
     FILM_CLASSES,
     FRAMES_CLASSES,
     IMAGE_SYNTAXES,
@@ -96,6 +97,7 @@ def class_table() -> str:
         "film": FILM_CLASSES,
         "film, frames": FRAMES_CLASSES,
         "report": REPORT_CLASSES,
+        "report, encapsulated": ENCAPSULATED_CLASSES,
         "presentation state": STATE_CLASSES,
         "key object selection": KEY_OBJECT_CLASSES,
     }

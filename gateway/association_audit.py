@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dicom_io.session import AssociationFacts, ClassCount
+from dicom_io.scp.session import AssociationFacts, ClassCount
 from gateway.audit import kinds
 from gateway.ledger import Ledger
 from gateway.site import Clock

@@ -18,7 +18,7 @@ from config.settings import Settings
 from dicom_io.ae import LocalAE, Proof, RemoteAE, TlsOptions
 from dicom_io.errors import PeerFailure, PeerRefused, PeerTimedOut, PeerUnreachable
 from dicom_io.identifiers import StudyQuery
-from dicom_io.query import echo, find_studies
+from dicom_io.scu.query import echo, find_studies
 from dicom_io.tls import client_context, server_context
 from gateway.errors import LedgerFailure
 from gateway.ledger.probe import probe_ledger

@@ -7,8 +7,8 @@ from config.settings import Settings
 from dicom_io.uid import derive_uid
 from gateway.errors import NotReady
 from gateway.ledger import Ledger
-from gateway.priors import ArchivePriors
 from gateway.site import Clock, Site, utc_now
+from gateway.sources.priors import ArchivePriors
 from gateway.spool import Spool
 from model.engine import ReportEngine
 from model.engines.collecting import CollectingEngine, Collection

@@ -22,12 +22,12 @@ from dicom_io.evidence import Evidence, SlotName
 from dicom_io.media import folder_sink
 from dicom_io.options import DecodeLimits, Rendering
 from dicom_io.phantom import PhantomFile, phantom_study_files, planted_boxes
-from dicom_io.pixels import render_image
+from dicom_io.pictures.pixels import render_image
 from dicom_io.results.kinds import ResultKind
 from dicom_io.results.picture import draw_findings
 from dicom_io.results.read import ReadFinding, read_findings, read_sentences
-from dicom_io.retrieve import retrieve_study
-from dicom_io.send import store_instances
+from dicom_io.scu.retrieve import retrieve_study
+from dicom_io.scu.send import store_instances
 from gateway.composition import open_site
 from gateway.documents import EVIDENCE
 from gateway.errors import GatewayError, NotReady

@@ -3,12 +3,14 @@
 from pydantic import TypeAdapter
 
 from dicom_io.evidence import Evidence
+from dicom_io.inputs.history import History
+from dicom_io.inputs.view import Views
 from dicom_io.results.withdrawal import Withdrawal
-from dicom_io.view import Views
 from model.engine import EngineIdentity
 from model.report import GroundedReport
 
 VIEWS = TypeAdapter(Views)
+HISTORY = TypeAdapter(History)
 EVIDENCE = TypeAdapter(Evidence)
 REPORTS = TypeAdapter(tuple[GroundedReport, ...])
 ENGINE = TypeAdapter(EngineIdentity)

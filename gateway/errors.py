@@ -6,6 +6,7 @@ GatewayError
 ├── SpoolFailure             a file could not be made durable
 │   └── OutOfSpace           the disk (or its reserve) is full
 ├── LedgerFailure            the ledger cannot be opened, read or written
+├── SourceFailure            a source of orders or reports could not be asked
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 └── NotReady                 a start that must not happen (settings, licence)
@@ -38,6 +39,10 @@ class OutOfSpace(SpoolFailure):
 
 class LedgerFailure(GatewayError, NoRoom):  # noqa: N818 - says what failed
     """The ledger cannot be opened, read or written."""
+
+
+class SourceFailure(GatewayError):  # noqa: N818 - says what failed
+    """A source of orders or reports could not be asked, or answered nonsense."""
 
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing

@@ -6,44 +6,35 @@ tried again as the settings say; then the study goes on without and says so.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-
-from pydantic import TypeAdapter
 
 from dicom_io.errors import PeerFailure
 from dicom_io.header import Instance, read_instance
 from dicom_io.identifiers import StudyAnswer, StudyQuery
-from dicom_io.prior import (
+from dicom_io.inputs.history import History
+from dicom_io.inputs.looking import look
+from dicom_io.inputs.prior import (
     Dropped,
     NoQuery,
     Prior,
+    RetrievedStudy,
     gather_prior,
     plan_query,
     rank_priors,
 )
+from dicom_io.inputs.view import Views
 from dicom_io.sink import Sink
-from dicom_io.view import Views
 from gateway import away
 from gateway.audit import kinds
+from gateway.documents import HISTORY
 from gateway.intake import Intake, role_of_retrieved
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import Event
-from gateway.priors import PriorSource
+from gateway.rules import picture_options, prior_guard
 from gateway.site import Site
+from gateway.sources.priors import PriorSource
 from gateway.turn import Later, Moved, Outcome, pause_before
-from model.options import Domain
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
-    """The prior of a study, None where none is used; `notes` says how it went."""
-
-    prior: Prior | None
-    notes: tuple[str, ...]
-
-
-GATHERED = TypeAdapter(Gathered)
 
 RETRIEVAL_WINDOW = timedelta(hours=1)
 """How long an answer to a retrieval may take whose end was not seen."""
@@ -66,11 +57,11 @@ def gather(site: Site, study: StudyRecord, views: Views) -> Outcome:
         return _after_failure(site, site.priors, study, question, error)
 
 
-def read_gathered(site: Site, study: StudyRecord) -> Gathered:
+def read_gathered(site: Site, study: StudyRecord) -> History:
     """Return what `gather` settled for this revision."""
     with site.ledger.reading() as rows:
         body = rows.document(study.id, study.revision, Document.PRIOR)
-    return GATHERED.validate_json(body or "null")
+    return HISTORY.validate_json(body or "null")
 
 
 def _search(
@@ -95,7 +86,7 @@ def _search(
         found = _bring(site, source, study, frontal, candidate)
         if isinstance(found, Prior):
             notes = (*found.reasons, *found.flags, *_told(dropped))
-            return _settle(Gathered(prior=found, notes=notes))
+            return _settle(History(prior=found, notes=notes))
         dropped.append(found)
     return _without("no earlier study can be used", *_told(dropped))
 
@@ -133,11 +124,15 @@ def _bring(
         rows.append_audit(kinds.prior_retrieved(uid, source.name, how, len(held), now))
     if not held:
         return Dropped(study_instance_uid=uid, reason="nothing was retrieved")
+    instances = [read_instance(site.spool.path(row.file_name)) for row in held]
+    paths = [instance.path for instance in instances]
     found = gather_prior(
         frontal,
-        [read_instance(site.spool.path(row.file_name)) for row in held],
-        site.settings.identity_policy(),
-        quality_control=site.engine.identity.domain is Domain.PHANTOM,
+        RetrievedStudy(
+            instances=tuple(instances),
+            seen=look(instances, paths, picture_options(site)),
+        ),
+        prior_guard(site),
     )
     if isinstance(found, Prior) and not brought.is_whole:
         return replace(found, flags=(*found.flags, f"{uid} did not come whole"))
@@ -199,12 +194,12 @@ def _after_failure(
 
 
 def _without(*notes: str) -> Moved:
-    return _settle(Gathered(prior=None, notes=notes))
+    return _settle(History(prior=None, notes=notes))
 
 
-def _settle(gathered: Gathered) -> Moved:
+def _settle(gathered: History) -> Moved:
     return Moved(
         event=Event.PRIOR_SETTLED,
         reason=None if gathered.prior else gathered.notes[0],
-        documents={Document.PRIOR: GATHERED.dump_json(gathered).decode()},
+        documents={Document.PRIOR: HISTORY.dump_json(gathered).decode()},
     )

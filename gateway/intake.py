@@ -15,7 +15,7 @@ from dicom_io.equality import same_attributes
 from dicom_io.errors import Unreadable, UnreadableHeader
 from dicom_io.header import Instance, identity_key, read_instance
 from dicom_io.part10 import part10_header
-from dicom_io.pixels import pixel_digest
+from dicom_io.pictures.pixels import pixel_digest
 from dicom_io.product import PRODUCT_NAME
 from dicom_io.sink import Incoming, StoreFacts
 from dicom_io.status import Status

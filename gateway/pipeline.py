@@ -8,10 +8,12 @@ transaction. Every stage may run twice: same case, same UIDs, same result.
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from dicom_io.errors import PeerFailure
 from dicom_io.header import Instance, read_instance
-from dicom_io.view import Declined, Views, select_views
+from dicom_io.inputs.looking import look
+from dicom_io.inputs.view import Declined, Views, select_views
 from gateway import away, delivery, encoding, gathering, proof, reporting, withdrawal
 from gateway.audit import kinds
 from gateway.completeness import (
@@ -25,10 +27,10 @@ from gateway.completeness import (
 from gateway.documents import VIEWS
 from gateway.ledger import DeliveryState, Document, Role, StudyRecord
 from gateway.lifecycle import Event, State
-from gateway.priors import PriorSource
+from gateway.rules import picture_options, view_rules
 from gateway.site import Site
+from gateway.sources.priors import PriorSource
 from gateway.turn import Later, Moved, Outcome, Stage
-from model.options import Domain
 
 
 def complete(site: Site, study: StudyRecord) -> Outcome:
@@ -44,10 +46,9 @@ def complete(site: Site, study: StudyRecord) -> Outcome:
 
 def select(site: Site, study: StudyRecord) -> Outcome:
     """Choose the frontal and the lateral by their headers."""
-    chosen = select_views(
-        current_instances(site, study),
-        quality_control=site.engine.identity.domain is Domain.PHANTOM,
-    )
+    instances = current_instances(site, study)
+    seen = look(instances, note_paths(site, study), picture_options(site))
+    chosen = select_views(instances, seen, view_rules(site))
     match chosen:
         case Declined():
             return decline(site, study, chosen)
@@ -108,6 +109,13 @@ def current_instances(site: Site, study: StudyRecord) -> list[Instance]:
     with site.ledger.reading() as rows:
         found = rows.instances(study.study_instance_uid, {Role.CURRENT})
     return [read_instance(site.spool.path(row.file_name)) for row in found]
+
+
+def note_paths(site: Site, study: StudyRecord) -> list[Path]:
+    """Return the documents that were sent with the study."""
+    with site.ledger.reading() as rows:
+        found = rows.instances(study.study_instance_uid, {Role.DOCUMENT})
+    return [site.spool.path(row.file_name) for row in found]
 
 
 def read_views(site: Site, study: StudyRecord) -> Views:

@@ -15,9 +15,9 @@ from gateway.audit import kinds
 from gateway.composition import close_site, open_site
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import WORKING, Event, State
-from gateway.priors import GivenFiles
 from gateway.serve import sent_intake
 from gateway.site import Site
+from gateway.sources.priors import GivenFiles
 from gateway.turn import Turns, take_turn
 from model.engine import ReportEngine
 

@@ -7,14 +7,14 @@ later one to our listener; or a C-FIND read-back where the archive has none.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from dicom_io import query
 from dicom_io.ae import Proof, RemoteAE
-from dicom_io.commitment import (
+from dicom_io.errors import PeerFailure, PeerRefused, PeerUnreachable
+from dicom_io.scu import query
+from dicom_io.scu.commitment import (
     CommitmentReport,
     InstanceReference,
     request_commitment,
 )
-from dicom_io.errors import PeerFailure, PeerRefused, PeerUnreachable
 from dicom_io.uid import derive_uid
 from gateway import away
 from gateway.audit import kinds

@@ -7,14 +7,16 @@ words and makes the same bytes.
 from dataclasses import replace
 from datetime import timedelta
 
-from dicom_io.context import PictureOptions, assemble
 from dicom_io.evidence import Evidence, SlotName
-from dicom_io.view import Declined, DeclineReason, Views
+from dicom_io.inputs.context import assemble
+from dicom_io.inputs.history import History
+from dicom_io.inputs.view import Declined, DeclineReason, Views
 from gateway.audit import kinds
 from gateway.documents import ENGINE, EVIDENCE, REPORTS
-from gateway.gathering import Gathered, read_gathered
+from gateway.gathering import read_gathered
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import Event
+from gateway.rules import picture_options
 from gateway.site import Site
 from gateway.turn import Later, Moved
 from model.errors import ConstantImage, EngineAway, RefusedRequest
@@ -42,7 +44,7 @@ def report(site: Site, study: StudyRecord, views: Views) -> Moved | Declined | L
 
 def _read(site: Site, study: StudyRecord, views: Views) -> Moved | Declined:
     gathered = read_gathered(site, study)
-    case = assemble(views, gathered.prior, picture_options(site))
+    case = assemble(views, gathered, picture_options(site))
     if isinstance(case, Declined):
         return case
     try:
@@ -55,7 +57,7 @@ def _read(site: Site, study: StudyRecord, views: Views) -> Moved | Declined:
     return _written(site, study, evidence, reports)
 
 
-def _with_notes(evidence: Evidence, gathered: Gathered) -> Evidence:
+def _with_notes(evidence: Evidence, gathered: History) -> Evidence:
     """Say how the search for the prior went, also in the slots that stay empty."""
     reason = "; ".join(gathered.notes[:1])
     slots = tuple(
@@ -75,13 +77,6 @@ def request_for(site: Site, inputs: ReportInputs) -> ReportRequest:
         tasks=wanted.tasks,
         phrases=wanted.phrases,
         deadline_seconds=engine.deadline_seconds or None,
-    )
-
-
-def picture_options(site: Site) -> PictureOptions:
-    """Return how pictures are made for the model."""
-    return PictureOptions(
-        rendering=site.settings.pictures.rendering, limits=site.settings.decode_limits()
     )
 
 

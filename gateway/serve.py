@@ -20,7 +20,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from config.settings import Settings
-from dicom_io.listener import ListenerEvents, open_listener
+from dicom_io.scp.listener import ListenerEvents, open_listener
 from gateway import association_audit, pipeline, proof, retention
 from gateway.audit import kinds
 from gateway.composition import close_engine, close_site, open_site

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from config.settings import Settings
 from dicom_io.ae import LocalAE, RemoteAE
 from gateway.ledger import Ledger
-from gateway.priors import PriorSource
+from gateway.sources.kinds import Orders, Reports
+from gateway.sources.priors import PriorSource
 from gateway.spool import Spool
 from model.engine import ReportEngine
 
@@ -24,7 +25,8 @@ def utc_now() -> datetime:
 class Site:
     """One installation at work.
 
-    `priors` is None where nobody is asked for earlier studies. `device_uid` is
+    `priors` is None where nobody is asked for earlier studies; `orders` and `reports`
+    are asked in the order of trust. `device_uid` is
     this installation's own UID, the device observer of every SR (TID 1004).
     """
 
@@ -34,6 +36,8 @@ class Site:
     engine: ReportEngine
     local: LocalAE
     priors: PriorSource | None
+    orders: tuple[Orders, ...] = ()
+    reports: tuple[Reports, ...] = ()
     destinations: tuple[RemoteAE, ...]
     device_uid: str
     clock: Clock = utc_now

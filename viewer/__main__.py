@@ -11,7 +11,7 @@ from pathlib import Path
 from dicom_io.ae import AETitle, LocalAE, RemoteAE
 from dicom_io.evidence import SlotName
 from dicom_io.phantom import phantom_study_files
-from dicom_io.send import store_instances
+from dicom_io.scu.send import store_instances
 from model.phantom.generator import PhantomOptions, make_phantom
 from viewer.stand import LOOPBACK, NotInstalledError, Ports, Stand, running_viewer
 

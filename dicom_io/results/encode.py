@@ -23,7 +23,7 @@ from dicom_io.errors import NotEncodable, UnreadablePixels, UnsupportedImage
 from dicom_io.evidence import Evidence
 from dicom_io.options import DecodeLimits, Rendering
 from dicom_io.parsing import read_file
-from dicom_io.pixels import render_image
+from dicom_io.pictures.pixels import render_image
 from dicom_io.results.capture import capture
 from dicom_io.results.findings import findings_sr, findings_sr_2d
 from dicom_io.results.gsps import gsps

@@ -5,7 +5,7 @@ Sections are those of PS3.15 A.5.3.
 
 from datetime import datetime
 
-from dicom_io.session import AssociationFacts
+from dicom_io.scp.session import AssociationFacts
 from gateway.audit import codes, parts
 from gateway.audit.message import (
     Action,

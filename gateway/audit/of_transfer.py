@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dicom_io.ae import RemoteAE
-from dicom_io.commitment import CommitmentReport
 from dicom_io.identifiers import StudyQuery
-from dicom_io.send import StoreOutcome
-from dicom_io.session import AssociationFacts, ClassCount
+from dicom_io.scp.session import AssociationFacts, ClassCount
+from dicom_io.scu.commitment import CommitmentReport
+from dicom_io.scu.send import StoreOutcome
 from dicom_io.sink import StoreFacts
 from gateway.audit import codes, parts
 from gateway.audit.message import (

@@ -1,7 +1,7 @@
 """Reference reports as structured reports: files, the spool, or the archive.
 
 The final report of a study often arrives after ours. Only what a person wrote
-serves: `dicom_io.prior_report` refuses our own results, those of algorithms, and
+serves: `dicom_io.reports.choice` refuses our own results, those of algorithms, and
 documents that a later one replaces.
 """
 
@@ -16,12 +16,11 @@ from dicom_io.contexts import REPORT_CLASSES
 from dicom_io.errors import PeerFailure, PeerUnreachable, UnreadableHeader
 from dicom_io.header import read_instance
 from dicom_io.media import folder_sink
-from dicom_io.prior_report import (
+from dicom_io.reports.choice import (
     MAX_REPORT_CHARACTERS,
-    PriorReport,
     find_prior_report,
 )
-from dicom_io.retrieve import retrieve_study
+from dicom_io.scu.retrieve import retrieve_study
 from dicom_io.sink import Incoming, Sink, StoreFacts
 from dicom_io.status import Status
 from dicom_io.uid import is_uid
@@ -147,10 +146,12 @@ def _report(study: str, paths: Sequence[Path]) -> tuple[str, GivenReport] | Abse
     if not paths:
         return Absent(study_id=study, reason="no report of a person is there")
     found = find_prior_report(paths)
-    if not isinstance(found, PriorReport):
-        return Absent(study_id=study, reason="; ".join(found.reasons))
-    if found.instance.study_instance_uid != study:
+    report = found.report
+    if report is None:
+        reasons = "; ".join(f"{each.what}: {each.reason}" for each in found.rejected)
+        return Absent(study_id=study, reason=reasons or "the study has no report")
+    if report.instance is None or report.instance.study_instance_uid != study:
         return Absent(study_id=study, reason="the report names another study")
-    if len(found.text) >= MAX_REPORT_CHARACTERS - 1:  # a space at the cut is dropped
+    if len(report.text) >= MAX_REPORT_CHARACTERS - 1:  # a space at the cut is dropped
         return Absent(study_id=study, reason="too long: only a part of it was read")
-    return study, GivenReport(text=found.text)
+    return study, GivenReport(text=report.text)

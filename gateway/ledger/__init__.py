@@ -19,6 +19,7 @@ from gateway.ledger.records import (
     ResultRecord,
     RetrievalRecord,
     Role,
+    SlotRecord,
     StudyRecord,
 )
 from gateway.ledger.writing import Writing
@@ -37,6 +38,7 @@ __all__ = [
     "ResultRecord",
     "RetrievalRecord",
     "Role",
+    "SlotRecord",
     "StudyRecord",
     "Writing",
 ]

@@ -5,9 +5,13 @@ from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Connection, Select, Table, func, or_, select, union_all
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Select, Table, case, func, or_, select, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
+from dicom_io.evidence import SlotName
+from dicom_io.inputs.orders import Order
+from dicom_io.reports.values import OutsideReport
 from gateway.errors import NoSuchStudy
 from gateway.ledger import schema
 from gateway.ledger.records import (
@@ -20,6 +24,7 @@ from gateway.ledger.records import (
     ResultRecord,
     RetrievalRecord,
     Role,
+    SlotRecord,
     StudyRecord,
 )
 from gateway.lifecycle import WORKING, State
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Record = TypeVar("Record")
+
+_ORDER = TypeAdapter(Order)
+_REPORT = TypeAdapter(OutsideReport)
 
 
 class Reading:
@@ -144,6 +152,45 @@ class Reading:
         )
         body: str | None = self._connection.scalar(found)
         return body
+
+    def slots(self, study_id: int, revision: int) -> list[SlotRecord]:
+        """Return the inputs of the model for a revision, in the model's order."""
+        table = schema.slots
+        found = select(table).where(
+            table.c.study_id == study_id, table.c.revision == revision
+        )
+        order = list(SlotName)
+        return sorted(self._all(SlotRecord, found), key=lambda s: order.index(s.name))
+
+    def slot_counts(self) -> dict[SlotName, tuple[int, int]]:
+        """Return for each input how often it was filled, and in how many readings."""
+        table = schema.slots
+        filled = func.coalesce(func.sum(case((table.c.filled, 1), else_=0)), 0)
+        found = select(table.c.name, filled, func.count()).group_by(table.c.name)
+        rows = self._connection.execute(found)
+        counted = {name: (int(filled), int(of)) for name, filled, of in rows}
+        return {name: counted.get(name, (0, 0)) for name in SlotName}
+
+    def orders(self, accession_number: str) -> list[Order]:
+        """Return the orders delivered for an accession number, the latest first."""
+        table = schema.orders
+        found = select(table.c.body).where(table.c.accession_number == accession_number)
+        latest_first = found.order_by(table.c.received_at.desc(), table.c.id.desc())
+        bodies = self._connection.scalars(latest_first)
+        return [_ORDER.validate_json(body) for body in bodies]
+
+    def outside_reports(
+        self, study_instance_uid: str, accession_number: str | None
+    ) -> list[OutsideReport]:
+        """Return the reports delivered for a study by either name, the latest first."""
+        table = schema.outside_reports
+        by_name = table.c.study_instance_uid == study_instance_uid
+        if accession_number is not None:
+            by_name = or_(by_name, table.c.accession_number == accession_number)
+        latest_first = table.c.received_at.desc(), table.c.id.desc()
+        found = select(table.c.body).where(by_name).order_by(*latest_first)
+        bodies = self._connection.scalars(found)
+        return [_REPORT.validate_json(body) for body in bodies]
 
     def results(self, study_id: int, revision: int | None = None) -> list[ResultRecord]:
         """Return the study's results, of all revisions where none is named."""

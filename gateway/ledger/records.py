@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from dicom_io.evidence import SlotName
 from gateway.lifecycle import Event, State
 
 
@@ -154,6 +155,20 @@ class RetrievalRecord:
     peer: str
     opened_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRecord:
+    """What filled an input of the model for one revision, or why nothing did."""
+
+    study_id: int
+    revision: int
+    name: SlotName
+    filled: bool
+    source: str | None
+    sop_instance_uid: str | None
+    document: str | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

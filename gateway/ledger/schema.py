@@ -25,6 +25,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from dicom_io.evidence import SlotName
+from dicom_io.options import OrderSource, ReportSource
 from gateway.ledger.records import DeliveryState, Document, Role
 from gateway.lifecycle import Event, State
 
@@ -154,6 +156,48 @@ documents = Table(
     Column("document", _words(Document), primary_key=True),
     Column("body", Text, nullable=False),
 )
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("study_id", ForeignKey("studies.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("name", _words(SlotName), primary_key=True),
+    Column("filled", Boolean, nullable=False),
+    Column("source", Text),
+    Column("sop_instance_uid", UID),
+    Column("document", Text),
+    Column("reason", Text, nullable=False),
+    Index(None, "name", "filled"),
+)
+"""Which input of the model had what behind it, without any text that it was given."""
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", _words(OrderSource), nullable=False),
+    Column("document", Text, nullable=False),
+    Column("accession_number", String(64), nullable=False, index=True),
+    Column("body", Text, nullable=False),
+    Column("received_at", Moment, nullable=False, index=True),
+    UniqueConstraint("source", "document"),
+)
+"""Orders that were delivered to us, the latest state of each."""
+
+outside_reports = Table(
+    "outside_reports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", _words(ReportSource), nullable=False),
+    Column("document", Text, nullable=False),
+    Column("accession_number", String(64), index=True),
+    Column("study_instance_uid", UID, index=True),
+    Column("body", Text, nullable=False),
+    Column("received_at", Moment, nullable=False, index=True),
+    UniqueConstraint("source", "document"),
+)
+"""Reports that were delivered to us, the latest state of each."""
 
 results = Table(
     "results",

@@ -9,7 +9,7 @@ import pytest
 
 from config.load import merge
 from dicom_io.archive import Archive, open_archive
-from dicom_io.send import store_instances
+from dicom_io.scu.send import store_instances
 from gateway.lifecycle import State
 from model.engines.process import ProcessEngine
 from tests.data.archives import own_objects

@@ -12,7 +12,7 @@ import pytest
 
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.archive import open_archive
-from dicom_io.send import store_instances
+from dicom_io.scu.send import store_instances
 from gateway.failpoints import VARIABLE
 from gateway.ledger import Ledger, StudyRecord
 from gateway.lifecycle import State

@@ -21,7 +21,7 @@ from dicom_io.phantom import (
     Polarity,
     phantom_study_files,
 )
-from dicom_io.send import store_instances
+from dicom_io.scu.send import store_instances
 from dicom_io.status import Status
 from gateway.lifecycle import State
 from model.engines.local import LocalEngine

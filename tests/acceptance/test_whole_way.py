@@ -11,7 +11,7 @@ import pytest
 from pydicom.uid import Comprehensive3DSRStorage, EnhancedSRStorage
 
 from dicom_io.archive import Archive, open_archive
-from dicom_io.send import StoreOutcome, store_instances
+from dicom_io.scu.send import StoreOutcome, store_instances
 from dicom_io.status import Status
 from gateway.ledger import AuditFilter, DeliveryState, Role
 from gateway.lifecycle import State

@@ -13,8 +13,7 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.filewriter import dcmwrite
 
 from dicom_io.ae import AETitle, LocalAE, RemoteAE
-from dicom_io.commitment import CommitmentReport
-from dicom_io.listener import (
+from dicom_io.scp.listener import (
     AssociationFacts,
     ClassCount,
     Listener,
@@ -22,6 +21,7 @@ from dicom_io.listener import (
     StoreFacts,
     open_listener,
 )
+from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.status import Status
 
 LOCAL = LocalAE(

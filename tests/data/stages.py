@@ -21,8 +21,8 @@ from gateway.composition import open_site
 from gateway.intake import Intake, RoleRule, role_of_sent
 from gateway.ledger import AuditFilter, DeliveryRecord, StudyRecord
 from gateway.lifecycle import WORKING, State
-from gateway.priors import Brought
 from gateway.site import Site
+from gateway.sources.priors import Brought
 from gateway.turn import Turns, take_turn
 from tests.data.engines import CannedEngine
 from tests.data.films import SECONDARY_CAPTURE, film_dataset, write_film

@@ -7,8 +7,8 @@ from pydicom import uid
 from pydicom.filereader import dcmread, read_file_meta_info
 
 from dicom_io.part10 import part10_header
-from dicom_io.query import echo
-from dicom_io.send import store_instances
+from dicom_io.scu.query import echo
+from dicom_io.scu.send import store_instances
 from dicom_io.status import StoreVerdict
 from tests.data.network import (
     Recorder,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dicom_io.ae import AETitle, RemoteAE
-from dicom_io.send import store_instances
+from dicom_io.scu.send import store_instances
 from tests.data.films import film_dataset, write_film
 from tests.data.peers import require_peer
 from tests.data.sites import MODALITY

@@ -8,16 +8,16 @@ import pytest
 from pydicom import uid
 
 from dicom_io.ae import LocalAE, RemoteAE, Retrieval
-from dicom_io.commitment import InstanceReference, request_commitment
 from dicom_io.identifiers import StudyQuery
-from dicom_io.query import (
+from dicom_io.scu.commitment import InstanceReference, request_commitment
+from dicom_io.scu.query import (
     count_instances,
     echo,
     find_instances,
     find_studies,
 )
-from dicom_io.retrieve import retrieve_study
-from dicom_io.send import store_instances
+from dicom_io.scu.retrieve import retrieve_study
+from dicom_io.scu.send import store_instances
 from dicom_io.status import StoreVerdict
 from tests.data.network import (
     LOCAL,

@@ -12,7 +12,7 @@ from pydicom.uid import generate_uid
 from config.load import Table, merge
 from dicom_io.phantom import Polarity
 from dicom_io.results.kinds import ResultKind
-from dicom_io.send import store_instances
+from dicom_io.scu.send import store_instances
 from gateway.ledger import Document, ResultRecord, StudyRecord
 from gateway.lifecycle import State
 from model.engine import ReportEngine

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from dicom_io.answers import image_identifier, series_identifier
 from dicom_io.archive import open_archive
 from dicom_io.archive_index import answers, matching
 from dicom_io.errors import ListenerFailure
+from dicom_io.scu.answers import image_identifier, series_identifier
 from tests.data.network import part10, radiograph, written
 
 

@@ -11,15 +11,17 @@ from pydicom.dataset import Dataset
 
 from dicom_io.evidence import SlotName
 from dicom_io.header import read_instance
+from dicom_io.inputs.looking import HEADERS_ALONE
+from dicom_io.inputs.sections import read_sections
+from dicom_io.inputs.view import Views, select_views
+from dicom_io.options import ViewRules
 from dicom_io.phantom import (
     PhantomFile,
     PhantomFileOptions,
     Polarity,
     phantom_study_files,
 )
-from dicom_io.prior_report import PriorReport, find_prior_report
-from dicom_io.sections import read_sections
-from dicom_io.view import Views, select_views
+from dicom_io.reports.choice import find_prior_report
 from model.phantom.generator import PhantomOptions, PhantomStudy, make_phantom
 
 OPTIONS = PhantomOptions(short_side=64, with_lateral=True, with_prior=True)
@@ -41,7 +43,9 @@ def written(study: PhantomStudy, folder: Path) -> dict[SlotName, Path]:
 def views(paths: dict[SlotName, Path]) -> Views:
     current = (SlotName.CURRENT_FRONTAL, SlotName.CURRENT_LATERAL)
     chosen = select_views(
-        [read_instance(paths[slot]) for slot in current], quality_control=True
+        [read_instance(paths[slot]) for slot in current],
+        HEADERS_ALONE,
+        ViewRules(quality_control=True),
     )
     assert isinstance(chosen, Views)
     return chosen
@@ -133,5 +137,5 @@ def test_the_prior_report_is_one_that_the_gateway_reads(tmp_path: Path) -> None:
 
     found = find_prior_report([path])
 
-    assert isinstance(found, PriorReport)
-    assert found.text == STUDY.prior_report
+    assert found.report is not None
+    assert found.report.text == STUDY.prior_report

@@ -12,7 +12,7 @@ from dicom_io.coordinates import ImageFrame, Orientation
 from dicom_io.errors import NotEncodable
 from dicom_io.evidence import Evidence
 from dicom_io.options import DecodeLimits, Rendering
-from dicom_io.pixels import render_image
+from dicom_io.pictures.pixels import render_image
 from dicom_io.results.capture import capture, drawing_of
 from dicom_io.results.encode import material_of
 from dicom_io.results.material import Material

@@ -11,8 +11,8 @@ import pytest
 
 from dicom_io.ae import LocalAE, TlsOptions
 from dicom_io.errors import ListenerFailure, PeerUnreachable
-from dicom_io.listener import open_listener
-from dicom_io.query import echo
+from dicom_io.scp.listener import open_listener
+from dicom_io.scu.query import echo
 from dicom_io.tls import server_context
 from tests.data.network import LOCAL, Recorder, at, caller, listening
 from tests.data.peers import require_peer, until

@@ -9,12 +9,12 @@ import pytest
 from pydicom.sr._concepts_dict import concepts
 
 from dicom_io.ae import AETitle, RemoteAE
-from dicom_io.commitment import CommitmentReport
 from dicom_io.coordinates import ImageFrame
 from dicom_io.evidence import Evidence, ReferencedInstance
 from dicom_io.identifiers import StudyQuery
-from dicom_io.send import StoreOutcome
-from dicom_io.session import AssociationFacts, ClassCount
+from dicom_io.scp.session import AssociationFacts, ClassCount
+from dicom_io.scu.commitment import CommitmentReport
+from dicom_io.scu.send import StoreOutcome
 from dicom_io.sink import StoreFacts
 from dicom_io.status import StoreVerdict
 from gateway.audit import codes, kinds

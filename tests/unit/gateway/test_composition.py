@@ -13,7 +13,7 @@ from dicom_io.ae import Proof
 from dicom_io.uid import is_uid
 from gateway.composition import close_engine, close_site, load_engine, open_site
 from gateway.errors import LedgerFailure, NotReady
-from gateway.priors import ArchivePriors
+from gateway.sources.priors import ArchivePriors
 from model.engines.collecting import CollectingEngine
 from model.engines.local import LocalEngine
 from model.engines.process import ProcessEngine

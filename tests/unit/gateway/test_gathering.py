@@ -11,9 +11,10 @@ from config.load import Table, merge
 from dicom_io.errors import PeerUnreachable
 from dicom_io.header import PatientIdentity
 from dicom_io.identifiers import StudyQuery
+from dicom_io.inputs.history import History
 from dicom_io.status import Status
 from gateway.away import note_silence
-from gateway.gathering import RETRIEVAL_WINDOW, Gathered, read_gathered
+from gateway.gathering import RETRIEVAL_WINDOW, read_gathered
 from gateway.ledger import Role
 from gateway.lifecycle import State
 from tests.data.network import MODALITY
@@ -53,7 +54,7 @@ def bench(tmp_path: Path, priors: ScriptedPriors) -> Iterator[Bench]:
         yield opened
 
 
-def gather(bench: Bench) -> Gathered:
+def gather(bench: Bench) -> History:
     """Run the stage once, to its end."""
     assert bench.turn(State.SELECTED)
     study = bench.study()
@@ -61,7 +62,7 @@ def gather(bench: Bench) -> Gathered:
     return read_gathered(bench.site, study)
 
 
-def gathered(bench: Bench, **attributes: object) -> Gathered:
+def gathered(bench: Bench, **attributes: object) -> History:
     bench.received(**attributes)
     assert bench.turn(State.COMPLETE)
     return gather(bench)
@@ -98,7 +99,7 @@ def test_query_and_retrieval_are_audited(bench: Bench) -> None:
 def test_without_an_archive_it_is_said_that_nobody_was_asked(tmp_path: Path) -> None:
     with bench_at(tmp_path) as alone:
         found = gathered(alone)
-    assert found == Gathered(prior=None, notes=("no archive is asked for priors",))
+    assert found == History(prior=None, notes=("no archive is asked for priors",))
 
 
 def test_a_site_that_wants_no_prior_asks_nobody(
@@ -124,7 +125,7 @@ def test_no_query_leaves_without_an_exact_patient_id(
     bench: Bench, priors: ScriptedPriors, patient_id: object, said: str
 ) -> None:
     found = gathered(bench, PatientID=patient_id)
-    assert found == Gathered(prior=None, notes=(f"no query was sent: {said}",))
+    assert found == History(prior=None, notes=(f"no query was sent: {said}",))
     assert (priors.asked, priors.retrieved) == ([], [])
 
 
@@ -133,7 +134,7 @@ def test_an_archive_without_earlier_studies_leaves_the_study_without_a_prior(
 ) -> None:
     priors.answers = []
     found = gathered(bench)
-    assert found == Gathered(prior=None, notes=("no earlier study can be used",))
+    assert found == History(prior=None, notes=("no earlier study can be used",))
     assert "0 studies named by archive" in bench.told()
 
 
@@ -213,7 +214,7 @@ def test_an_archive_that_is_away_is_tried_as_often_as_set_and_then_left(
     found = gather(bench)
     assert len(priors.asked) == 3
     said = "archive was asked 3 times for a prior: nobody answers"
-    assert found == Gathered(prior=None, notes=(said,))
+    assert found == History(prior=None, notes=(said,))
 
 
 def test_the_pause_between_tries_is_the_sites(

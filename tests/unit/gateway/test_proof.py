@@ -10,8 +10,8 @@ import pytest
 from config.load import Table
 from dicom_io.ae import AETitle, Proof, RemoteAE
 from dicom_io.archive import Archive, open_archive
-from dicom_io.commitment import CommitmentReport
 from dicom_io.part10 import part10_header
+from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.sink import StoreFacts
 from gateway import proof
 from gateway.ledger import DeliveryRecord, DeliveryState

@@ -12,9 +12,10 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from config.load import Table
+from dicom_io.inputs.history import History
 from dicom_io.results.kinds import ResultKind
 from gateway import documents, encoding, pipeline
-from gateway.gathering import GATHERED, Gathered
+from gateway.documents import HISTORY
 from gateway.ledger import Document, ResultRecord, StudyRecord
 from gateway.lifecycle import Event, State
 from gateway.turn import Moved
@@ -333,9 +334,9 @@ def test_a_prior_that_is_gone_is_left_out_with_a_note(tmp_path: Path) -> None:
     priors = ScriptedPriors()
     with bench_at(tmp_path, priors=priors) as bench:
         study = bench.reach(State.GATHERED)
-        said = Gathered(prior=None, notes=("the archive was asked before",))
+        said = History(prior=None, notes=("the archive was asked before",))
         with bench.site.ledger.writing() as rows:
-            body = GATHERED.dump_json(said).decode()
+            body = HISTORY.dump_json(said).decode()
             rows.put_document(study.id, 1, Document.PRIOR, body)
         bench.turn()
         body = document(bench, Document.EVIDENCE)

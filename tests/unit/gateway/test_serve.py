@@ -12,9 +12,9 @@ from pynetdicom import build_context
 from config.errors import InvalidSettings
 from config.load import Table, merge
 from config.settings import Settings
-from dicom_io.association import Proposal, associated
 from dicom_io.errors import ListenerFailure
-from dicom_io.send import store_instances
+from dicom_io.scu.association import Proposal, associated
+from dicom_io.scu.send import store_instances
 from dicom_io.status import Status
 from gateway.composition import open_site
 from gateway.errors import NotReady

@@ -1,0 +1,1 @@
+"""What the model reads: views, prior, texts, and why each was chosen."""

@@ -1,0 +1,1 @@
+"""Stored pixel data -> pictures, decoded in a limited child process."""

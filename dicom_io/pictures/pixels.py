@@ -1,0 +1,91 @@
+"""Stored file -> display-ready picture; decoding happens in a limited child."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from dicom_io.errors import DicomError, UnreadablePixels, UnsupportedImage
+from dicom_io.options import DecodeLimits, Rendering
+from model.report import GreyImage
+
+_ROOT = Path(__file__).resolve().parents[2]
+_CHILD = "dicom_io.pictures.decoding"
+_ERRORS: dict[str, type[DicomError]] = {
+    UnsupportedImage.__name__: UnsupportedImage,
+}
+"""Errors that the child names; every other one is about unreadable pixels."""
+
+
+def render_image(path: Path, rendering: Rendering, limits: DecodeLimits) -> GreyImage:
+    """Decode the image in `path` and return it as 8 bit, oriented as stored.
+
+    Returns (rows, columns) uint8, 0 = black; see `display.render` for the grey
+    values. Decoding runs in a process of its own: a broken or hostile file can
+    end that process and nothing else.
+
+    Raises UnreadablePixels (missing, broken, over the limits) and
+    UnsupportedImage (colour, several frames, more than 16 bits).
+    """
+    head, body = _run(rendering.value, path, limits)
+    rows, columns = int(head["rows"]), int(head["columns"])
+    if len(body) != rows * columns:
+        raise UnreadablePixels(f"{path.name}: the decoder's answer is cut off")
+    return np.frombuffer(body, np.uint8).reshape(rows, columns)
+
+
+def pixel_digest(path: Path, limits: DecodeLimits | None = None) -> str:
+    """Return the SHA-256 over the decoded stored values, lowercase hexadecimal.
+
+    Equal for the same image in any lossless transfer syntax. Raises as
+    `render_image` does.
+    """
+    head, _ = _run("digest", path, limits or DecodeLimits())
+    return head["digest"]
+
+
+def _run(task: str, path: Path, limits: DecodeLimits) -> tuple[dict[str, str], bytes]:
+    """Run the child on one file and return its line of JSON and its bytes."""
+    command = [
+        *(sys.executable, "-P", "-m", _CHILD, task, os.fspath(path)),
+        *(str(math.ceil(limits.seconds)), str(limits.memory_bytes)),
+        str(limits.max_pixels),
+    ]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # warnings quote values of the patient
+            timeout=limits.seconds,
+            env=_environment(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnreadablePixels(
+            f"{path.name}: decoding took over {limits.seconds:g} s"
+        ) from error
+    line, _, body = done.stdout.partition(b"\n")
+    if done.returncode != 0 or not line:
+        raise UnreadablePixels(
+            f"{path.name}: the decoding process ended with {done.returncode}"
+        )
+    head = {key: str(value) for key, value in json.loads(line).items()}
+    if "error" in head:
+        kind = _ERRORS.get(head["error"], UnreadablePixels)
+        raise kind(f"{path.name}: {head['detail']}")
+    return head, body
+
+
+def _environment() -> dict[str, str]:
+    """Return what the child may know: where its modules are, one thread."""
+    return {
+        "PYTHONPATH": os.fspath(_ROOT),
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

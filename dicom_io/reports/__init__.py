@@ -1,0 +1,1 @@
+"""The report of a prior study: documents of many kinds -> one text."""

@@ -1,0 +1,134 @@
+"""The guarded SCP: C-ECHO, C-STORE, and reports of storage commitment.
+
+It knows who may speak and what an instance may weigh; where bytes go, and what
+is remembered, is for those who call `open_listener`.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from pydicom.uid import UID
+from pynetdicom import AE
+from pynetdicom.association import Association
+
+from dicom_io.ae import LocalAE, RemoteAE
+from dicom_io.contexts import listener_contexts
+from dicom_io.errors import ListenerFailure
+from dicom_io.product import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_io.scp.guard import Limits
+from dicom_io.scp.server import WAITING_CONNECTIONS, Door, GuardedServer
+from dicom_io.scp.session import (
+    AssociationFacts,
+    ClassCount,
+    ListenerEvents,
+    Node,
+    Session,
+)
+from dicom_io.sink import Incoming, Sink, StoreFacts
+from dicom_io.tls import server_context
+
+__all__ = [
+    "AssociationFacts",
+    "ClassCount",
+    "Incoming",
+    "Listener",
+    "ListenerEvents",
+    "Sink",
+    "StoreFacts",
+    "open_listener",
+]
+
+_POLL_SECONDS = 0.02
+
+
+class Listener:
+    """An open port; made by `open_listener`."""
+
+    def __init__(self, node: Node, server: GuardedServer) -> None:
+        self._node = node
+        self._server = server
+        self._thread = threading.Thread(
+            target=server.serve_until_stopped, name="dicom-listener", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port that is bound."""
+        return self._server.port
+
+    def close(self, deadline_seconds: float = 10.0) -> None:
+        """Accept nothing more, and abort associations as soon as they are idle.
+
+        An instance that is under way has the deadline to arrive and be answered.
+        """
+        self._server.stop()
+        self._thread.join()
+        self._end(deadline_seconds, lambda session: not session.is_busy)
+        self._end(self._node.local.pdu_deadline_seconds, lambda _session: True)
+        self._node.refusals.settle(is_end=True)
+
+    def _end(self, seconds: float, may_end: Callable[[Session], bool]) -> None:
+        """Abort the sessions that may end, until none is left or the time is up."""
+        end = time.monotonic() + seconds
+        while (running := self._node.running()) and time.monotonic() < end:
+            for session in filter(may_end, running):
+                session.abort()
+            time.sleep(_POLL_SECONDS)
+
+
+def open_listener(
+    local: LocalAE, peers: Sequence[RemoteAE], sink: Sink, events: ListenerEvents
+) -> Listener:
+    """Listen as `local` for `peers`; port 0 takes any free one.
+
+    Raises ListenerFailure when the port is taken or the TLS files are broken.
+    """
+    node = Node(local=local, peers=tuple(peers), sink=sink, events=events)
+    try:
+        server = _bound(node)
+    except OSError as error:
+        where = f"{local.host}:{local.port}"
+        raise ListenerFailure(f"cannot listen on {where}: {error}") from error
+    return Listener(node, server)
+
+
+def _bound(node: Node) -> GuardedServer:
+    def session(assoc: Association, address: str) -> Session:
+        return Session(node, assoc, address)
+
+    def refused(address: str, reason: str) -> None:
+        node.refuse(node.facts(address), reason)
+
+    local = node.local
+    door = Door(
+        limits=Limits(
+            max_pdu_bytes=local.max_pdu_bytes,
+            pdu_deadline_seconds=local.pdu_deadline_seconds,
+        ),
+        tls=None if local.tls is None else server_context(local.tls),
+        session=session,
+        refused=refused,
+        tend=node.refusals.settle,
+    )
+    return GuardedServer(
+        _entity(local), (local.host, local.port), listener_contexts(), door
+    )
+
+
+def _entity(local: LocalAE) -> AE:
+    """Describe us to pynetdicom.
+
+    `judge` bounds the associations and the server those who wait for one; the number
+    here bounds all connections, those that are just ending too.
+    """
+    ae = AE(local.title)
+    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    ae.maximum_pdu_size = local.max_pdu_bytes
+    ae.maximum_associations = local.max_associations + 2 * WAITING_CONNECTIONS
+    ae.acse_timeout = local.pdu_deadline_seconds
+    ae.dimse_timeout = local.idle_seconds
+    ae.network_timeout = local.idle_seconds
+    return ae

@@ -1,0 +1,32 @@
+"""The rules that a site's settings and its engine give to `dicom_io`."""
+
+from dataclasses import replace
+
+from dicom_io.inputs.prior import PriorGuard
+from dicom_io.options import PictureOptions, ViewRules
+from gateway.site import Site
+from model.options import Domain
+
+
+def view_rules(site: Site) -> ViewRules:
+    """Return which images may be read; the engine says phantoms or films."""
+    phantoms = site.engine.identity.domain is Domain.PHANTOM
+    return replace(site.settings.view_rules(), quality_control=phantoms)
+
+
+def prior_guard(site: Site) -> PriorGuard:
+    """Return what a retrieved study must pass to serve as the prior."""
+    settings = site.settings
+    return PriorGuard(
+        identity=settings.identity_policy(),
+        prior=settings.prior_rules(),
+        views=view_rules(site),
+        reports=settings.report_rules(),
+    )
+
+
+def picture_options(site: Site) -> PictureOptions:
+    """Return how pictures are made for the model."""
+    return PictureOptions(
+        rendering=site.settings.pictures.rendering, limits=site.settings.decode_limits()
+    )

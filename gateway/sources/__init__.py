@@ -1,0 +1,1 @@
+"""Where priors, reports and orders come from."""

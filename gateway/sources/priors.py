@@ -1,0 +1,118 @@
+"""Where earlier studies come from: the archive, or files given by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dicom_io.ae import LocalAE, RemoteAE
+from dicom_io.header import read_instance
+from dicom_io.identifiers import StudyAnswer, StudyQuery
+from dicom_io.scu import query
+from dicom_io.scu.retrieve import retrieve_study
+from dicom_io.sink import Sink
+from gateway.ledger import InstanceRecord, Ledger, Role
+from gateway.spool import Spool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """How a study was brought here, and whether all of it came."""
+
+    how: str
+    is_whole: bool
+
+
+class PriorSource(Protocol):
+    """Answers for a patient's studies and brings their instances.
+
+    Both raise `PeerFailure` where another node does not do its part.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name it in reasons and in the audit."""
+        ...
+
+    def find(self, question: StudyQuery) -> list[StudyAnswer]:
+        """Return the studies that the source names for one patient."""
+        ...
+
+    def count(self, study_instance_uid: str) -> int | None:
+        """Return how many instances it knows of a study; None: it does not say."""
+        ...
+
+    def retrieve(self, study_instance_uid: str, sink: Sink) -> Brought:
+        """Bring a study's instances to `sink`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivePriors:
+    """Earlier studies of the research PACS, by C-FIND and C-GET or C-MOVE."""
+
+    local: LocalAE
+    remote: RemoteAE
+
+    @property
+    def name(self) -> str:
+        """The peer's name in the settings."""
+        return self.remote.name
+
+    def find(self, question: StudyQuery) -> list[StudyAnswer]:
+        """Ask by C-FIND at STUDY level."""
+        return query.find_studies(self.local, self.remote, question)
+
+    def count(self, study_instance_uid: str) -> int | None:
+        """Ask for Number of Study Related Instances."""
+        return query.count_instances(self.local, self.remote, study_instance_uid)
+
+    def retrieve(self, study_instance_uid: str, sink: Sink) -> Brought:
+        """Retrieve as the peer's settings say."""
+        retrieved = retrieve_study(self.local, self.remote, study_instance_uid, sink)
+        return Brought(how=retrieved.service.value, is_whole=retrieved.is_whole)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenFiles:
+    """Earlier studies among the files that a person named; no network."""
+
+    ledger: Ledger
+    spool: Spool
+
+    @property
+    def name(self) -> str:
+        """Say where they come from."""
+        return "the given files"
+
+    def find(self, question: StudyQuery) -> list[StudyAnswer]:
+        """Return the studies of the given files that carry the Patient ID."""
+        with self.ledger.reading() as rows:
+            every = rows.studies(limit=sum(rows.counts().values()))
+            studies = [rows.instances(study.study_instance_uid) for study in every]
+        answers = [self._answer(instances) for instances in studies if instances]
+        return [a for a in answers if a.patient.patient_id == question.patient_id]
+
+    def count(self, study_instance_uid: str) -> int | None:
+        """Say nothing: what was given is all there is."""
+        _ = study_instance_uid
+        return None
+
+    def retrieve(self, study_instance_uid: str, sink: Sink) -> Brought:
+        """Do nothing: the files are in the spool already."""
+        _ = study_instance_uid, sink
+        return Brought(how="given", is_whole=True)
+
+    def _answer(self, instances: Sequence[InstanceRecord]) -> StudyAnswer:
+        images = [i for i in instances if i.role is Role.CURRENT] or instances
+        first = read_instance(self.spool.path(images[0].file_name))
+        return StudyAnswer(
+            study_instance_uid=first.study_instance_uid,
+            patient=first.patient,
+            study_date=first.study_date,
+            study_time=first.study_time,
+            accession_number=first.accession_number,
+            study_description=first.study_description,
+            modalities=(first.modality,) if first.modality else (),
+            body_part=first.body_part,
+            instance_count=len(instances),
+        )

@@ -1,0 +1,22 @@
+import numpy as np
+
+from dicom_io.inputs.film import PictureFault, find_fault
+from dicom_io.options import DecodeLimits, Rendering
+from dicom_io.pictures.pixels import render_image
+from tests.data.films import real_film
+
+
+def test_equal_pixels_are_constant() -> None:
+    assert find_fault(np.full((8, 8), 9, np.uint8)) is PictureFault.CONSTANT
+
+
+def test_one_bright_pixel_makes_no_contrast() -> None:
+    image = np.zeros((100, 100), np.uint8)
+    image[0, 0] = 255
+    assert find_fault(image) is PictureFault.LOW_CONTRAST
+
+
+def test_a_real_film_has_no_fault() -> None:
+    path = real_film("dicom/mhh_8d6990f2_1_pa.dcm")
+    picture = render_image(path, Rendering.AS_TRAINED, DecodeLimits())
+    assert find_fault(picture) is None
