@@ -1,4 +1,4 @@
-"""The report of a prior study, read from its structured reports (PS3.3 A.35).
+"""The report of a prior study, chosen among documents and messages.
 
 Only what a person wrote serves: a model that reads an AI's words as a
 radiologist's would quote itself.
@@ -7,62 +7,51 @@ radiologist's would quote itself.
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
-from pydicom.uid import UID
+from pydicom.uid import UID, EncapsulatedCDAStorage
 
-from dicom_io.contexts import REPORT_CLASSES
+from dicom_io.contexts import ENCAPSULATED_CLASSES, REPORT_CLASSES
 from dicom_io.elements import Attributes
 from dicom_io.errors import UnreadableHeader
 from dicom_io.evidence import ReferencedInstance, Rejection
 from dicom_io.options import ReportRules, ReportSource
 from dicom_io.parsing import read_file
-from dicom_io.product import MANUFACTURER, PRODUCT_NAME
-from dicom_io.reports.values import OutsideReport, PriorReport, ReportChoice
-from dicom_io.values import (
-    clean_text,
-    clock,
-    codes,
-    day,
-    items,
-    meanings,
-    one_line,
-    text,
-    uid,
+from dicom_io.reports.authors import refuse_author
+from dicom_io.reports.encapsulated import extract_text
+from dicom_io.reports.language import guess_language
+from dicom_io.reports.plain import cut_at_word, remove_placeholders, split_sections
+from dicom_io.reports.structured import read_sections
+from dicom_io.reports.values import (
+    OutsideReport,
+    PriorReport,
+    ReportChoice,
+    ReportSections,
 )
+from dicom_io.values import clock, day, items, one_line, text, uid
 
 MAX_REPORT_CHARACTERS = 3000
 """About 700 tokens: room enough for a long report beside three images."""
 
 DEFAULT_RULES = ReportRules()
 
-_MEASUREMENT_REPORT = ("126000", "DCM")
-_DEVICE_OBSERVER = ("121007", "DCM")
-_ALGORITHM_CONCEPTS = frozenset({("111001", "DCM"), ("111003", "DCM")})
-"""Algorithm Name and Algorithm Version (TID 4019)."""
-_NOT_CLINICAL = frozenset({"RESEARCH", "SERVICE"})
-"""Content Qualification (0018,9004)."""
-_SECTIONS = {
-    "findings": frozenset({"121070", "121071", "59776-5", "18782-3"}),
-    "impression": frozenset({"121072", "121073", "121076", "121077", "19005-8"}),
-}
-"""Concept names of the two sections: CID 7001, CID 7002, and LOINC."""
-_SECTION_WORDS = {
-    "findings": ("finding", "befund"),
-    "impression": ("impression", "conclusion", "beurteilung"),
-}
-_OWN_NAMES = frozenset({PRODUCT_NAME, MANUFACTURER})
-
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """A text of the content tree and the section that it stands in."""
+class _Candidate:
+    """A document that may serve; its text is read only when its turn comes."""
 
-    section: str | None
-    text: str
+    source: ReportSource
+    document: str
+    is_final: bool
+    written: str
+    name: str
+    refusal: str | None
+    path: Path | None = None
+    attributes: Attributes | None = None
+    words: str = ""
 
 
 def find_prior_report(
@@ -70,37 +59,153 @@ def find_prior_report(
     outside: Sequence[OutsideReport] = (),
     rules: ReportRules = DEFAULT_RULES,
 ) -> ReportChoice:
-    """Return the report among the files of one prior study.
+    """Return the report of one prior study, among its files and what was delivered.
 
     A document that another one names as its predecessor is replaced by that one
-    (PS3.3 C.17.2.2). Verified documents come before others, then the latest. Of a
-    document the findings are taken, or else the impression, or else all of its
-    text. Never one of our own, and none that a device or an algorithm made.
+    (PS3.3 C.17.2.2). The sources come in the order of `rules.sources`, verified
+    documents before others, then the latest. Of a document the findings are taken,
+    or else the impression, or else all of its text. Never one of our own, and none
+    that a device or an algorithm made.
 
     The caller has guarded the identity of each file and of each of `outside`.
     """
-    _ = outside, rules
-    documents = list(_documents(paths))
-    replaced = {named for ds in documents for named in _predecessors(ds)}
-    found: list[tuple[tuple[bool, date, time, str], PriorReport]] = []
+    candidates = [*_of_files(paths), *(_of_message(each) for each in outside)]
+    candidates.sort(key=lambda each: (each.is_final, each.written, each.document))
+    candidates.reverse()
+    order = {source: rank for rank, source in enumerate(rules.sources)}
+    candidates.sort(key=lambda each: order.get(each.source, len(order)))
+    best: PriorReport | None = None
     rejected: list[Rejection] = []
-    for ds in documents:
-        refusal = _refuse(ds, replaced)
-        report = None if refusal else _report(ds)
-        if report is None:
-            reason = refusal or "no text in it"
-            rejected.append(Rejection(what=uid(ds, "SOPInstanceUID"), reason=reason))
+    for each in candidates:
+        outcome = _outcome(each, best, rules)
+        if isinstance(outcome, PriorReport):
+            best = outcome
         else:
-            found.append((_rank(ds), report))
-    best = max(found, key=lambda pair: pair[0], default=(None, None))[1]
+            rejected.append(Rejection(what=each.document, reason=outcome))
     return ReportChoice(report=best, rejected=tuple(rejected))
 
 
-def _documents(paths: Sequence[Path]) -> Iterator[Attributes]:
+def _outcome(
+    each: _Candidate, best: PriorReport | None, rules: ReportRules
+) -> PriorReport | str:
+    """Return the report, or why this one is not used."""
+    if each.source not in rules.sources:
+        return f"the site takes no report from {each.source.value}"
+    if each.refusal is not None:
+        return each.refusal
+    if best is not None:
+        return f"{best.document} comes before it"
+    try:
+        return _report(each, _sections(each), rules)
+    except UnreadableHeader as error:
+        return str(error)
+
+
+def _sections(each: _Candidate) -> ReportSections:
+    if each.attributes is not None and each.source is ReportSource.SR:
+        return read_sections(each.attributes)
+    words = each.words if each.path is None else extract_text(each.path)
+    return split_sections(words)
+
+
+def _report(
+    each: _Candidate, sections: ReportSections, rules: ReportRules
+) -> PriorReport | str:
+    section, words = _preferred(sections)
+    line = one_line(words, max(len(words), 1))
+    if line is None:
+        return "no text in it"
+    cleaned = remove_placeholders(line)
+    if not cleaned:
+        return "most of its words are de-identification placeholders"
+    taken = "whole text" if section == "whole" else section
+    state = "verified" if each.is_final else "not verified"
+    return PriorReport(
+        text=cut_at_word(cleaned, rules.max_characters),
+        source=each.source,
+        document=each.document,
+        section=section,
+        instance=None if each.attributes is None else _reference(each.attributes),
+        reason=f"{taken} of the prior's {each.name}; {state}",
+        flags=_flags(sections.whole, rules),
+    )
+
+
+def _preferred(sections: ReportSections) -> tuple[str, str]:
+    if sections.findings is not None:
+        return "findings", sections.findings
+    if sections.impression is not None:
+        return "impression", sections.impression
+    return "whole", sections.whole
+
+
+def _flags(words: str, rules: ReportRules) -> tuple[str, ...]:
+    language = guess_language(words)
+    if language is None or language == rules.language:
+        return ()
+    return (f"the prior report is in another language ({language})",)
+
+
+def _of_message(report: OutsideReport) -> _Candidate:
+    at = report.written_at
+    known = at.astimezone(UTC) if at is not None and at.tzinfo is not None else at
+    return _Candidate(
+        source=report.source,
+        document=report.document,
+        is_final=report.is_final,
+        written="" if known is None else known.replace(tzinfo=None).isoformat(),
+        name=f"{report.source.value.upper()} report",
+        refusal="a device wrote it" if report.written_by_device else None,
+        words=report.text,
+    )
+
+
+def _of_files(paths: Sequence[Path]) -> Iterator[_Candidate]:
+    documents = list(_documents(paths))
+    replaced = {named for _, ds in documents for named in _predecessors(ds)}
+    for path, ds in documents:
+        try:
+            yield _of_document(path, ds, replaced)
+        except UnreadableHeader as error:
+            _log.warning("a document of the prior study is not used: %s", error)
+
+
+def _of_document(path: Path, ds: Attributes, replaced: Collection[str]) -> _Candidate:
+    reference = _reference(ds)
+    refusal = refuse_author(ds)
+    if reference.sop_instance_uid in replaced:
+        refusal = "a later document of the study replaces it"
+    return _Candidate(
+        source=_source(reference.sop_class_uid),
+        document=reference.sop_instance_uid,
+        is_final=text(ds, "VerificationFlag") == "VERIFIED",
+        written=datetime.combine(
+            day(ds, "ContentDate") or date.min, clock(ds, "ContentTime") or time.min
+        ).isoformat(),
+        name=UID(reference.sop_class_uid).name.removesuffix(" Storage"),
+        refusal=refusal,
+        path=path,
+        attributes=ds,
+    )
+
+
+def _source(sop_class_uid: str) -> ReportSource:
+    if sop_class_uid in REPORT_CLASSES:
+        return ReportSource.SR
+    is_cda = sop_class_uid == EncapsulatedCDAStorage
+    return ReportSource.CDA if is_cda else ReportSource.PDF
+
+
+def _documents(paths: Sequence[Path]) -> Iterator[tuple[Path, Attributes]]:
+    known = (*REPORT_CLASSES, *ENCAPSULATED_CLASSES)
     for path in paths:
-        ds = _read(path)
-        if ds is not None and text(ds, "SOPClassUID") in REPORT_CLASSES:
-            yield ds
+        try:
+            ds = read_file(path).attributes
+        except UnreadableHeader as error:
+            _log.warning("a file of the prior study is not read: %s", error)
+            continue
+        if text(ds, "SOPClassUID") in known:
+            yield path, ds
 
 
 def _predecessors(ds: Attributes) -> Iterator[str]:
@@ -111,102 +216,6 @@ def _predecessors(ds: Attributes) -> Iterator[str]:
                 named = text(item, "ReferencedSOPInstanceUID")
                 if named is not None and named != text(ds, "SOPInstanceUID"):
                     yield named
-
-
-def _read(path: Path) -> Attributes | None:
-    try:
-        return read_file(path).attributes
-    except UnreadableHeader as error:
-        _log.warning("a file of the prior study is not read: %s", error)
-        return None
-
-
-def _refuse(ds: Attributes, replaced: Collection[str]) -> str | None:
-    """Return why a document does not serve, or None."""
-    if text(ds, "SOPInstanceUID") in replaced:
-        return "a later document of the study replaces it"
-    equipment = (ds, *items(ds, "ContributingEquipmentSequence"))
-    names = {
-        text(holder, keyword)
-        for holder in equipment
-        for keyword in ("Manufacturer", "ManufacturerModelName")
-    }
-    if names & _OWN_NAMES:
-        return "written by this gateway"
-    if text(ds, "ContentQualification") in _NOT_CLINICAL:
-        return "its content is qualified as not clinical"
-    if _MEASUREMENT_REPORT in codes(ds, "ConceptNameCodeSequence"):
-        return "it holds measurements, not a report"
-    return _refuse_author(ds)
-
-
-def _refuse_author(ds: Attributes) -> str | None:
-    for item in _walk(ds):
-        if _ALGORITHM_CONCEPTS & set(codes(item, "ConceptNameCodeSequence")):
-            return "an algorithm wrote it"
-        if _DEVICE_OBSERVER in codes(item, "ConceptCodeSequence"):
-            return "a device observed it, not a person"
-    return None
-
-
-def _walk(holder: Attributes) -> Iterator[Attributes]:
-    """Yield all content items; the parser bounds how deep they nest."""
-    for item in items(holder, "ContentSequence"):
-        yield item
-        yield from _walk(item)
-
-
-def _report(ds: Attributes) -> PriorReport | None:
-    lines = tuple(_lines(ds, None))
-    for section in (*_SECTIONS, None):
-        chosen = [
-            line.text for line in lines if section is None or line.section == section
-        ]
-        joined = one_line(" ".join(chosen), MAX_REPORT_CHARACTERS)
-        if joined is not None:
-            return PriorReport(
-                text=joined,
-                source=ReportSource.SR,
-                document=uid(ds, "SOPInstanceUID"),
-                section=section or "whole",
-                instance=_reference(ds),
-                reason=f"{section or 'whole text'} of the prior's {_class_name(ds)}",
-            )
-    return None
-
-
-def _lines(holder: Attributes, section: str | None) -> Iterator[_Line]:
-    """Yield the texts of the tree, in order; context about the observer left out."""
-    for item in items(holder, "ContentSequence"):
-        if text(item, "RelationshipType") not in ("CONTAINS", "INFERRED FROM", None):
-            continue
-        within = _section_of(item) or section
-        value = clean_text(item, "TextValue", MAX_REPORT_CHARACTERS)
-        if text(item, "ValueType") == "TEXT" and value is not None:
-            yield _Line(section=within, text=value)
-        yield from _lines(item, within)
-
-
-def _section_of(item: Attributes) -> str | None:
-    named = {value for value, _ in codes(item, "ConceptNameCodeSequence")}
-    words = (meanings(item, "ConceptNameCodeSequence") or "").casefold()
-    for section, known in _SECTIONS.items():
-        if named & known or any(word in words for word in _SECTION_WORDS[section]):
-            return section
-    return None
-
-
-def _class_name(ds: Attributes) -> str:
-    return UID(uid(ds, "SOPClassUID")).name.removesuffix(" Storage")
-
-
-def _rank(ds: Attributes) -> tuple[bool, date, time, str]:
-    return (
-        text(ds, "VerificationFlag") == "VERIFIED",
-        day(ds, "ContentDate") or date.min,
-        clock(ds, "ContentTime") or time.min,
-        uid(ds, "SOPInstanceUID"),
-    )
 
 
 def _reference(ds: Attributes) -> ReferencedInstance:

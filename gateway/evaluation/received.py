@@ -16,6 +16,7 @@ from dicom_io.contexts import REPORT_CLASSES
 from dicom_io.errors import PeerFailure, PeerUnreachable, UnreadableHeader
 from dicom_io.header import read_instance
 from dicom_io.media import folder_sink
+from dicom_io.options import ReportRules
 from dicom_io.reports.choice import (
     MAX_REPORT_CHARACTERS,
     find_prior_report,
@@ -142,16 +143,20 @@ def _gathered(place: str, found: Iterable[tuple[str, Sequence[Path]]]) -> Report
     return Reports(place=place, reports=reports, absent=tuple(absent))
 
 
+_WHOLE = ReportRules(max_characters=2 * MAX_REPORT_CHARACTERS)
+"""So that a report which is too long is told from one that just fits."""
+
+
 def _report(study: str, paths: Sequence[Path]) -> tuple[str, GivenReport] | Absent:
     if not paths:
         return Absent(study_id=study, reason="no report of a person is there")
-    found = find_prior_report(paths)
+    found = find_prior_report(paths, rules=_WHOLE)
     report = found.report
     if report is None:
         reasons = "; ".join(f"{each.what}: {each.reason}" for each in found.rejected)
         return Absent(study_id=study, reason=reasons or "the study has no report")
     if report.instance is None or report.instance.study_instance_uid != study:
         return Absent(study_id=study, reason="the report names another study")
-    if len(report.text) >= MAX_REPORT_CHARACTERS - 1:  # a space at the cut is dropped
+    if len(report.text) > MAX_REPORT_CHARACTERS:
         return Absent(study_id=study, reason="too long: only a part of it was read")
     return study, GivenReport(text=report.text)

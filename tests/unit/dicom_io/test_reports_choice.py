@@ -144,7 +144,7 @@ def test_images_and_broken_files_are_passed_over(tmp_path: Path) -> None:
     deep = raw_file(tmp_path / "deep.dcm", nested(300), "1.2.840.10008.1.2.1")
     good = report(tmp_path / "good.dcm", FINDINGS)
     assert words(film, deep, good) == "Clear lungs."
-    assert "no report" in refusal(film)
+    assert find_prior_report([film]).rejected == ()
 
 
 def test_a_document_of_another_toolkit_is_read() -> None:
@@ -182,4 +182,6 @@ def test_a_comprehensive_3d_report_is_read(tmp_path: Path) -> None:
     spatial = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.34"}
     found = find_prior_report([report(tmp_path / "a.dcm", FINDINGS, **spatial)])
     assert found.report is not None
-    assert found.report.reason == "findings of the prior's Comprehensive 3D SR"
+    assert found.report.reason == (
+        "findings of the prior's Comprehensive 3D SR; verified"
+    )
