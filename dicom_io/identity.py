@@ -13,6 +13,10 @@ from enum import StrEnum
 from dicom_io.header import Instance, PatientIdentity
 from dicom_io.options import AbsencePolicy, IdentityPolicy
 
+_JOKERS = frozenset("*?\\")
+_SEPARATORS = frozenset({"Zl", "Zp"})
+"""Line and paragraph separator."""
+
 
 class Key(StrEnum):
     """The attributes that are compared."""
@@ -151,10 +155,17 @@ def is_exact_key(value: str) -> bool:
     """Tell whether a value matches itself alone in a query (PS3.4 C.2.2.2).
 
     Empty values match everything, `*` and `?` are wildcards, a backslash makes a
-    list, and control characters are in no identifier that a person gave.
+    list, and two quotation marks match what is empty. Controls, and the separators
+    of lines, are in no identifier that a person gave; nor is one without any letter
+    or digit, such as the wildcards of SQL.
     """
-    controls = any(unicodedata.category(character)[0] == "C" for character in value)
-    return bool(value.strip()) and not controls and not set(value) & set("*?\\")
+    if not any(character.isalnum() for character in value) or set(value) & _JOKERS:
+        return False
+    return not any(
+        unicodedata.category(character) in _SEPARATORS
+        or unicodedata.category(character)[0] == "C"
+        for character in value
+    )
 
 
 def _settle(key: Key, ruling: Ruling, policy: IdentityPolicy) -> Ruling:

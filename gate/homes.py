@@ -31,12 +31,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "gdcm": ("dicom_io",),
     "pylibjpeg": ("dicom_io",),
     "huggingface_hub": ("model.maira2.fetch",),
-    "dicomweb_client": ("dicom_io.scu",),
-    "requests": ("dicom_io.scu",),
     "pypdf": ("dicom_io.reports",),
     "defusedxml": ("dicom_io.reports",),
-    "hl7": ("gateway.sources",),
-    "httpx2": ("gateway.sources",),
 }
 """Outside package -> modules that may import it, each with what lies below it
 (`gateway.cli` is also the family gateway.cli_*)."""

@@ -37,6 +37,8 @@ BROKEN_IMPORTS = {
     "home-of-sql": ("dicom_io/ae.py", "import sqlalchemy"),
     "home-of-schedules": ("config/errors.py", "import apscheduler"),
     "home-of-judges": ("gateway/errors.py", "import openai"),
+    "home-of-dicomweb": ("gateway/spool.py", "import requests"),
+    "home-of-fhir": ("dicom_io/uid.py", "import httpx2"),
 }
 """Contract -> a file and a line that break it."""
 

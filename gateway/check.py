@@ -1,7 +1,8 @@
 """Is this site ready? Settings, disk, peers, checkpoint and licence, one by one.
 
 Nothing is changed: the disk is tried with a file that is removed, the peers with
-C-ECHO and a query for a patient whom nobody has.
+C-ECHO (where they have no DIMSE port, QIDO-RS) and a query for a patient whom
+nobody has.
 """
 
 import os
@@ -15,10 +16,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from config.settings import Settings
-from dicom_io.ae import LocalAE, Proof, RemoteAE, TlsOptions
+from dicom_io.ae import LocalAE, Proof, RemoteAE, TlsOptions, WebService
 from dicom_io.errors import PeerFailure, PeerRefused, PeerTimedOut, PeerUnreachable
 from dicom_io.identifiers import StudyQuery
-from dicom_io.scu.query import echo, find_studies
+from dicom_io.scu.peer import echo, find_studies
 from dicom_io.tls import client_context, server_context
 from gateway.errors import LedgerFailure
 from gateway.ledger.probe import probe_ledger
@@ -210,21 +211,35 @@ def ae_lines(settings: Settings) -> tuple[str, ...]:
 
 
 def _lines_by_peer(settings: Settings, local: LocalAE) -> Iterator[str]:
-    destinations = set(settings.results.destinations)
     for remote in settings.remote_aes():
-        services = ["C-ECHO"]
-        if remote.name == settings.archive.peer:
-            services += ["C-FIND", f"C-GET, or C-MOVE to {local.title}"]
-        if remote.name in destinations:
-            services += ["C-STORE of SR and GSPS", "storage commitment or C-FIND"]
+        services = list(_services(remote, local, settings))
         place = f"{remote.title} ({remote.host}:{remote.port})"
+        if not remote.port:
+            place = f"{remote.title} (DICOMweb)"
         yield f"{place}: allow {local.title} to use {', '.join(services)}"
         if remote.may_store:
             yield f"{place}: send chest films to {local.title}"
 
 
+def _services(remote: RemoteAE, local: LocalAE, settings: Settings) -> Iterator[str]:
+    """Name what the peer is asked for, each in the way of its settings."""
+    uses = remote.uses_web_for
+    if remote.port:
+        yield "C-ECHO"
+    if remote.name == settings.archive.peer:
+        yield "QIDO-RS" if uses(WebService.QUERY) else "C-FIND"
+        move = f"C-GET, or C-MOVE to {local.title}"
+        yield "WADO-RS" if uses(WebService.RETRIEVE) else move
+    if remote.name in settings.results.destinations:
+        store = "STOW-RS" if uses(WebService.STORE) else "C-STORE"
+        yield f"{store} of SR and GSPS"
+        find = "QIDO-RS" if uses(WebService.QUERY) else "C-FIND"
+        yield f"storage commitment or {find}" if remote.port else find
+
+
 def _peer(remote: RemoteAE, local: LocalAE) -> Iterator[Check]:
-    yield _try(f"echo {remote.name}", partial(echo, local, remote), "answers C-ECHO")
+    answered = "answers C-ECHO" if remote.port else "answers QIDO-RS; no DIMSE port"
+    yield _try(f"echo {remote.name}", partial(echo, local, remote), answered)
 
 
 def _queries(settings: Settings, local: LocalAE) -> Iterator[Check]:
@@ -235,7 +250,8 @@ def _queries(settings: Settings, local: LocalAE) -> Iterator[Check]:
         if remote.proof is Proof.READ_BACK:
             asked[remote.name] = remote
     for name, remote in asked.items():
-        yield _try(f"query {name}", partial(_ask, local, remote), "answers C-FIND")
+        how = "QIDO-RS" if remote.uses_web_for(WebService.QUERY) else "C-FIND"
+        yield _try(f"query {name}", partial(_ask, local, remote), f"answers {how}")
 
 
 def _ask(local: LocalAE, remote: RemoteAE) -> None:

@@ -11,7 +11,14 @@ import typer
 
 from config.errors import ConfigError
 from dicom_io.errors import DicomError
-from gateway import cli_audit, cli_config, cli_evaluate, cli_model, cli_study
+from gateway import (
+    cli_audit,
+    cli_config,
+    cli_evaluate,
+    cli_metrics,
+    cli_model,
+    cli_study,
+)
 from gateway.cli_output import (
     NO,
     WRONG_USE,
@@ -47,6 +54,7 @@ app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_model.app, name="model")
 app.command()(cli_evaluate.evaluate)
+app.command()(cli_metrics.metrics)
 
 
 def _print_version(asked: bool) -> None:

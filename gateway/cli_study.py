@@ -11,7 +11,7 @@ from gateway.people import Decider, PersonRole
 
 if TYPE_CHECKING:
     from gateway.ledger import Ledger
-    from gateway.review import Decision, ShownReport, StudyDetail
+    from gateway.review import Decision, FilledSlot, ShownReport, StudyDetail
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Studies, and what people decide."
@@ -174,7 +174,7 @@ def _print_detail(detail: "StudyDetail") -> None:
             f"engine    {engine.model_name}, weights {engine.weights_digest[:16]}"
         )
     print_line()
-    _print_section("inputs", detail.slots, ("name", "sop_instance_uid", "reason"))
+    _print_slots(detail.slots)
     for note in detail.notes:
         print_line(f"note      {note}")
     for report in detail.reports:
@@ -194,6 +194,31 @@ def _print_section(
     print_line(title)
     headings = tuple(name.upper().replace("_", " ") for name in names)
     print_table(headings, ([getattr(v, name) for name in names] for v in values))
+    print_line()
+
+
+def _print_slots(slots: "tuple[FilledSlot, ...]") -> None:
+    """Print the seven inputs, and below them what was not used for each."""
+    if not slots:
+        return
+    print_line("inputs")
+    print_table(
+        ("NAME", "SOURCE", "INSTANCE OR DOCUMENT", "REASON"),
+        (
+            (
+                each.name,
+                each.source,
+                each.sop_instance_uid or each.document,
+                each.reason,
+            )
+            for each in slots
+        ),
+    )
+    for each in slots:
+        for rejected in each.rejected:
+            print_line(
+                f"  not used for {each.name}: {rejected.what}: {rejected.reason}"
+            )
     print_line()
 
 

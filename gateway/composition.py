@@ -4,10 +4,14 @@ import os
 from contextlib import ExitStack
 
 from config.settings import Settings
+from dicom_io.ae import LocalAE, RemoteAE
+from dicom_io.identifiers import StudyAnswer
 from dicom_io.uid import derive_uid
 from gateway.errors import NotReady
 from gateway.ledger import Ledger
+from gateway.pacing import RecentAnswers
 from gateway.site import Clock, Site, utc_now
+from gateway.sources.assembling import order_sources, report_sources
 from gateway.sources.priors import ArchivePriors
 from gateway.spool import Spool
 from model.engine import ReportEngine
@@ -98,11 +102,22 @@ def _assemble(
         ),
         engine=engine,
         local=local,
-        priors=ArchivePriors(local=local, remote=archive) if archive else None,
+        priors=_archive_priors(settings, local, archive),
+        orders=order_sources(settings, ledger),
+        reports=report_sources(settings, ledger),
         destinations=settings.destination_aes(),
         device_uid=_device_uid(ledger),
         clock=clock,
     )
+
+
+def _archive_priors(
+    settings: Settings, local: LocalAE, archive: RemoteAE | None
+) -> ArchivePriors | None:
+    if archive is None:
+        return None
+    recent = RecentAnswers[tuple[StudyAnswer, ...]](settings.prior.cache_seconds)
+    return ArchivePriors(local=local, remote=archive, recent=recent)
 
 
 def _demand_acknowledgement(settings: Settings) -> None:

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from dicom_io.ae import RemoteAE
 from dicom_io.results.kinds import ResultKind
-from dicom_io.scu.send import StoreOutcome, store_instances
+from dicom_io.scu.peer import store_instances
+from dicom_io.scu.send import StoreOutcome
 from dicom_io.status import StoreVerdict
 from gateway import away
 from gateway.audit import kinds

@@ -7,6 +7,7 @@ GatewayError
 │   └── OutOfSpace           the disk (or its reserve) is full
 ├── LedgerFailure            the ledger cannot be opened, read or written
 ├── SourceFailure            a source of orders or reports could not be asked
+├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 └── NotReady                 a start that must not happen (settings, licence)
@@ -43,6 +44,10 @@ class LedgerFailure(GatewayError, NoRoom):  # noqa: N818 - says what failed
 
 class SourceFailure(GatewayError):  # noqa: N818 - says what failed
     """A source of orders or reports could not be asked, or answered nonsense."""
+
+
+class UnreadableMessage(GatewayError):  # noqa: N818 - says what it is
+    """An HL7 v2 message of which nothing can be kept; names no patient."""
 
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing

@@ -1,60 +1,73 @@
-"""Find the prior and bring it here, or say why there is none.
+"""Find the prior and the orders, or say why there are none.
 
 A missing prior is recorded, never an error. An archive that does not answer is
 tried again as the settings say; then the study goes on without and says so.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dicom_io.errors import PeerFailure
-from dicom_io.header import Instance, read_instance
-from dicom_io.identifiers import StudyAnswer, StudyQuery
+from dicom_io.evidence import Rejection
+from dicom_io.header import Instance
 from dicom_io.inputs.history import History
-from dicom_io.inputs.looking import look
-from dicom_io.inputs.prior import (
+from dicom_io.inputs.likeness import shares_projection
+from dicom_io.inputs.prior import Prior
+from dicom_io.inputs.ranking import (
     Dropped,
     NoQuery,
-    Prior,
-    RetrievedStudy,
-    gather_prior,
+    Ranked,
     plan_query,
     rank_priors,
 )
 from dicom_io.inputs.view import Views
-from dicom_io.sink import Sink
+from dicom_io.options import Match
 from gateway import away
 from gateway.audit import kinds
 from gateway.documents import HISTORY
-from gateway.intake import Intake, role_of_retrieved
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import Event
-from gateway.rules import picture_options, prior_guard
+from gateway.retrieval import Search, examine, say_refused
 from gateway.site import Site
+from gateway.sources.asking import ask_for_orders
 from gateway.sources.priors import PriorSource
 from gateway.turn import Later, Moved, Outcome, pause_before
 
-RETRIEVAL_WINDOW = timedelta(hours=1)
-"""How long an answer to a retrieval may take whose end was not seen."""
+
+@dataclass(slots=True, kw_only=True)
+class _Tried:
+    """What came of the candidates so far; `prior` is the first that is usable."""
+
+    prior: Prior | None = None
+    dropped: list[Dropped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    is_late: bool = False
+
+    def drop(self, study_instance_uid: str, reason: str) -> None:
+        self.dropped.append(
+            Dropped(study_instance_uid=study_instance_uid, reason=reason)
+        )
 
 
 def gather(site: Site, study: StudyRecord, views: Views) -> Outcome:
-    """Return the move that settles the prior, or when to try again."""
-    wanted = site.settings.prior
-    if site.priors is None or not wanted.enabled:
-        return _without("no archive is asked for priors")
-    question = plan_query(views.frontal)
-    if isinstance(question, NoQuery):
-        return _without(f"no query was sent: {question.reason}")
-    until = away.is_away(site, site.priors.name)
-    if until is not None:
-        return _while_away(site, site.priors, study, until)
-    try:
-        return _search(site, site.priors, study, views.frontal, question)
-    except PeerFailure as error:
-        return _after_failure(site, site.priors, study, question, error)
+    """Return the move that settles prior and orders, or when to try again.
+
+    The orders are asked for when the search for the prior is over, so that they are
+    asked for once, however often an archive must be tried.
+    """
+    history = _seek_prior(site, study, views.frontal)
+    if isinstance(history, Later):
+        return history
+    asked = ask_for_orders(site, study, views.frontal)
+    refused = (f"order not used: {each.what}: {each.reason}" for each in asked.rejected)
+    return _settle(
+        replace(
+            history,
+            orders=asked.orders,
+            notes=(*history.notes, *asked.notes, *refused),
+        )
+    )
 
 
 def read_gathered(site: Site, study: StudyRecord) -> History:
@@ -64,106 +77,142 @@ def read_gathered(site: Site, study: StudyRecord) -> History:
     return HISTORY.validate_json(body or "null")
 
 
-def _search(
-    site: Site,
-    source: PriorSource,
-    study: StudyRecord,
-    frontal: Instance,
-    question: StudyQuery,
-) -> Moved:
+def _seek_prior(site: Site, study: StudyRecord, frontal: Instance) -> History | Later:
+    wanted = site.settings.prior
+    if site.priors is None or not wanted.enabled:
+        return _without("no archive is asked for priors")
+    question = plan_query(frontal)
+    if isinstance(question, NoQuery):
+        return _without(f"no query was sent: {question.reason}")
+    until = away.is_away(site, site.priors.name)
+    if until is not None:
+        return _while_away(site, site.priors, study, until)
+    search = Search(
+        site=site,
+        source=site.priors,
+        study=study,
+        frontal=frontal,
+        question=question,
+        ends_at=site.clock() + timedelta(seconds=wanted.study_seconds),
+    )
+    try:
+        return _search(search)
+    except PeerFailure as error:
+        return _after_failure(search, error)
+
+
+def _search(search: Search) -> History:
     """Ask, rank, and take the first candidate that holds what it promises."""
+    site, source = search.site, search.source
     with away.asking(site, source.name):
-        answers = source.find(question)
-    _audit_query(site, source, study, question, len(answers))
+        answers = source.find(search.question)
+    _audit_query(search, len(answers))
     ranking = rank_priors(
-        frontal,
+        search.frontal,
         answers,
         site.settings.prior_rules(),
         site.settings.identity_policy(),
     )
-    dropped = list(ranking.dropped)
-    for candidate in ranking.candidates:
-        found = _bring(site, source, study, frontal, candidate)
-        if isinstance(found, Prior):
-            notes = (*found.reasons, *found.flags, *_told(dropped))
-            return _settle(History(prior=found, notes=notes))
-        dropped.append(found)
-    return _without("no earlier study can be used", *_told(dropped))
+    say_refused(search, ranking.dropped)
+    tried = _try_all(search, ranking.candidates)
+    return _history(search, tried, (*tried.dropped, *ranking.dropped))
 
 
-def _audit_query(
-    site: Site, source: PriorSource, study: StudyRecord, question: StudyQuery, n: int
-) -> None:
+def _audit_query(search: Search, answers: int) -> None:
     """Record at once that a Patient ID left the house, whatever follows."""
-    uid, now = study.study_instance_uid, site.clock()
-    with site.ledger.writing() as rows:
-        rows.append_audit(kinds.prior_queried(uid, question, source.name, n, now))
-
-
-def _told(dropped: Sequence[Dropped]) -> list[str]:
-    return [f"not used: {d.study_instance_uid}: {d.reason}" for d in dropped]
-
-
-def _bring(
-    site: Site,
-    source: PriorSource,
-    study: StudyRecord,
-    frontal: Instance,
-    candidate: StudyAnswer,
-) -> Prior | Dropped:
-    """Retrieve one candidate and look at what really came."""
-    uid = candidate.study_instance_uid
-    with (
-        _expecting(site, source, study, uid) as sink,
-        away.asking(site, source.name),
-    ):
-        brought = source.retrieve(uid, sink)
-    with site.ledger.writing() as rows:
-        held = rows.instances(uid)
-        how, now = brought.how, site.clock()
-        rows.append_audit(kinds.prior_retrieved(uid, source.name, how, len(held), now))
-    if not held:
-        return Dropped(study_instance_uid=uid, reason="nothing was retrieved")
-    instances = [read_instance(site.spool.path(row.file_name)) for row in held]
-    paths = [instance.path for instance in instances]
-    found = gather_prior(
-        frontal,
-        RetrievedStudy(
-            instances=tuple(instances),
-            seen=look(instances, paths, picture_options(site)),
-        ),
-        prior_guard(site),
+    uid, name, now = (
+        search.study.study_instance_uid,
+        search.source.name,
+        search.site.clock(),
     )
-    if isinstance(found, Prior) and not brought.is_whole:
-        return replace(found, flags=(*found.flags, f"{uid} did not come whole"))
-    return found
+    with search.site.ledger.writing() as rows:
+        rows.append_audit(kinds.prior_queried(uid, search.question, name, answers, now))
 
 
-@contextmanager
-def _expecting(
-    site: Site, source: PriorSource, study: StudyRecord, uid: str
-) -> Iterator[Sink]:
-    """Hold a retrieval open while instances of study `uid` may arrive for it."""
-    now = site.clock()
-    with site.ledger.writing() as rows:
-        expires_at = now + RETRIEVAL_WINDOW
-        row = rows.begin_retrieval(uid, study.id, source.name, now, expires_at)
-    intake = Intake(
-        ledger=site.ledger,
-        spool=site.spool,
-        clock=site.clock,
-        role_of=role_of_retrieved,
-    )
+def _try_all(search: Search, candidates: Sequence[Ranked]) -> _Tried:
+    """Try one candidate after the other, until one leaves nothing to wish for."""
+    tried = _Tried()
+    for number, candidate in enumerate(candidates):
+        reason = _enough(search, tried)
+        if reason is None:
+            _try(search, candidate, tried)
+            continue
+        for other in candidates[number:]:
+            tried.drop(other.answer.study_instance_uid, f"not looked at: {reason}")
+        break
+    return tried
+
+
+def _enough(search: Search, tried: _Tried) -> str | None:
+    """Return why no further candidate is looked at, or None."""
+    if tried.prior is not None and _is_settled(search, tried.prior):
+        return "a better one is used"
+    tried.is_late = search.site.clock() > search.ends_at
+    return "no time was left" if tried.is_late else None
+
+
+def _is_settled(search: Search, prior: Prior) -> bool:
+    """Tell whether a usable prior need not be compared with further candidates."""
+    prefers_view = search.site.settings.prior.view is Match.PREFER
+    return not prefers_view or shares_projection(search.frontal, prior.frontal)
+
+
+def _try(search: Search, candidate: Ranked, tried: _Tried) -> None:
+    """Examine one more candidate.
+
+    A failure of the archive costs only this one where another is usable, and at the
+    last try; else the PeerFailure is raised and the whole search is tried again.
+    """
     try:
-        yield intake.receive
-    finally:
-        with site.ledger.writing() as rows:
-            rows.close_retrieval(row.id)
+        examined = examine(search, candidate)
+    except PeerFailure as error:
+        is_last = search.study.attempts + 1 >= search.site.settings.prior.attempts
+        if tried.prior is None and not is_last:
+            raise
+        _audit_failure(search, error)
+        tried.drop(candidate.answer.study_instance_uid, f"not retrieved: {error}")
+        return
+    tried.notes += examined.notes
+    if isinstance(examined.found, Dropped):
+        tried.dropped.append(examined.found)
+    else:
+        _compare(search, examined.found, tried)
+
+
+def _compare(search: Search, found: Prior, tried: _Tried) -> None:
+    """Keep the first usable prior, unless only a later one has the projection."""
+    first, reason = tried.prior, "not surely of the current projection, PA or AP"
+    if first is None:
+        tried.prior = found
+    elif shares_projection(search.frontal, found.frontal):
+        tried.prior = found
+        tried.drop(first.study_instance_uid, reason)
+    else:
+        tried.drop(found.study_instance_uid, f"{reason}; a better one is used")
+
+
+def _history(search: Search, tried: _Tried, dropped: Sequence[Dropped]) -> History:
+    """Say what the search came to, the decision first."""
+    prior, seconds = tried.prior, search.site.settings.prior.study_seconds
+    late = f"the search for the prior took longer than {seconds:g} s"
+    decision = "no earlier study can be used"
+    if prior is not None:
+        notes = [*prior.reasons, *prior.flags, *([late] if tried.is_late else [])]
+    else:
+        notes = [f"{decision}: {late}" if tried.is_late else decision]
+    notes += tried.notes
+    rejected = (
+        Rejection(
+            what=each.study_instance_uid or "an unnamed study", reason=each.reason
+        )
+        for each in dropped
+    )
+    return History(prior=prior, rejected_priors=tuple(rejected), notes=tuple(notes))
 
 
 def _while_away(
     site: Site, source: PriorSource, study: StudyRecord, until: datetime
-) -> Outcome:
+) -> History | Later:
     """Wait for a source that others found silent; no try, but not for ever."""
     waited = (site.clock() - study.changed_at).total_seconds()
     if waited > site.settings.prior.attempts * away.LONGEST_SECONDS:
@@ -172,29 +221,33 @@ def _while_away(
     return Later(not_before=until, reason=reason, attempts=study.attempts)
 
 
-def _after_failure(
-    site: Site,
-    source: PriorSource,
-    study: StudyRecord,
-    question: StudyQuery,
-    error: PeerFailure,
-) -> Outcome:
-    wanted, tries = site.settings.prior, study.attempts + 1
-    reason = f"{source.name} was asked {tries} times for a prior: {error}"
-    uid, now = study.study_instance_uid, site.clock()
-    with site.ledger.writing() as rows:
-        failed = kinds.prior_query_failed(uid, question, source.name, str(error), now)
-        rows.append_audit(failed)
+def _after_failure(search: Search, error: PeerFailure) -> History | Later:
+    site, attempts = search.site, search.study.attempts
+    wanted, tries = site.settings.prior, attempts + 1
+    reason = f"{search.source.name} was asked {tries} times for a prior: {error}"
+    _audit_failure(search, error)
     if tries >= wanted.attempts:
         return _without(reason)
     pause = pause_before(
-        study.attempts, wanted.pause_seconds, site.settings.work.max_pause_seconds
+        attempts, wanted.pause_seconds, site.settings.work.max_pause_seconds
     )
     return Later(not_before=site.clock() + pause, reason=reason, attempts=tries)
 
 
-def _without(*notes: str) -> Moved:
-    return _settle(History(prior=None, notes=notes))
+def _audit_failure(search: Search, error: PeerFailure) -> None:
+    uid, name, now = (
+        search.study.study_instance_uid,
+        search.source.name,
+        search.site.clock(),
+    )
+    with search.site.ledger.writing() as rows:
+        rows.append_audit(
+            kinds.prior_query_failed(uid, search.question, name, str(error), now)
+        )
+
+
+def _without(note: str) -> History:
+    return History(prior=None, notes=(note,))
 
 
 def _settle(gathered: History) -> Moved:

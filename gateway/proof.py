@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from dicom_io.ae import Proof, RemoteAE
 from dicom_io.errors import PeerFailure, PeerRefused, PeerUnreachable
-from dicom_io.scu import query
+from dicom_io.scu import peer
 from dicom_io.scu.commitment import (
     CommitmentReport,
     InstanceReference,
@@ -93,7 +93,9 @@ def _ask(
     if any(row.not_before and row.not_before > site.clock() for row in asked):
         return
     with away.asking(site, remote.name):
-        if remote.proof is Proof.READ_BACK or (asked and remote.proof is Proof.AUTO):
+        # Storage commitment has no DICOMweb form that archives know.
+        without = bool(asked) or not remote.port
+        if remote.proof is Proof.READ_BACK or (without and remote.proof is Proof.AUTO):
             _read_back(site, study, remote, owed)
         else:
             _commit_or_read_back(site, study, remote, owed)
@@ -169,7 +171,7 @@ def _note_transaction(
 def _read_back(
     site: Site, study: StudyRecord, remote: RemoteAE, owed: Sequence[DeliveryRecord]
 ) -> None:
-    held = query.find_instances(site.local, remote, study.study_instance_uid)
+    held = peer.find_instances(site.local, remote, study.study_instance_uid)
     now = site.clock()
     with site.ledger.writing() as rows:
         for row in owed:

@@ -14,13 +14,13 @@ from dicom_io.inputs.view import Declined, DeclineReason, Views
 from gateway.audit import kinds
 from gateway.documents import ENGINE, EVIDENCE, REPORTS
 from gateway.gathering import read_gathered
-from gateway.ledger import Document, StudyRecord
+from gateway.ledger import Document, SlotRecord, StudyRecord
 from gateway.lifecycle import Event
 from gateway.rules import picture_options
 from gateway.site import Site
 from gateway.turn import Later, Moved
 from model.errors import ConstantImage, EngineAway, RefusedRequest
-from model.report import GroundedReport, ReportInputs, ReportRequest
+from model.report import Flag, FlagKind, GroundedReport, ReportInputs, ReportRequest
 
 PRIOR_SLOTS = (SlotName.PRIOR_FRONTAL, SlotName.PRIOR_REPORT, SlotName.COMPARISON)
 
@@ -54,7 +54,14 @@ def _read(site: Site, study: StudyRecord, views: Views) -> Moved | Declined:
     except RefusedRequest as error:
         return Moved(event=Event.GAVE_UP, reason=f"the engine refused: {error}")
     evidence = _with_notes(case.evidence, gathered)
-    return _written(site, study, evidence, reports)
+    said = tuple(_with_disputes(each, views) for each in reports)
+    return _written(site, study, evidence, said)
+
+
+def _with_disputes(said: GroundedReport, views: Views) -> GroundedReport:
+    """Say in a report that the view of an image is disputed."""
+    disputes = (Flag(kind=FlagKind.VIEW_DISPUTED, detail=each) for each in views.flags)
+    return replace(said, flags=(*said.flags, *disputes))
 
 
 def _with_notes(evidence: Evidence, gathered: History) -> Evidence:
@@ -102,5 +109,22 @@ def _written(
             Document.REPORTS: REPORTS.dump_json(reports).decode(),
             Document.ENGINE: ENGINE.dump_json(identity).decode(),
         },
+        slots=_slot_records(study, evidence),
         audit=(entry,),
+    )
+
+
+def _slot_records(study: StudyRecord, evidence: Evidence) -> tuple[SlotRecord, ...]:
+    return tuple(
+        SlotRecord(
+            study_id=study.id,
+            revision=study.revision,
+            name=slot.name,
+            filled=slot.filled,
+            source=slot.source,
+            sop_instance_uid=slot.instance.sop_instance_uid if slot.instance else None,
+            document=slot.document,
+            reason=slot.reason,
+        )
+        for slot in evidence.slots
     )

@@ -30,7 +30,17 @@ def purge(site: Site) -> int:
         if strays:
             rows.append_audit(kinds.strays_purged(len(strays), site.clock()))
     site.spool.remove(strays)
+    _forget_messages(site)
     return purged
+
+
+def _forget_messages(site: Site) -> None:
+    """Forget delivered orders and reports after their own time."""
+    before = site.clock() - timedelta(days=site.settings.hl7.keep_days)
+    with site.ledger.writing() as rows:
+        count = rows.forget_messages(before)
+    if count:
+        logger.info("forgot %d messages", count)
 
 
 def _purge_one(site: Site, study: StudyRecord) -> bool:

@@ -12,7 +12,7 @@ from typing import TextIO, TypeVar
 
 from pydantic import TypeAdapter
 
-from dicom_io.evidence import Evidence
+from dicom_io.evidence import Evidence, Rejection
 from gateway.audit import kinds
 from gateway.delivery import reopen_refused
 from gateway.documents import ENGINE, EVIDENCE, REPORTS
@@ -60,12 +60,15 @@ ABOUT_LEAVING = frozenset({Decision.RELEASE, Decision.REJECT})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilledSlot:
-    """Which instance filled an input of the model, without the text itself."""
+    """What filled an input of the model, and what did not; without the text itself."""
 
     name: str
     filled: bool
     reason: str
     sop_instance_uid: str | None
+    source: str | None
+    document: str | None
+    rejected: tuple[Rejection, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +264,9 @@ def _slots(evidence: Evidence) -> tuple[FilledSlot, ...]:
             filled=slot.filled,
             reason=slot.reason,
             sop_instance_uid=slot.instance.sop_instance_uid if slot.instance else None,
+            source=slot.source,
+            document=slot.document,
+            rejected=slot.rejected,
         )
         for slot in evidence.slots
     )

@@ -28,6 +28,8 @@ from gateway.errors import NotReady
 from gateway.intake import Intake, role_of_sent
 from gateway.lifecycle import State
 from gateway.site import Site
+from gateway.sources.ledger_messages import MessageIntake
+from gateway.sources.mllp import MllpListener, MllpOptions
 from gateway.turn import Turns, take_turn
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Gateway:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._turns = Turns()
+        self._messages: MllpListener | None = None
         self._closing = ExitStack()
         self._lines = lines_of(site.settings)
         self._scheduler = _scheduler(sum(line.workers for line in self._lines))
@@ -86,6 +89,11 @@ class Gateway:
     def port(self) -> int:
         """The DICOM port that is bound."""
         return self._listener.port
+
+    @property
+    def hl7_port(self) -> int | None:
+        """The port of HL7 messages that is bound; None: none is."""
+        return None if self._messages is None else self._messages.port
 
     def __enter__(self) -> "Gateway":
         """Take the folder, reconcile it, open the port, start the jobs.
@@ -120,6 +128,7 @@ class Gateway:
         )
         _record_start(site)
         started.callback(_record_stop, site)
+        self._messages = _listen_for_messages(site, started)
         self._add_jobs()
         self._scheduler.start()
         started.callback(self._scheduler.shutdown, wait=True)
@@ -227,6 +236,18 @@ def _record_stop(site: Site) -> None:
     with site.ledger.writing() as rows:
         rows.append_audit(kinds.application_stopped(site.clock()))
         rows.remember(RUNNING, "no")
+
+
+def _listen_for_messages(site: Site, started: ExitStack) -> MllpListener | None:
+    """Open the port of HL7 messages, where the settings want one."""
+    own = site.settings.hl7
+    if not own.enabled:
+        return None
+    options = MllpOptions(**own.model_dump(exclude={"enabled", "keep_days"}))
+    intake = MessageIntake(ledger=site.ledger, clock=site.clock)
+    listener = MllpListener(options, intake.take, site.clock)
+    started.callback(listener.close)
+    return listener
 
 
 def _expire_leases(site: Site) -> None:

@@ -20,7 +20,7 @@ from config.settings import Work
 from gateway.audit import AuditEntry, kinds
 from gateway.errors import LostRace
 from gateway.failpoints import pass_failpoint
-from gateway.ledger import Document, ResultRecord, StudyRecord, Writing
+from gateway.ledger import Document, ResultRecord, SlotRecord, StudyRecord, Writing
 from gateway.ledger.studies import WORKER_LOST
 from gateway.lifecycle import Event, State
 from gateway.site import Site
@@ -45,6 +45,7 @@ class Moved:
     reason: str | None = None
     documents: Mapping[Document, str] = field(default_factory=dict)
     results: tuple[ResultRecord, ...] = ()
+    slots: tuple[SlotRecord, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
 
 
@@ -182,6 +183,7 @@ def _write(
     for document, body in outcome.documents.items():
         rows.put_document(study.id, study.revision, document, body)
     rows.add_results(outcome.results)
+    rows.put_slots(outcome.slots)
     audit = outcome.audit or (_say(study, outcome, now),)
     return rows.move(study, outcome.event, now, reason=outcome.reason, audit=audit)
 

@@ -162,7 +162,7 @@ def _case(
         lateral=None if used.lateral is None else reference(used.lateral),
         prior_images=() if used.prior is None else (reference(used.prior),),
         prior_report=None if report is None else report.instance,
-        slots=fill_slots(views, prior, used, sections),
+        slots=fill_slots(views, history, used, sections),
         notes=tuple(_notes(views, prior, pictures)),
     )
     return Case(inputs=inputs, evidence=evidence)
@@ -179,6 +179,10 @@ def _pixels(picture: _Picture | None) -> GreyImage | None:
 def _notes(views: Views, prior: Prior | None, pictures: _Pictures) -> Iterator[str]:
     """Yield all that was noticed, the study's decisions first."""
     yield from views.reasons
+    yield from views.flags
+    if prior is not None:
+        yield from prior.flags
+        yield from () if prior.report is None else prior.report.flags
     for picture in (pictures.frontal, pictures.lateral, pictures.prior):
         yield from () if picture is None else picture.notes
     yield from pictures.notes

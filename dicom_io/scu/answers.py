@@ -108,7 +108,7 @@ def study_answer(answer: Dataset) -> StudyAnswer | None:
         return None
     return StudyAnswer(
         study_instance_uid=study_instance_uid,
-        patient=_patient(answer),
+        patient=patient_of(answer),
         study_date=_date(text_of(answer, "StudyDate")),
         study_time=_time(text_of(answer, "StudyTime")),
         accession_number=text_of(answer, "AccessionNumber"),
@@ -143,7 +143,8 @@ def _values(answer: Dataset, keyword: str) -> tuple[str, ...]:
     return tuple(text for text in texts if text)
 
 
-def _patient(answer: Dataset) -> PatientIdentity:
+def patient_of(answer: Dataset) -> PatientIdentity:
+    """Return who an answer is about."""
     written = text_of(answer, "PatientBirthDate")
     birth_date = _date(written)
     return PatientIdentity(

@@ -42,9 +42,12 @@ _MOVE = StudyRootQueryRetrieveInformationModelMove
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieved:
-    """How a retrieval ended: the service that was used, and its sub-operations."""
+    """How a retrieval ended: its sub-operations.
 
-    service: Retrieval
+    service : c-get, c-move or wado-rs.
+    """
+
+    service: str
     completed: int
     failed: int
     warning: int

@@ -37,6 +37,9 @@ STUDY_VIEWED = _ours("study-viewed", "Person looked at a study")
 INSTANCE_QUARANTINED = _ours("instance-quarantined", "Instance quarantined")
 TRANSFER_ENDED = _ours("transfer-ended", "Association with instances ended")
 PRIOR_RETRIEVED = _ours("prior-retrieved", "Prior retrieved")
+PRIOR_REFUSED = _ours("prior-refused", "Prior refused by the identity guard")
+MESSAGE_RECEIVED = _ours("message-received", "HL7 message received")
+SOURCE_QUERIED = _ours("source-queried", "Orders or reports asked for")
 REPORT_WRITTEN = _ours("report-written", "Study read by a model")
 RESULTS_CREATED = _ours("results-created", "Results created")
 RESULTS_SENT = _ours("results-sent", "Results sent")
@@ -64,6 +67,9 @@ EVENTS = (
     INSTANCE_QUARANTINED,
     TRANSFER_ENDED,
     PRIOR_RETRIEVED,
+    PRIOR_REFUSED,
+    MESSAGE_RECEIVED,
+    SOURCE_QUERIED,
     REPORT_WRITTEN,
     RESULTS_CREATED,
     RESULTS_SENT,

@@ -11,6 +11,17 @@ from gateway.audit.of_node import (
     audit_used,
     licence_acknowledged,
 )
+from gateway.audit.of_prior import (
+    prior_queried,
+    prior_query_failed,
+    prior_refused,
+    prior_retrieved,
+)
+from gateway.audit.of_source import (
+    message_received,
+    message_refused,
+    source_queried,
+)
 from gateway.audit.of_study import (
     report_written,
     results_created,
@@ -28,9 +39,6 @@ from gateway.audit.of_transfer import (
     delivery_refused,
     instance_quarantined,
     instance_received,
-    prior_queried,
-    prior_query_failed,
-    prior_retrieved,
     results_read_back,
     results_sent,
     transfer_ended,
@@ -46,13 +54,17 @@ __all__ = [
     "instance_quarantined",
     "instance_received",
     "licence_acknowledged",
+    "message_received",
+    "message_refused",
     "prior_queried",
     "prior_query_failed",
+    "prior_refused",
     "prior_retrieved",
     "report_written",
     "results_created",
     "results_read_back",
     "results_sent",
+    "source_queried",
     "strays_purged",
     "study_complete",
     "study_decided",

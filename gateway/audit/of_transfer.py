@@ -1,4 +1,4 @@
-"""Audit messages about instances and questions that cross the network.
+"""Audit messages about instances that cross the network.
 
 Sections are those of PS3.15 A.5.3.
 """
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dicom_io.ae import RemoteAE
-from dicom_io.identifiers import StudyQuery
 from dicom_io.scp.session import AssociationFacts, ClassCount
 from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.scu.send import StoreOutcome
@@ -23,9 +22,6 @@ from gateway.audit.message import (
 )
 from gateway.audit.parts import Happening
 from gateway.ledger.records import DeliveryRecord, NewInstance, Role
-
-STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
-"""Study Root Query/Retrieve Information Model - FIND (PS3.4 C.6.2)."""
 
 
 def instance_received(
@@ -111,64 +107,6 @@ def transfer_ended(
     return parts.record(what, _receiving(facts), [sender])
 
 
-def prior_queried(
-    study_instance_uid: str,
-    question: StudyQuery,
-    source: str,
-    answers: int,
-    now: datetime,
-) -> AuditEntry:
-    """Record the search for earlier studies (PS3.15 A.5.3.10).
-
-    The query is kept as keyword and value, one a line, not as an encoded data set.
-    """
-    what = Happening(
-        event=codes.QUERY,
-        action=Action.EXECUTE,
-        at=now,
-        detail=f"{answers} studies named by {source}",
-    )
-    return _prior_query(what, study_instance_uid, question, source)
-
-
-def prior_query_failed(
-    study_instance_uid: str,
-    question: StudyQuery,
-    source: str,
-    error: str,
-    now: datetime,
-) -> AuditEntry:
-    """Record that the search for earlier studies got no answer (PS3.15 A.5.3.10)."""
-    what = Happening(
-        event=codes.QUERY,
-        action=Action.EXECUTE,
-        at=now,
-        outcome=Outcome.MINOR_FAILURE,
-        detail=f"{source} gave no answer: {error}",
-    )
-    return _prior_query(what, study_instance_uid, question, source)
-
-
-def prior_retrieved(
-    study_instance_uid: str, source: str, how: str, instances: int, now: datetime
-) -> AuditEntry:
-    """Record that an earlier study was brought here."""
-    what = Happening(
-        event=codes.INSTANCES_TRANSFERRED,
-        event_type=codes.PRIOR_RETRIEVED,
-        action=Action.CREATE,
-        at=now,
-        outcome=Outcome.SUCCESS if instances else Outcome.MINOR_FAILURE,
-        detail=f"{instances} instances from {source} by {how}",
-    )
-    return parts.record(
-        what,
-        _asking(parts.node(source, None, is_requestor=False, role=codes.SOURCE)),
-        [parts.study(study_instance_uid)],
-        study_instance_uid=study_instance_uid,
-    )
-
-
 def results_sent(
     study_instance_uid: str,
     remote: RemoteAE,
@@ -213,7 +151,7 @@ def results_read_back(
         what,
         _sending(remote),
         [
-            _query({"StudyInstanceUID": study_instance_uid}),
+            parts.study_query({"StudyInstanceUID": study_instance_uid}),
             parts.study(
                 study_instance_uid, sop_classes=[row.sop_class_uid for row in owed]
             ),
@@ -259,40 +197,8 @@ def _receiving(facts: StoreFacts | AssociationFacts) -> list[Participant]:
     ]
 
 
-def _prior_query(
-    what: Happening, study_instance_uid: str, question: StudyQuery, source: str
-) -> AuditEntry:
-    keys = {"PatientID": question.patient_id}
-    if question.issuer is not None:
-        keys["IssuerOfPatientID"] = question.issuer
-    return parts.record(
-        what,
-        _asking(parts.node(source, None, is_requestor=False, role=codes.SOURCE)),
-        [
-            _query(keys),
-            parts.study(study_instance_uid),
-            parts.patient(question.patient_id),
-        ],
-        study_instance_uid=study_instance_uid,
-    )
-
-
-def _asking(other: Participant) -> list[Participant]:
-    return [parts.gateway(is_requestor=True, role=codes.DESTINATION), other]
-
-
 def _sending(remote: RemoteAE) -> list[Participant]:
     destination = parts.node(
         remote.title, remote.host, is_requestor=False, role=codes.DESTINATION
     )
     return [parts.gateway(is_requestor=True, role=codes.SOURCE), destination]
-
-
-def _query(keys: dict[str, str]) -> ParticipantObject:
-    text = "\n".join(f"{keyword}={value}" for keyword, value in keys.items())
-    return ParticipantObject(
-        object_id=STUDY_ROOT_FIND,
-        id_type=codes.SOP_CLASS_UID,
-        role=ObjectRole.REPORT,
-        query=text.encode("utf-8", "backslashreplace"),
-    )

@@ -24,6 +24,9 @@ from gateway.people import PersonRole
 
 GATEWAY = PRODUCT_NAME
 
+STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+"""Study Root Query/Retrieve Information Model - FIND (PS3.4 C.6.2)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
@@ -136,4 +139,15 @@ def alert_subject(name: str, description: str) -> ParticipantObject:
         id_type=codes.NODE_ID,
         role=ObjectRole.SECURITY_RESOURCE,
         details=(("Alert Description", description),),
+    )
+
+
+def study_query(keys: dict[str, str]) -> ParticipantObject:
+    """Return the keys of a C-FIND at STUDY level, one a line (PS3.15 A.5.3.10)."""
+    text = "\n".join(f"{keyword}={value}" for keyword, value in keys.items())
+    return ParticipantObject(
+        object_id=STUDY_ROOT_FIND,
+        id_type=codes.SOP_CLASS_UID,
+        role=ObjectRole.REPORT,
+        query=text.encode("utf-8", "backslashreplace"),
     )

@@ -1,16 +1,18 @@
 """Where earlier studies come from: the archive, or files given by hand."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from dicom_io.ae import LocalAE, RemoteAE
 from dicom_io.header import read_instance
 from dicom_io.identifiers import StudyAnswer, StudyQuery
-from dicom_io.scu import query
-from dicom_io.scu.retrieve import retrieve_study
+from dicom_io.scu import peer
 from dicom_io.sink import Sink
 from gateway.ledger import InstanceRecord, Ledger, Role
+from gateway.pacing import Pacing, RecentAnswers
 from gateway.spool import Spool
 
 
@@ -48,10 +50,19 @@ class PriorSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivePriors:
-    """Earlier studies of the research PACS, by C-FIND and C-GET or C-MOVE."""
+    """Earlier studies of the research PACS, over DIMSE or DICOMweb.
+
+    `pacing` is shared by all that ask the same peers. `recent` keeps what was
+    answered about a patient's studies; counts are always asked anew, because they
+    say whether a study has grown.
+    """
 
     local: LocalAE
     remote: RemoteAE
+    pacing: Pacing = field(default_factory=Pacing)
+    recent: RecentAnswers[tuple[StudyAnswer, ...]] = field(
+        default_factory=lambda: RecentAnswers(0)
+    )
 
     @property
     def name(self) -> str:
@@ -59,17 +70,36 @@ class ArchivePriors:
         return self.remote.name
 
     def find(self, question: StudyQuery) -> list[StudyAnswer]:
-        """Ask by C-FIND at STUDY level."""
-        return query.find_studies(self.local, self.remote, question)
+        """Ask for the studies of one patient, unless that was just answered."""
+        known = self.recent.get((self.name, question), time.monotonic())
+        if known is not None:
+            return list(known)
+        with self._asking():
+            answers = peer.find_studies(self.local, self.remote, question)
+        self.recent.put((self.name, question), tuple(answers), time.monotonic())
+        return answers
 
     def count(self, study_instance_uid: str) -> int | None:
         """Ask for Number of Study Related Instances."""
-        return query.count_instances(self.local, self.remote, study_instance_uid)
+        with self._asking():
+            return peer.count_instances(self.local, self.remote, study_instance_uid)
 
     def retrieve(self, study_instance_uid: str, sink: Sink) -> Brought:
         """Retrieve as the peer's settings say."""
-        retrieved = retrieve_study(self.local, self.remote, study_instance_uid, sink)
-        return Brought(how=retrieved.service.value, is_whole=retrieved.is_whole)
+        remote = self.remote
+        with self.pacing.holding(
+            remote.name, remote.max_queries, remote.deadline_seconds
+        ):
+            retrieved = peer.retrieve_study(
+                self.local, remote, study_instance_uid, sink
+            )
+        return Brought(how=str(retrieved.service), is_whole=retrieved.is_whole)
+
+    def _asking(self) -> AbstractContextManager[None]:
+        remote = self.remote
+        return self.pacing.asking(
+            remote.name, remote.max_queries, remote.deadline_seconds
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

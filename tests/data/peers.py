@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +79,7 @@ def answers_tcp(port: int) -> bool:
 
 
 @contextmanager
-def _process(command: list[str], ready: Callable[[], bool]) -> Iterator[None]:
+def process_of(command: list[str], ready: Callable[[], bool]) -> Iterator[None]:
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -96,7 +96,7 @@ def storescp(folder: Path, *options: str) -> Iterator[int]:
     """Run DCMTK's storage SCP on `folder`; yields its port."""
     port = free_port()
     command = [require_peer("storescp"), *options, "-od", str(folder), str(port)]
-    with _process(command, lambda: answers_tcp(port)):
+    with process_of(command, lambda: answers_tcp(port)):
         yield port
 
 
@@ -107,6 +107,11 @@ class Orthanc:
     title: str
     port: int
     http_port: int
+
+    @property
+    def web_url(self) -> str:
+        """Root of its DICOMweb services, if it has the plugin."""
+        return f"http://127.0.0.1:{self.http_port}/dicom-web"
 
     def get(self, path: str) -> object:
         """Read a REST resource as JSON."""
@@ -128,8 +133,18 @@ class Orthanc:
         return False
 
 
+DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+
+
+def require_dicomweb() -> Path:
+    """Return Orthanc's DICOMweb plugin; skip or fail as for a program."""
+    return DICOMWEB if DICOMWEB.exists() else _absent(f"{DICOMWEB} does not exist")
+
+
 @contextmanager
-def orthanc(folder: Path, modalities: Mapping[str, int]) -> Iterator[Orthanc]:
+def orthanc(
+    folder: Path, modalities: Mapping[str, int], plugins: Sequence[Path] = ()
+) -> Iterator[Orthanc]:
     """Run an empty Orthanc that knows `modalities`, AE titles and loopback ports."""
     peer = Orthanc(title="ORTHANC", port=free_port(), http_port=free_port())
     settings = {
@@ -141,6 +156,7 @@ def orthanc(folder: Path, modalities: Mapping[str, int]) -> Iterator[Orthanc]:
         "DicomCheckCalledAet": True,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
+        "Plugins": [str(plugin) for plugin in plugins],
         "DicomModalities": {
             title: {
                 "AET": title,
@@ -153,5 +169,5 @@ def orthanc(folder: Path, modalities: Mapping[str, int]) -> Iterator[Orthanc]:
     }
     file = folder / "orthanc.json"
     file.write_text(json.dumps(settings))
-    with _process([require_peer("Orthanc"), str(file)], peer.is_up):
+    with process_of([require_peer("Orthanc"), str(file)], peer.is_up):
         yield peer

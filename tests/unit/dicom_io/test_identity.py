@@ -107,7 +107,11 @@ def test_reasons_name_attributes_and_no_values() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", " ", "*", "?", "12*", "A\\B", "A\0", "A\n", "\u202e12", "\\xff"]
+    "value",
+    [
+        *("", " ", "*", "?", "12*", "A\\B", "A\0", "A\n", "\u202e12", "\\xff"),
+        *('""', "%", "_", "--", "1\u2028", "1\u2029"),
+    ],
 )
 def test_what_matches_more_than_itself_is_no_exact_key(value: str) -> None:
     assert not is_exact_key(value)

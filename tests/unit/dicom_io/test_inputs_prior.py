@@ -1,26 +1,29 @@
 from dataclasses import replace
-from datetime import date, time, timedelta
+from datetime import date, time
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
 
 from dicom_io.header import Instance
-from dicom_io.identifiers import StudyAnswer, StudyQuery
+from dicom_io.identifiers import StudyAnswer
 from dicom_io.inputs.prior import (
-    Dropped,
-    NoQuery,
     Prior,
     PriorGuard,
     PriorStudy,
     RetrievedStudy,
     choose_prior,
     gather_prior,
-    plan_query,
+)
+from dicom_io.inputs.ranking import (
+    Dropped,
+    Ranked,
+    Ranking,
     rank_priors,
 )
 from dicom_io.options import (
     IdentityPolicy,
+    Match,
     PriorRules,
     ReportRules,
     ViewRules,
@@ -29,6 +32,7 @@ from tests.data.films import film_dataset, film_instance, write_film
 
 CURRENT = film_instance()
 POLICY = IdentityPolicy()
+CURRENT_AT_HOME = film_instance(institution="St. Anne  Hospital")
 
 
 def answer(uid: str = "1.5", /, **changes: object) -> StudyAnswer:
@@ -58,10 +62,18 @@ GUARD = PriorGuard(
 )
 
 
-def dropped_reason(*answers: StudyAnswer) -> str:
-    ranking = rank_priors(CURRENT, answers, PriorRules(), POLICY)
-    assert not ranking.candidates
-    return ranking.dropped[0].reason
+def ranked(*answers: StudyAnswer, **rules: object) -> Ranking:
+    return rank_priors(CURRENT_AT_HOME, answers, PriorRules(**rules), POLICY)  # type: ignore[arg-type]
+
+
+def choose_by(
+    film: Instance, said: StudyAnswer | None = None, /, **rules: object
+) -> PriorStudy | Dropped:
+    """Choose by rules what came after an archive had said `said`."""
+    by = replace(GUARD, prior=PriorRules(**rules))  # type: ignore[arg-type]
+    place = None if said is None else Ranked(answer=said, reasons=("3 days before",))
+    study = RetrievedStudy(instances=(film,), ranked=place)
+    return choose_prior(CURRENT_AT_HOME, study, by)
 
 
 def choose(*retrieved: Instance) -> PriorStudy | Dropped:
@@ -74,81 +86,6 @@ def test_the_verdict_on_an_accepted_patient_is_recorded_key_by_key() -> None:
     verdict = chosen.reasons[-1]
     assert verdict.startswith("same patient: patient-id equal, issuer equal")
     assert "P1" not in verdict
-
-
-def test_the_query_has_the_exact_id_and_its_issuer() -> None:
-    assert plan_query(CURRENT) == StudyQuery(patient_id="P1", issuer="SITE")
-
-
-@pytest.mark.parametrize(
-    "patient_id", [None, "", "*", "12*", "?", "A\\B", "A\0B", "A\r\nB", " ", "9" * 65]
-)
-def test_no_query_without_one_exact_patient_id(patient_id: str | None) -> None:
-    patient = replace(CURRENT.patient, patient_id=patient_id)
-    assert isinstance(plan_query(replace(CURRENT, patient=patient)), NoQuery)
-
-
-def test_no_query_with_a_wildcard_issuer() -> None:
-    patient = replace(CURRENT.patient, issuer="SI*")
-    assert isinstance(plan_query(replace(CURRENT, patient=patient)), NoQuery)
-
-
-def test_the_most_recent_comes_first_and_the_rest_is_cut() -> None:
-    days = [answer(f"1.{n}", study_date=date(2024, 1, n)) for n in (3, 9, 1, 5)]
-    ranking = rank_priors(CURRENT, days, PriorRules(max_candidates=3), POLICY)
-    assert [c.study_instance_uid for c in ranking.candidates] == ["1.9", "1.5", "1.3"]
-    assert [d.study_instance_uid for d in ranking.dropped] == ["1.1"]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"study_date": date(2024, 3, 3)},
-        {"study_date": date(2024, 3, 2), "study_time": time(10, 0)},
-        {"study_date": date(2024, 3, 2), "study_time": None},
-    ],
-)
-def test_what_is_not_surely_earlier_is_dropped(changes: dict[str, object]) -> None:
-    assert "not before" in dropped_reason(answer(**changes))
-
-
-def test_an_earlier_hour_of_the_same_day_serves() -> None:
-    same_day = answer(study_date=date(2024, 3, 2), study_time=time(8))
-    assert rank_priors(CURRENT, [same_day], PriorRules(), POLICY).candidates
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"study_date": None}, "order is unknown"),
-        ({"study_date": date(2010, 1, 1)}, "older than"),
-        ({"modalities": ("CT", "SR")}, "no radiograph"),
-        ({"study_description": "Left hand"}, "not of the chest"),
-        ({"body_part": "KNEE", "study_description": None}, "not of the chest"),
-        ({"instance_count": 0}, "no instance"),
-    ],
-)
-def test_an_answer_that_does_not_serve_is_dropped_with_its_reason(
-    changes: dict[str, object], reason: str
-) -> None:
-    assert reason in dropped_reason(answer(**changes))
-
-
-def test_the_current_study_and_other_patients_are_dropped() -> None:
-    assert "current" in dropped_reason(answer("1.2.3"))
-    stranger = replace(CURRENT.patient, patient_id="P10")
-    assert "patient-id: conflict" in dropped_reason(answer(patient=stranger))
-
-
-def test_an_answer_without_optional_keys_still_serves() -> None:
-    bare = answer(study_description=None, modalities=(), instance_count=None)
-    assert rank_priors(CURRENT, [bare], PriorRules(), POLICY).candidates == (bare,)
-
-
-def test_the_look_back_is_a_rule() -> None:
-    old = answer(study_date=date(2024, 3, 2) - timedelta(days=31))
-    ranking = rank_priors(CURRENT, [old], PriorRules(look_back_days=30), POLICY)
-    assert not ranking.candidates
 
 
 def test_a_retrieved_study_gives_its_frontal() -> None:
@@ -190,3 +127,69 @@ def test_a_prior_without_a_report_serves_and_survives_json(tmp_path: Path) -> No
     assert prior.report is None
     adapter = TypeAdapter(Prior)
     assert adapter.validate_json(adapter.dump_json(prior)) == prior
+
+
+def test_the_reasons_of_an_answer_stay_with_what_came() -> None:
+    chosen = choose_by(earlier(), answer())
+    assert isinstance(chosen, PriorStudy)
+    assert chosen.reasons[1] == "3 days before"
+
+
+@pytest.mark.parametrize(
+    ("held", "answered", "serves"),
+    [
+        ("ST. ANNE HOSPITAL", None, True),
+        (None, "St. Anne Hospital", True),
+        ("Elsewhere", "St. Anne Hospital", False),
+        (None, None, False),
+    ],
+)
+def test_a_required_institution_is_checked_on_what_came(
+    held: str | None, answered: str | None, serves: bool
+) -> None:
+    film = earlier(institution=held)
+    said = answer(institution=answered)
+    chosen = choose_by(film, said, institution=Match.REQUIRE)
+    assert isinstance(chosen, PriorStudy) is serves
+
+
+@pytest.mark.parametrize(
+    ("position", "rule", "serves"),
+    [
+        ("PA", Match.REQUIRE, True),
+        ("AP", Match.REQUIRE, False),
+        ("FRONTAL", Match.REQUIRE, False),
+        ("AP", Match.PREFER, True),
+        ("AP", Match.IGNORE, True),
+    ],
+)
+def test_the_projection_counts_as_much_as_the_site_says(
+    position: str, rule: Match, serves: bool
+) -> None:
+    chosen = choose_by(earlier(view_position=position), view=rule)
+    assert isinstance(chosen, PriorStudy) is serves
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "serves"),
+    [
+        (2, time(4), True),  # six hours before 10:00
+        (2, time(4, 1), False),
+        (1, time(10), True),
+        (1, None, True),  # ten hours at least, whatever its hour
+    ],
+)
+def test_the_least_interval_must_surely_have_passed(
+    day: int, hour: time | None, serves: bool
+) -> None:
+    near = answer(study_date=date(2024, 3, day), study_time=hour)
+    assert bool(ranked(near, minimum_interval_hours=6.0).candidates) is serves
+    film = earlier(study_date=date(2024, 3, day), study_time=hour)
+    chosen = choose_by(film, minimum_interval_hours=6.0)
+    assert isinstance(chosen, PriorStudy) is serves
+
+
+def test_what_came_must_be_as_recent_as_its_answer_said() -> None:
+    found = choose_by(earlier(study_date=date(2010, 1, 1)), answer())
+    assert isinstance(found, Dropped)
+    assert "older than" in found.reason

@@ -3,8 +3,16 @@ from datetime import date
 
 import pytest
 
+from dicom_io.header import PatientIdentity
+from dicom_io.inputs.orders import Order
 from dicom_io.inputs.prior import Prior
-from dicom_io.inputs.sections import MAX_INDICATION_CHARACTERS, read_sections
+from dicom_io.inputs.sections import (
+    MAX_INDICATION_CHARACTERS,
+    clean_indication,
+    header_order,
+    read_sections,
+)
+from dicom_io.options import OrderSource
 from tests.data.films import film_instance
 
 
@@ -63,3 +71,52 @@ def test_the_comparison_has_the_date_of_the_prior() -> None:
     )
     sections = read_sections(film_instance(), None, prior)
     assert sections.comparison == "Chest radiograph of 2024-01-01."
+
+
+ORDER = Order(
+    source=OrderSource.HL7,
+    document="PL1",
+    accession_number="A1",
+    patient=PatientIdentity(
+        patient_id="P", issuer=None, birth_date=None, sex=None, name=None
+    ),
+    reason="fever",
+)
+
+
+def test_the_source_that_is_trusted_more_gives_the_indication() -> None:
+    film = film_instance(reason_for_study="cough")
+    own = header_order(film)
+    assert own is not None
+    first = read_sections(film, None, None, [own, ORDER])
+    assert (first.indication, first.indication_source) == ("cough", "ReasonForStudy")
+    assert first.indication_document is None
+    second = read_sections(film, None, None, [ORDER, own])
+    assert (second.indication, second.indication_source) == ("fever", "hl7 order")
+    assert second.indication_document == "PL1"
+
+
+def test_a_reason_of_any_source_comes_before_a_history() -> None:
+    film = film_instance(patient_history="smoker")
+    own = header_order(film)
+    assert own is not None
+    assert read_sections(film, None, None, [own, ORDER]).indication == "fever"
+
+
+def test_a_header_that_says_nothing_is_no_order() -> None:
+    assert header_order(film_instance()) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("cough\r\n  fever\x00", "cough fever"),
+        ("pain!!!!!  now", "pain! now"),
+        ("[**Name 12**] with ___ cough XXXX", "with cough"),
+        ("___", None),
+        ("N/A", None),
+        ("?", None),
+    ],
+)
+def test_an_indication_is_one_clean_line(text: str, cleaned: str | None) -> None:
+    assert clean_indication(text) == cleaned

@@ -10,7 +10,7 @@ from pydicom.sr._concepts_dict import concepts
 
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.coordinates import ImageFrame
-from dicom_io.evidence import Evidence, ReferencedInstance
+from dicom_io.evidence import Evidence, ReferencedInstance, Rejection
 from dicom_io.identifiers import StudyQuery
 from dicom_io.scp.session import AssociationFacts, ClassCount
 from dicom_io.scu.commitment import CommitmentReport
@@ -179,6 +179,18 @@ ABOUT_A_STUDY: dict[str, tuple[Callable[[], AuditEntry], str, str, int]] = {
         "110112",
         "E",
         0,
+    ),
+    "prior refused": (
+        lambda: kinds.prior_refused(
+            STUDY_UID,
+            StudyQuery(patient_id=PATIENT_ID),
+            "pacs",
+            [Rejection(what=PRIOR_UID, reason="birth-date: conflict")],
+            NOW,
+        ),
+        "110112",
+        "E",
+        4,
     ),
     "retrieved": (
         lambda: kinds.prior_retrieved(STUDY_UID, "pacs", "c-get", 2, NOW),

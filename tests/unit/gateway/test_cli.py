@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from config.load import load_settings
+from dicom_io.evidence import Rejection
 from gateway.cli import app
 from gateway.cli_study import _print_detail
 from gateway.ledger import Ledger, StudyRecord
@@ -305,7 +307,13 @@ def test_notes_empty_slots_and_single_boxes_are_told(
         flags=(),
     )
     empty = FilledSlot(
-        name="prior_frontal", filled=False, reason="no study", sop_instance_uid=None
+        name="prior_frontal",
+        filled=False,
+        reason="no study",
+        source=None,
+        sop_instance_uid=None,
+        document=None,
+        rejected=(Rejection(what="1.2.9", reason="older than 30 days"),),
     )
     detail = StudyDetail(
         study=STUDY,
@@ -323,7 +331,9 @@ def test_notes_empty_slots_and_single_boxes_are_told(
     assert "One.  [1 box]\n" in out
     assert "Two.  [2 boxes]\n" in out
     assert "the archive did not answer" in out
-    assert "prior_frontal  -                 no study" in out
+    assert "1.2.9" in out
+    assert "older than 30 days" in out
+    assert re.search(r"prior_frontal +- +- +no study", out)
 
 
 def _process(

@@ -8,37 +8,31 @@ from pathlib import Path
 import pytest
 
 from config.load import Table, merge
-from dicom_io.errors import PeerUnreachable
-from dicom_io.header import PatientIdentity
+from dicom_io.errors import PeerRefused
 from dicom_io.identifiers import StudyQuery
 from dicom_io.inputs.history import History
-from dicom_io.status import Status
 from gateway.away import note_silence
-from gateway.gathering import RETRIEVAL_WINDOW, read_gathered
-from gateway.ledger import Role
+from gateway.errors import SourceFailure
+from gateway.ledger import AuditFilter
 from gateway.lifecycle import State
-from tests.data.network import MODALITY
+from tests.data.gatherings import (
+    AWAY,
+    ORDER,
+    SETTINGS,
+    STRANGER,
+    ScriptedOrders,
+    gather,
+    gathered,
+    rejected,
+    two_films,
+)
 from tests.data.stages import (
     PRIOR_UID,
-    US,
     Bench,
     ScriptedPriors,
     answer,
     bench_at,
     prior_film,
-)
-
-SETTINGS: Table = {
-    "prior": {"attempts": 3, "pause_seconds": 10.0},
-    "work": {"max_pause_seconds": 100.0},
-}
-AWAY = PeerUnreachable("nobody answers")
-STRANGER = PatientIdentity(
-    patient_id="P2",
-    issuer="SITE",
-    birth_date=date(1950, 5, 1),
-    sex="F",
-    name="Doe^Jane",
 )
 
 
@@ -54,25 +48,6 @@ def bench(tmp_path: Path, priors: ScriptedPriors) -> Iterator[Bench]:
         yield opened
 
 
-def gather(bench: Bench) -> History:
-    """Run the stage once, to its end."""
-    assert bench.turn(State.SELECTED)
-    study = bench.study()
-    assert study.state is State.GATHERED, study.reason
-    return read_gathered(bench.site, study)
-
-
-def gathered(bench: Bench, **attributes: object) -> History:
-    bench.received(**attributes)
-    assert bench.turn(State.COMPLETE)
-    return gather(bench)
-
-
-def awaited(bench: Bench, uid: str = PRIOR_UID) -> bool:
-    with bench.site.ledger.reading() as rows:
-        return rows.open_retrieval(uid, bench.clock()) is not None
-
-
 def test_the_patients_earlier_film_is_found_and_brought_here(
     bench: Bench, priors: ScriptedPriors
 ) -> None:
@@ -81,13 +56,6 @@ def test_the_patients_earlier_film_is_found_and_brought_here(
     assert found.prior.study_instance_uid == PRIOR_UID
     assert found.prior.frontal.path.is_file()
     assert priors.asked == [StudyQuery(patient_id="P1", issuer="SITE")]
-
-
-def test_what_was_retrieved_is_filed_as_such_and_opens_no_study(bench: Bench) -> None:
-    gathered(bench)
-    with bench.site.ledger.reading() as rows:
-        assert rows.study(PRIOR_UID) is None
-        assert [r.role for r in rows.instances(PRIOR_UID)] == [Role.RETRIEVED]
 
 
 def test_query_and_retrieval_are_audited(bench: Bench) -> None:
@@ -145,7 +113,7 @@ def test_a_study_of_another_patient_is_not_retrieved_and_the_reason_is_kept(
     found = gathered(bench)
     assert found.prior is None
     assert priors.retrieved == []
-    assert f"not used: {PRIOR_UID}: patient-id: conflict" in found.notes
+    assert rejected(found) == {PRIOR_UID: "patient-id: conflict"}
 
 
 def test_the_current_study_is_never_its_own_prior(
@@ -154,28 +122,7 @@ def test_the_current_study_is_never_its_own_prior(
     priors.answers = [answer("1.2.3")]
     found = gathered(bench)
     assert priors.retrieved == []
-    assert "not used: 1.2.3: it is the current study" in found.notes
-
-
-def test_a_stranger_among_the_retrieved_films_drops_the_whole_study(
-    bench: Bench, priors: ScriptedPriors, tmp_path: Path
-) -> None:
-    other = prior_film(tmp_path, SOPInstanceUID="1.2.9.1.2", PatientID="P2")
-    priors.holds[PRIOR_UID].append(other)
-    found = gathered(bench)
-    assert found.prior is None
-    assert f"not used: {PRIOR_UID}: patient-id: conflict" in found.notes
-
-
-def test_an_instance_of_a_study_that_was_not_asked_for_is_refused(
-    bench: Bench, priors: ScriptedPriors, tmp_path: Path
-) -> None:
-    priors.holds[PRIOR_UID].append(prior_film(tmp_path, "1.2.10"))
-    found = gathered(bench)
-    assert found.prior is not None
-    assert priors.statuses == [Status.SUCCESS, Status.NOT_AUTHORISED]
-    with bench.site.ledger.reading() as rows:
-        assert rows.instances("1.2.10") == []
+    assert rejected(found)["1.2.3"] == "it is the current study"
 
 
 def test_the_next_candidate_is_taken_where_the_first_holds_nothing(
@@ -186,7 +133,7 @@ def test_the_next_candidate_is_taken_where_the_first_holds_nothing(
     assert priors.retrieved == ["1.2.10", PRIOR_UID]  # the most recent first
     assert found.prior is not None
     assert found.prior.study_instance_uid == PRIOR_UID
-    assert "not used: 1.2.10: nothing was retrieved" in found.notes
+    assert rejected(found)["1.2.10"] == "nothing was retrieved"
 
 
 def test_no_more_candidates_are_retrieved_than_the_site_allows(
@@ -255,80 +202,6 @@ def test_a_retrieval_that_breaks_off_is_tried_again(
     assert priors.retrieved == [PRIOR_UID, PRIOR_UID]
 
 
-def test_a_retrieval_is_open_while_it_runs_and_closed_after_it(
-    bench: Bench, priors: ScriptedPriors
-) -> None:
-    seen: list[bool] = []
-    priors.on_retrieve = lambda: seen.append(awaited(bench))
-    gathered(bench)
-    assert (seen, awaited(bench)) == ([True], False)
-
-
-@pytest.mark.parametrize("failure", [AWAY, OSError("no disk")])
-def test_a_retrieval_is_closed_after_a_failure_too(
-    bench: Bench, priors: ScriptedPriors, failure: Exception
-) -> None:
-    priors.retrieval_failures = [failure]
-    bench.received()
-    bench.turn(State.COMPLETE)
-    bench.turn(State.SELECTED)
-    assert priors.retrieved == [PRIOR_UID]
-    assert not awaited(bench)
-
-
-def test_a_c_move_delivery_is_taken_while_its_retrieval_is_open(
-    bench: Bench, priors: ScriptedPriors
-) -> None:
-    (film,) = priors.holds.pop(PRIOR_UID)
-    answers: list[Status] = []
-    facts = {"peer": replace(MODALITY, name="archive"), "move_originator": US}
-    priors.on_retrieve = lambda: answers.append(bench.send(film, **facts))
-    assert gathered(bench).prior is not None
-    assert answers == [Status.SUCCESS]
-    assert bench.send(film, **facts) is Status.SUCCESS  # known by now
-    with bench.site.ledger.reading() as rows:
-        assert [s.study_instance_uid for s in rows.studies()] == ["1.2.3"]
-
-
-def test_an_abandoned_retrieval_ends_with_its_window(
-    bench: Bench, priors: ScriptedPriors
-) -> None:
-    gathered(bench)
-    with bench.site.ledger.writing() as rows:
-        now = bench.clock()
-        study = bench.study()
-        rows.begin_retrieval("1.2.10", study.id, "archive", now, now + RETRIEVAL_WINDOW)
-    assert awaited(bench, "1.2.10")
-    bench.clock.add(seconds=3600)
-    assert not awaited(bench, "1.2.10")
-    assert priors.retrieved == [PRIOR_UID]
-
-
-def test_a_prior_that_is_here_already_is_used_as_it_is(
-    bench: Bench, priors: ScriptedPriors
-) -> None:
-    (film,) = priors.holds[PRIOR_UID]
-    bench.send(film)  # it was a current study in its day
-    bench.clock.add(seconds=60)
-    bench.complete()
-    while bench.turn():
-        pass
-    found = gathered(bench)
-    assert found.prior is not None
-    with bench.site.ledger.reading() as rows:
-        (row,) = rows.instances(PRIOR_UID)
-    assert (row.role, row.revision) == (Role.CURRENT, 1)
-
-
-def test_a_prior_that_did_not_come_whole_is_used_and_said_so(
-    bench: Bench, priors: ScriptedPriors
-) -> None:
-    priors.is_whole = False
-    found = gathered(bench)
-    assert found.prior is not None
-    assert f"{PRIOR_UID} did not come whole" in found.notes
-
-
 def test_the_prior_reaches_the_engine(bench: Bench) -> None:
     gathered(bench)
     bench.turn(State.GATHERED)
@@ -386,3 +259,129 @@ def test_while_the_archive_is_left_alone_it_is_not_asked(
         assert (priors.asked, bench.study().attempts) == ([], 0)
         bench.clock.now = until
         assert gather(bench).prior is not None
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier", "view", "used"),
+    [
+        ("AP", "PA", "prefer", "1.2.10"),
+        ("AP", "AP", "prefer", PRIOR_UID),
+        ("PA", "PA", "prefer", PRIOR_UID),
+        ("AP", "PA", "ignore", PRIOR_UID),
+        ("AP", "PA", "require", "1.2.10"),
+        ("AP", "AP", "require", None),
+    ],
+)
+def test_the_projection_of_the_prior_is_sought_as_the_site_says(
+    tmp_path: Path, later: str, earlier: str, view: str, used: str | None
+) -> None:
+    priors = ScriptedPriors()
+    two_films(priors, tmp_path, later, earlier)
+    with bench_at(tmp_path, {"prior": {"view": view}}, priors=priors) as bench:
+        found = gathered(bench)
+    assert (found.prior and found.prior.study_instance_uid) == used
+    both = {PRIOR_UID, "1.2.10"}
+    assert set(rejected(found)) == both - {used}
+
+
+def test_a_usable_prior_is_not_lost_when_a_better_one_cannot_be_retrieved(
+    tmp_path: Path,
+) -> None:
+    priors = ScriptedPriors()
+    two_films(priors, tmp_path, "AP", "PA")
+
+    def break_off() -> None:
+        if len(priors.retrieved) == 2:
+            priors.retrieval_failures = [AWAY]
+
+    priors.on_retrieve = break_off
+    with bench_at(tmp_path, {"prior": {"view": "prefer"}}, priors=priors) as bench:
+        found = gathered(bench)
+        assert "archive gave no answer: nobody answers" in bench.told()
+    assert found.prior is not None
+    assert found.prior.study_instance_uid == PRIOR_UID
+    assert rejected(found) == {"1.2.10": "not retrieved: nobody answers"}
+
+
+def test_what_is_ranked_below_the_used_prior_is_said(
+    bench: Bench, priors: ScriptedPriors
+) -> None:
+    priors.answers.append(answer("1.2.10", study_date=date(2022, 1, 1)))
+    found = gathered(bench)
+    assert priors.retrieved == [PRIOR_UID]
+    assert rejected(found) == {"1.2.10": "not looked at: a better one is used"}
+
+
+def test_the_search_of_one_study_ends_when_its_time_is_over(tmp_path: Path) -> None:
+    priors = ScriptedPriors()
+    two_films(priors, tmp_path, "LL", "PA")
+    limit: Table = {"prior": {"study_seconds": 30.0}}
+    with bench_at(tmp_path, limit, priors=priors) as bench:
+        priors.on_retrieve = lambda: bench.clock.add(seconds=31)
+        found = gathered(bench)
+    assert priors.retrieved == [PRIOR_UID]
+    assert found.prior is None
+    assert found.notes[0].endswith("took longer than 30 s")
+    assert rejected(found)["1.2.10"] == "not looked at: no time was left"
+
+
+def test_the_guards_refusal_of_an_answer_is_audited_without_values(
+    bench: Bench, priors: ScriptedPriors
+) -> None:
+    priors.answers = [answer(patient=STRANGER), answer("1.2.11", patient=STRANGER)]
+    gathered(bench)
+    said = "2 studies from archive not of the patient: patient-id: conflict (2)"
+    assert said in bench.told()
+    with bench.site.ledger.reading() as rows:
+        records = rows.audit(AuditFilter(limit=100))
+    (message,) = [r.message for r in records if r.detail == said]
+    assert "1.2.11" in message
+    assert "P2" not in message
+
+
+def test_one_study_that_never_comes_does_not_cost_the_next_one(
+    bench: Bench, priors: ScriptedPriors
+) -> None:
+    priors.answers.append(answer("1.2.10", study_date=date(2024, 1, 1)))
+
+    def lose_the_later() -> None:
+        lost = priors.retrieved[-1] == "1.2.10"
+        priors.retrieval_failures = [PeerRefused("on tape")] if lost else []
+
+    priors.on_retrieve = lose_the_later
+    bench.received()
+    bench.turn(State.COMPLETE)
+    for _ in range(2):
+        assert bench.turn(State.SELECTED)
+        assert bench.study().state is State.SELECTED
+        bench.clock.add(seconds=100)
+    found = gather(bench)
+    assert found.prior is not None
+    assert found.prior.study_instance_uid == PRIOR_UID
+    assert rejected(found) == {"1.2.10": "not retrieved: on tape"}
+
+
+def test_the_orders_are_asked_for_where_no_archive_is(tmp_path: Path) -> None:
+    with bench_at(tmp_path) as bench:
+        found = gathered(
+            bench.at(orders=(ScriptedOrders(),)), AccessionNumber=ORDER.accession_number
+        )
+    assert ORDER in found.orders
+    assert found.notes == ("no archive is asked for priors",)
+
+
+def test_orders_that_cannot_be_asked_for_cost_a_note_and_no_prior(
+    bench: Bench,
+) -> None:
+    ris = ScriptedOrders(failure=SourceFailure("no route"))
+    found = gathered(bench.at(orders=(ris,)), AccessionNumber="A1")
+    assert found.prior is not None
+    assert found.notes[-1] == "ris gave no answer: no route"
+
+
+def test_an_order_of_another_patient_is_said(bench: Bench) -> None:
+    ris = ScriptedOrders(held=(replace(ORDER, patient=STRANGER),))
+    found = gathered(bench.at(orders=(ris,)), AccessionNumber="A1")
+    assert ORDER.document not in [each.document for each in found.orders]
+    said = "order not used: hl7 O1: patient-id: conflict"
+    assert found.notes[-1].startswith(said)

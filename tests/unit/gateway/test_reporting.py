@@ -12,6 +12,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from config.load import Table
+from dicom_io.evidence import SlotName
 from dicom_io.inputs.history import History
 from dicom_io.results.kinds import ResultKind
 from gateway import documents, encoding, pipeline
@@ -448,3 +449,13 @@ def test_the_deadline_of_the_settings_is_the_requests(
         other.reach(State.REPORTED)
         (request,) = other.engine.asked
     assert request.deadline_seconds == asked
+
+
+def test_the_seven_inputs_are_rows_of_the_ledger(bench: Bench) -> None:
+    study = bench.reach(State.REPORTED)
+    with bench.site.ledger.reading() as rows:
+        slots = rows.slots(study.id, study.revision)
+    assert [slot.name for slot in slots] == list(SlotName)
+    assert (slots[0].source, slots[0].sop_instance_uid) == ("image", "1.2.3.4")
+    assert not slots[2].filled
+    assert slots[2].reason == "no archive is asked for priors"

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from config.load import Table
+from dicom_io.inputs.orders import Order
+from dicom_io.options import OrderSource
 from gateway.ledger import Document
 from gateway.ledger.records import StudyRecord
 from gateway.lifecycle import FINAL, Event, State
 from gateway.retention import BATCH, purge
-from tests.data.films import BASIC_TEXT_SR
+from tests.data.films import BASIC_TEXT_SR, film_instance
 from tests.data.ledgers import given_study
 from tests.data.stages import (
     PRIOR_UID,
@@ -270,3 +272,22 @@ def test_a_new_image_during_the_purge_stops_only_its_own_study(bench: Bench) -> 
     assert purge(bench.at(clock=LateImage(bench, reopened)).site) == 1
     assert bench.study("1.2.50").state is State.RECEIVING
     assert bench.study("1.2.51").state is State.PURGED
+
+
+def test_messages_go_after_their_own_time(bench: Bench) -> None:
+    order = Order(
+        source=OrderSource.HL7,
+        document="PL1",
+        accession_number="ACC1",
+        patient=film_instance().patient,
+    )
+    with bench.site.ledger.writing() as rows:
+        rows.put_order(order, bench.clock())
+    bench.clock.add(days=3650)
+    purge(bench.site)
+    with bench.site.ledger.reading() as rows:
+        assert rows.orders("ACC1") == [order]
+    bench.clock.add(seconds=1)
+    purge(bench.site)
+    with bench.site.ledger.reading() as rows:
+        assert rows.orders("ACC1") == []

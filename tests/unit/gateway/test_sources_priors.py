@@ -1,6 +1,8 @@
 """Where earlier studies come from: an archive on loopback, or files by hand."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from dicom_io.archive import Archive, open_archive
 from dicom_io.errors import PeerFailure, PeerUnreachable
 from dicom_io.identifiers import StudyQuery
 from dicom_io.media import folder_sink
+from gateway.pacing import RecentAnswers
 from gateway.sources.priors import ArchivePriors, GivenFiles
 from tests.data.peers import free_port
 from tests.data.stages import PRIOR_UID, STUDY_UID, Bench, bench_at, prior_film
@@ -130,3 +133,22 @@ def test_an_archive_says_whether_all_of_a_study_came(
     folder = tmp_path / "here"
     asked = source(archive.port, Retrieval.GET)
     assert asked.retrieve(PRIOR_UID, folder_sink(folder)).is_whole
+
+
+def test_what_was_just_answered_is_not_asked_again(archive: Archive) -> None:
+    asked = replace(source(archive.port), recent=RecentAnswers(60))
+    first = asked.find(StudyQuery(patient_id="P1"))
+    archive.close()
+    assert asked.find(StudyQuery(patient_id="P1")) == first
+    with pytest.raises(PeerFailure):
+        asked.find(StudyQuery(patient_id="P2"))
+
+
+def test_a_question_that_finds_no_place_says_that_the_archive_is_busy() -> None:
+    asked = source(104)
+    asked = replace(asked, remote=replace(asked.remote, deadline_seconds=0.01))
+    with ExitStack() as held:
+        for _ in range(asked.remote.max_queries):
+            held.enter_context(asked.pacing.holding("pacs", 2, 1.0))
+        with pytest.raises(PeerFailure, match="busy"):
+            asked.find(StudyQuery(patient_id="P1"))

@@ -1,0 +1,56 @@
+"""What the ledger counts, as Prometheus text exposition; no patient data."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dicom_io.evidence import SlotName
+from gateway.ledger import Reading
+from gateway.lifecycle import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Counts over all that the ledger holds.
+
+    `filled[name] / readings` is the share of readings in which an input was given.
+    """
+
+    studies: Mapping[State, int]
+    readings: int
+    filled: Mapping[SlotName, int]
+
+
+def collect(rows: Reading) -> Metrics:
+    """Count the studies in each state, and how often each input was filled."""
+    slots = rows.slot_counts()
+    return Metrics(
+        studies=rows.counts(),
+        readings=max(of for _, of in slots.values()),
+        filled={name: filled for name, (filled, _) in slots.items()},
+    )
+
+
+def exposition(metrics: Metrics) -> str:
+    """Return the counts in the text format of Prometheus, version 0.0.4.
+
+    One moment of the ledger: `rate` is of use where it is asked regularly.
+    """
+    return "".join(f"{line}\n" for line in _lines(metrics))
+
+
+def _lines(metrics: Metrics) -> Iterator[str]:
+    name = "maira_gateway_studies"
+    yield from _head(name, "gauge", "Studies in each state.")
+    for state, count in metrics.studies.items():
+        yield f'{name}{{state="{state}"}} {count}'
+    name = "maira_gateway_readings_total"
+    yield from _head(name, "counter", "Readings by the model that the ledger holds.")
+    yield f"{name} {metrics.readings}"
+    name = "maira_gateway_input_filled_total"
+    yield from _head(name, "counter", "Readings in which the model had this input.")
+    for slot, count in metrics.filled.items():
+        yield f'{name}{{input="{slot}"}} {count}'
+
+
+def _head(name: str, kind: str, what: str) -> tuple[str, str]:
+    return f"# HELP {name} {what}", f"# TYPE {name} {kind}"

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+from dicom_io.evidence import SlotName
+from gateway.lifecycle import State
+from gateway.metrics import Metrics, collect, exposition
+from tests.data.stages import bench_at
+
+
+def test_an_empty_ledger_counts_nothing(tmp_path: Path) -> None:
+    with bench_at(tmp_path) as bench, bench.site.ledger.reading() as rows:
+        counted = collect(rows)
+    assert counted.readings == 0
+    assert set(counted.studies) == set(State)
+    assert set(counted.filled.values()) == {0}
+
+
+def test_a_reading_counts_the_inputs_that_were_filled(tmp_path: Path) -> None:
+    with bench_at(tmp_path) as bench:
+        bench.reach(State.REPORTED)
+        with bench.site.ledger.reading() as rows:
+            counted = collect(rows)
+    assert counted.readings == 1
+    assert counted.studies[State.REPORTED] == 1
+    assert counted.filled[SlotName.CURRENT_FRONTAL] == 1
+    assert counted.filled[SlotName.PRIOR_FRONTAL] == 0
+
+
+def test_the_text_is_that_of_prometheus() -> None:
+    counted = Metrics(
+        studies={State.HELD: 2}, readings=3, filled={SlotName.PRIOR_REPORT: 1}
+    )
+    assert exposition(counted) == (
+        "# HELP maira_gateway_studies Studies in each state.\n"
+        "# TYPE maira_gateway_studies gauge\n"
+        'maira_gateway_studies{state="held"} 2\n'
+        "# HELP maira_gateway_readings_total "
+        "Readings by the model that the ledger holds.\n"
+        "# TYPE maira_gateway_readings_total counter\n"
+        "maira_gateway_readings_total 3\n"
+        "# HELP maira_gateway_input_filled_total "
+        "Readings in which the model had this input.\n"
+        "# TYPE maira_gateway_input_filled_total counter\n"
+        'maira_gateway_input_filled_total{input="prior_report"} 1\n'
+    )
