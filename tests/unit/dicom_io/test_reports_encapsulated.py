@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
+from pypdf import PdfWriter
 from reportlab.pdfgen.canvas import Canvas
 
 from dicom_io.reports.choice import find_prior_report
@@ -54,3 +55,21 @@ def test_a_hostile_document_is_refused_with_a_reason(
     found = find_prior_report([document(tmp_path / "a.dcm", kind, content)])
     assert found.report is None
     assert found.rejected[0].reason
+
+
+def test_an_encrypted_pdf_is_refused_by_that_name(tmp_path: Path) -> None:
+    writer = PdfWriter(clone_from=io.BytesIO(pdf("FINDINGS: Clear.")))
+    writer.encrypt("secret", algorithm="RC4-128")
+    locked = io.BytesIO()
+    writer.write(locked)
+    path = document(tmp_path / "a.dcm", PDF, locked.getvalue())
+    assert "encrypted" in find_prior_report([path]).rejected[0].reason
+
+
+def test_entities_that_grow_without_end_are_refused(tmp_path: Path) -> None:
+    grown = "".join(f"<!ENTITY a{n} '{f'&a{n - 1};' * 10}'>" for n in range(1, 10))
+    laughs = f"<!DOCTYPE a [<!ENTITY a0 'lol'>{grown}]><a>&a9;</a>".encode()
+    found = find_prior_report([document(tmp_path / "a.dcm", CDA, laughs)])
+    assert "EntitiesForbidden" in found.rejected[0].reason or (
+        "DTDForbidden" in found.rejected[0].reason
+    )
