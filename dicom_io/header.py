@@ -96,6 +96,7 @@ class Instance:
 
 _QUOTED = (
     "ConversionType",
+    "PatientAge",
     "PatientBreedDescription",
     "PatientSexNeutered",
     "PerformedProcedureStepDescription",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dicom_io.header import Instance
 from dicom_io.inputs.film import FilmReading
+from dicom_io.inputs.rejections import rejected_instances
 from dicom_io.options import PictureOptions
 
 
@@ -29,5 +30,5 @@ def look(
     instances: Sequence[Instance], documents: Sequence[Path], options: PictureOptions
 ) -> Seen:
     """Look at the pixels of each image and read the rejection notes of a study."""
-    _ = instances, documents, options
-    return HEADERS_ALONE
+    _ = instances, options
+    return Seen(rejected=rejected_instances(documents))

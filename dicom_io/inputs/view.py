@@ -9,6 +9,7 @@ from enum import StrEnum
 from dicom_io.evidence import Rejection
 from dicom_io.header import Instance
 from dicom_io.identity import one_patient
+from dicom_io.inputs.age import years_old
 from dicom_io.inputs.looking import Seen
 from dicom_io.inputs.projection import (
     FRONTALS,
@@ -36,6 +37,10 @@ class DeclineReason(StrEnum):
     """Images of two patients under one Study Instance UID."""
     NO_FRONTAL = "no-frontal"
     NOT_HUMAN = "not-human"
+    TOO_YOUNG = "too-young"
+    """The patient was younger than the site's limit."""
+    REJECTED = "rejected"
+    """A rejection note of the study takes the image back."""
     NOT_CHEST = "not-chest"
     NO_PIXELS = "no-pixels"
     UNREADABLE_PIXELS = "unreadable-pixels"
@@ -85,6 +90,7 @@ _PROCESSED = re.compile(
 _ORDER = (
     DeclineReason.OUTSIDE_DOMAIN,
     DeclineReason.NO_FRONTAL,
+    DeclineReason.REJECTED,
     DeclineReason.NOT_CHEST,
     DeclineReason.NO_PIXELS,
     DeclineReason.SECONDARY_CAPTURE,
@@ -101,8 +107,6 @@ def select_views(
     ways, is not used. Instances that contradict each other about the patient
     decline the whole study, and so does one image of an animal.
     """
-    _ = seen
-    quality_control = rules.quality_control
     conflict = one_patient(instances)
     if conflict is not None:
         detail = f"the instances are not of one patient: {conflict}"
@@ -110,7 +114,10 @@ def select_views(
     animal = _find_animal(instances)
     if animal is not None:
         return animal
-    refusals = [(item, _refuse(item, quality_control)) for item in instances]
+    child = _find_child(instances, rules.minimum_age_years)
+    if child is not None:
+        return child
+    refusals = [(item, _refuse(item, seen, rules)) for item in instances]
     candidates = _judge([item for item, refusal in refusals if refusal is None])
     refused = [(item, refusal) for item, refusal in refusals if refusal is not None]
     frontal = _best(item for item in candidates if item.verdict.view in FRONTALS)
@@ -121,6 +128,7 @@ def select_views(
         frontal=frontal.instance,
         lateral=None if lateral is None else lateral.instance,
         reasons=tuple(_reasons(frontal, lateral, candidates, refused)),
+        rejected=tuple(_rejections((frontal, lateral), candidates, refused)),
     )
 
 
@@ -133,8 +141,21 @@ def _find_animal(instances: Sequence[Instance]) -> Declined | None:
     return None
 
 
-def _refuse(instance: Instance, quality_control: bool) -> Declined | None:  # noqa: FBT001 - one switch of the caller's, passed on
+def _find_child(instances: Sequence[Instance], limit: int) -> Declined | None:
+    """Decline a patient who was surely younger than `limit` years."""
+    for instance in instances:
+        age = years_old(instance)
+        if age is not None and age < limit:
+            detail = f"{instance.sop_instance_uid}: under {limit} years of age"
+            return Declined(reason=DeclineReason.TOO_YOUNG, detail=detail)
+    return None
+
+
+def _refuse(instance: Instance, seen: Seen, rules: ViewRules) -> Declined | None:
     """Return why this image cannot be read at all, or None."""
+    note = seen.rejected.get(instance.sop_instance_uid)
+    if note is not None:
+        return Declined(reason=DeclineReason.REJECTED, detail=note)
     captured = find_capture(instance)
     if captured is not None:
         detail = f"a secondary capture of something else: {captured}"
@@ -143,7 +164,7 @@ def _refuse(instance: Instance, quality_control: bool) -> Declined | None:  # no
         return Declined(reason=DeclineReason.NO_FRONTAL, detail="not a CR or DX image")
     if not (instance.has_pixels and instance.rows and instance.columns):
         return Declined(reason=DeclineReason.NO_PIXELS, detail="it has no pixel data")
-    return _refuse_content(instance) or _refuse_domain(instance, quality_control)
+    return _refuse_content(instance) or _refuse_domain(instance, rules)
 
 
 def _refuse_content(instance: Instance) -> Declined | None:
@@ -160,8 +181,8 @@ def _refuse_content(instance: Instance) -> Declined | None:
     return None
 
 
-def _refuse_domain(instance: Instance, quality_control: bool) -> Declined | None:  # noqa: FBT001 - as above
-    if instance.quality_control_image is quality_control:
+def _refuse_domain(instance: Instance, rules: ViewRules) -> Declined | None:
+    if instance.quality_control_image is rules.quality_control:
         return None
     kind = "a phantom" if instance.quality_control_image else "a patient's film"
     detail = f"it is {kind} (Quality Control Image), which the engine does not read"
@@ -257,3 +278,17 @@ def _reasons(
             yield f"not used {candidate.line()}"
     for instance, refusal in refused:
         yield f"not used {instance.sop_instance_uid}: {refusal.detail}"
+
+
+def _rejections(
+    chosen: Sequence[_Candidate | None],
+    candidates: Sequence[_Candidate],
+    refused: Sequence[tuple[Instance, Declined]],
+) -> Iterable[Rejection]:
+    """Yield the images that are not used, each with its reason."""
+    for item in candidates:
+        if item not in chosen:
+            reason = f"another image comes before it; {item.verdict.reason}"
+            yield Rejection(what=item.instance.sop_instance_uid, reason=reason)
+    for instance, refusal in refused:
+        yield Rejection(what=instance.sop_instance_uid, reason=refusal.detail)

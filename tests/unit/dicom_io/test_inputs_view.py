@@ -1,10 +1,11 @@
 from dataclasses import replace
-from datetime import time
+from datetime import date, time
 
 import pytest
 
+from dicom_io.evidence import Rejection
 from dicom_io.header import Instance, read_instance
-from dicom_io.inputs.looking import HEADERS_ALONE
+from dicom_io.inputs.looking import HEADERS_ALONE, Seen
 from dicom_io.inputs.view import Declined, DeclineReason, Views, select_views
 from dicom_io.options import ViewRules
 from tests.data.films import (
@@ -246,3 +247,46 @@ def test_only_veterinary_words_in_an_institution_make_an_animal() -> None:
     for place in ("Veterinary Clinic", "Animal Hospital", "Tierklinik Hund"):
         animal = film_instance(institution=place)
         assert reason(animal) is DeclineReason.NOT_HUMAN
+
+
+def test_an_image_that_a_note_rejects_is_not_used() -> None:
+    bad = film_instance(sop_instance_uid="1.2.3.5", instance_number=2)
+    seen = Seen(rejected={"1.2.3.5": "rejected for quality reasons"})
+    chosen = select_views([film_instance(), bad], seen, ViewRules())
+    assert isinstance(chosen, Views)
+    assert chosen.frontal.sop_instance_uid == "1.2.3.4"
+    assert chosen.rejected == (
+        Rejection(what="1.2.3.5", reason="rejected for quality reasons"),
+    )
+
+
+def test_a_study_whose_only_frontal_is_rejected_is_declined() -> None:
+    seen = Seen(rejected={"1.2.3.4": "rejected for quality reasons"})
+    declined = select_views([film_instance()], seen, ViewRules())
+    assert isinstance(declined, Declined)
+    assert declined.reason is DeclineReason.REJECTED
+    assert "quality" in declined.detail
+
+
+def test_the_frontal_that_comes_second_is_told_with_its_reason() -> None:
+    second = film_instance(sop_instance_uid="1.2.3.5", view_position="AP")
+    chosen = choose(film_instance(), second)
+    assert isinstance(chosen, Views)
+    (rejected,) = chosen.rejected
+    assert rejected.what == "1.2.3.5"
+    assert "AP by ViewPosition" in rejected.reason
+
+
+@pytest.mark.parametrize(("limit", "is_read"), [(18, False), (17, True), (0, True)])
+def test_a_patient_under_the_limit_is_declined(limit: int, is_read: bool) -> None:
+    patient = replace(film_instance().patient, birth_date=date(2006, 3, 3))
+    young = film_instance(patient=patient)
+    chosen = select_views([young], HEADERS_ALONE, ViewRules(minimum_age_years=limit))
+    assert isinstance(chosen, Views) is is_read
+    if isinstance(chosen, Declined):
+        assert chosen.reason is DeclineReason.TOO_YOUNG
+
+
+def test_a_patient_of_unknown_age_is_read() -> None:
+    patient = replace(film_instance().patient, birth_date=None)
+    assert isinstance(choose(film_instance(patient=patient)), Views)
