@@ -39,7 +39,6 @@ from dicom_io.ae import (
 from dicom_io.options import (
     AbsencePolicy,
     DecodeLimits,
-    Disagreement,
     IdentityPolicy,
     Match,
     OrderSource,
@@ -321,7 +320,6 @@ class OrderSettings(Section):
 class ViewSettings(Section):
     """Which images of a study may be read."""
 
-    disagreement: Disagreement
     minimum_age_years: NonNegativeInt
 
 
@@ -562,10 +560,7 @@ class Settings(Section):
 
     def view_rules(self) -> ViewRules:
         """Return which images may be read; for films, until an engine says else."""
-        return ViewRules(
-            disagreement=self.views.disagreement,
-            minimum_age_years=self.views.minimum_age_years,
-        )
+        return ViewRules(minimum_age_years=self.views.minimum_age_years)
 
     def report_rules(self) -> ReportRules:
         """Return which texts may serve as the prior report."""

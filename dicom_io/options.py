@@ -30,17 +30,6 @@ class PictureOptions:
     limits: DecodeLimits = field(default_factory=DecodeLimits)
 
 
-class Disagreement(StrEnum):
-    """What follows where the header says one view and the pixels show another."""
-
-    DECLINE = "decline"
-    """The image is not used."""
-    FLAG = "flag"
-    """The header counts, and every report on the image says so."""
-    TRUST_HEADER = "trust-header"
-    """The header counts; a note keeps that the pixels differ."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewRules:
     """Which images of a study may be read.
@@ -52,7 +41,6 @@ class ViewRules:
     """
 
     quality_control: bool = False
-    disagreement: Disagreement = Disagreement.DECLINE
     minimum_age_years: int = 18
 
 

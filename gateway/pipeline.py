@@ -27,7 +27,7 @@ from gateway.completeness import (
 from gateway.documents import VIEWS
 from gateway.ledger import DeliveryState, Document, Role, StudyRecord
 from gateway.lifecycle import Event, State
-from gateway.rules import picture_options, view_rules
+from gateway.rules import view_rules
 from gateway.site import Site
 from gateway.sources.priors import PriorSource
 from gateway.turn import Later, Moved, Outcome, Stage
@@ -47,7 +47,7 @@ def complete(site: Site, study: StudyRecord) -> Outcome:
 def select(site: Site, study: StudyRecord) -> Outcome:
     """Choose the frontal and the lateral by their headers."""
     instances = current_instances(site, study)
-    seen = look(instances, note_paths(site, study), picture_options(site))
+    seen = look(note_paths(site, study))
     chosen = select_views(instances, seen, view_rules(site))
     match chosen:
         case Declined():

@@ -23,7 +23,7 @@ from gateway import away
 from gateway.audit import kinds
 from gateway.intake import Intake, role_of_retrieved
 from gateway.ledger import StudyRecord
-from gateway.rules import picture_options, prior_guard
+from gateway.rules import prior_guard
 from gateway.site import Site
 from gateway.sources.asking import ask_for_reports
 from gateway.sources.kinds import ReportKey
@@ -66,7 +66,7 @@ def examine(search: Search, candidate: Ranked) -> Examined:
     documents = [each.path for each in instances if not each.has_pixels]
     retrieved = RetrievedStudy(
         instances=instances,
-        seen=look(instances, documents, picture_options(search.site)),
+        seen=look(documents),
         ranked=candidate,
     )
     chosen = choose_prior(search.frontal, retrieved, prior_guard(search.site))

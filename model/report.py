@@ -51,7 +51,7 @@ class FlagKind(StrEnum):
     OVER_LONG = "over-long"
     """More text than reports have."""
     VIEW_DISPUTED = "view-disputed"
-    """The pixels show another view than the header says, and the header counted."""
+    """The header names the frontal both PA and AP."""
     CHANGE_WITHOUT_PRIOR = "change-without-prior"
     """A word of change, and the model was given no prior image."""
     SIDE_MISMATCH = "side-mismatch"

@@ -28,10 +28,15 @@ FRONTALS = frozenset({View.PA, View.AP, View.FRONTAL})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewVerdict:
-    """The view and a sentence on what says so."""
+    """The view and a sentence on what says so.
+
+    `is_disputed`: the header names both PA and AP. Both are frontal, so the image is
+    read; the heart's size is judged otherwise in each.
+    """
 
     view: View
     reason: str
+    is_disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +106,13 @@ def judge_view(instance: Instance) -> ViewVerdict:
         return ViewVerdict(view=View.UNKNOWN, reason=_silence(instance))
     first = next((w for w in witnesses if w.view is not View.FRONTAL), witnesses[0])
     keywords = ", ".join(dict.fromkeys(witness.keyword for witness in witnesses))
-    also = "" if len(views) == 1 else " (PA and AP are both named; the first counts)"
-    return ViewVerdict(view=first.view, reason=f"{first.view} by {keywords}{also}")
+    is_disputed = {View.PA, View.AP} <= views
+    also = " (PA and AP are both named; the first counts)" if is_disputed else ""
+    return ViewVerdict(
+        view=first.view,
+        reason=f"{first.view} by {keywords}{also}",
+        is_disputed=is_disputed,
+    )
 
 
 def judge_by_study_text(instance: Instance) -> ViewVerdict:

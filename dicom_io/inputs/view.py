@@ -70,7 +70,7 @@ class Views:
     rejected: tuple[Rejection, ...] = ()
     """The images that were not used, each with its reason."""
     flags: tuple[str, ...] = ()
-    """What every report on these images must say, such as a disputed view."""
+    """What every report on these images must say: a frontal named both PA and AP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +129,7 @@ def select_views(
         lateral=None if lateral is None else lateral.instance,
         reasons=tuple(_reasons(frontal, lateral, candidates, refused)),
         rejected=tuple(_rejections((frontal, lateral), candidates, refused)),
+        flags=(frontal.line(),) if frontal.verdict.is_disputed else (),
     )
 
 

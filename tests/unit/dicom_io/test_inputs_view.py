@@ -290,3 +290,16 @@ def test_a_patient_under_the_limit_is_declined(limit: int, is_read: bool) -> Non
 def test_a_patient_of_unknown_age_is_read() -> None:
     patient = replace(film_instance().patient, birth_date=None)
     assert isinstance(choose(film_instance(patient=patient)), Views)
+
+
+def test_a_frontal_that_is_named_both_pa_and_ap_is_flagged() -> None:
+    chosen = choose(film_instance(view_position="PA", series_description="Chest AP"))
+    assert isinstance(chosen, Views)
+    (flag,) = chosen.flags
+    assert "PA and AP are both named" in flag
+
+
+def test_a_frontal_that_is_named_once_has_no_flag() -> None:
+    chosen = choose(film_instance(view_position="PA", series_description="frontal"))
+    assert isinstance(chosen, Views)
+    assert chosen.flags == ()
