@@ -22,6 +22,7 @@ _STUDY_KEYS = (
     "StudyDescription",
     "ModalitiesInStudy",
     "BodyPartExamined",
+    "InstitutionName",
     "PatientName",
     "PatientID",
     "IssuerOfPatientID",
@@ -116,6 +117,7 @@ def study_answer(answer: Dataset) -> StudyAnswer | None:
         modalities=_values(answer, "ModalitiesInStudy"),
         body_part=text_of(answer, "BodyPartExamined"),
         instance_count=count_of(answer),
+        institution=text_of(answer, "InstitutionName"),
     )
 
 

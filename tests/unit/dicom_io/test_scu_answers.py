@@ -116,3 +116,12 @@ def test_several_patient_ids_in_an_answer_keep_their_backslash() -> None:
     answer = study_answer(ds)
     assert answer is not None
     assert answer.patient.patient_id == "1\\2"
+
+
+def test_the_institution_of_a_study_is_asked_for_and_read() -> None:
+    assert "InstitutionName" in study_identifier(StudyQuery(patient_id="1"))
+    answer = Dataset()
+    answer.StudyInstanceUID, answer.InstitutionName = "1.2.3", "North Hospital"
+    read = study_answer(answer)
+    assert read is not None
+    assert read.institution == "North Hospital"
