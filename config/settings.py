@@ -6,440 +6,47 @@ list), and nothing else is converted. The methods hand out the option types that
 `dicom_io` and `model` declare, so those never see a settings file.
 """
 
-import os
-from datetime import date
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PlainValidator,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
+from pydantic import Field, model_validator
+
+from config.peers import ListenerSettings, Peer
+from config.sections import (
+    Archive,
+    Completeness,
+    Delivery,
+    EngineSettings,
+    FhirSettings,
+    Hl7Settings,
+    Identity,
+    LedgerSettings,
+    Licence,
+    OrderSettings,
+    Pictures,
+    PriorSettings,
+    ReportSettings,
+    Results,
+    Retention,
+    Storage,
+    ViewSettings,
+    Work,
 )
-
-from config.urls import is_url
+from config.values import Section
 from dicom_io.ae import (
     AETitle,
     LocalAE,
-    Proof,
     RemoteAE,
-    Retrieval,
-    TlsOptions,
-    WebEndpoint,
-    WebService,
 )
 from dicom_io.options import (
-    AbsencePolicy,
     DecodeLimits,
     IdentityPolicy,
-    Match,
-    OrderSource,
     PriorRules,
-    Rendering,
     ReportRules,
-    ReportSource,
     ViewRules,
 )
-from dicom_io.results.kinds import PROFILES, SELECTABLE, OutputProfile, ResultKind
+from dicom_io.results.kinds import PROFILES, OutputProfile, ResultKind
 from model.options import PHANTOM_CHECKPOINT, EngineOptions, TokenLimits
-from model.report import FlagKind, Task
-
-Item = TypeVar("Item")
-
-
-def _network(value: object) -> IPv4Network | IPv6Network:
-    try:
-        if isinstance(value, str):
-            return ip_network(value)
-    except ValueError as error:
-        raise ValueError(f'a network, as "10.0.0.0/24": {error}') from error
-    raise ValueError('a network, as "10.0.0.0/24"')
-
-
-def _day(value: object) -> date | Literal[""]:
-    if value == "":
-        return ""
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError as error:
-        raise ValueError('a day, as "2026-01-31", or ""') from error
-
-
-def _distinct(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    repeated = sorted({str(item) for item in items if items.count(item) > 1})
-    if repeated:
-        raise ValueError(f"named more than once: {', '.join(map(repr, repeated))}")
-    return items
-
-
-def _http_url(text: str) -> str:
-    if text and not text.startswith(("https://", "http://")):
-        raise ValueError('a URL, as "https://host/path"')
-    if "@" in text.split("//", 1)[-1].split("/", 1)[0]:
-        raise ValueError("no password in a URL: name a variable of the environment")
-    return text
-
-
-def _variable(name: str) -> str:
-    if name and not os.environ.get(name):
-        raise ValueError("the environment has no such variable, or an empty one")
-    return name
-
-
-def _secret(variable: str) -> str | None:
-    """Return a secret of the environment; None where no variable is named."""
-    return os.environ[variable] if variable else None
-
-
-def _url(text: str) -> str:
-    if text and not is_url(text):
-        raise ValueError('an SQLAlchemy URL, as "postgresql+psycopg://host/name"')
-    return text
-
-
-Title = Annotated[str, AfterValidator(AETitle)]
-Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
-
-
-def _output(kind: ResultKind) -> ResultKind:
-    if kind not in SELECTABLE:
-        raise ValueError(f"{kind} is not sent by choice")
-    return kind
-
-
-def _something_said(kinds: tuple[ResultKind, ...]) -> tuple[ResultKind, ...]:
-    if not {*kinds} - {ResultKind.REJECTION_NOTE}:
-        raise ValueError("name an object that says what the model said")
-    return _distinct(kinds)
-
-
-Output = Annotated[ResultKind, AfterValidator(_output)]
-Outputs = Annotated[tuple[Output, ...], AfterValidator(_something_said)]
-Variable = Annotated[str, AfterValidator(_variable)]
-Phrase = Annotated[str, Field(min_length=1, max_length=400)]
-
-
-class Section(BaseModel):
-    """A table of the settings file."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
-    )
-
-
-class Tls(Section):
-    """PEM files of a TLS connection."""
-
-    certificate: Path
-    key: Path
-    authority: Path
-
-    def options(self) -> TlsOptions:
-        """Return what `dicom_io` takes."""
-        return TlsOptions(
-            certificate=self.certificate, key=self.key, authority=self.authority
-        )
-
-
-class Storage(Section):
-    """Where files lie."""
-
-    folder: Path
-    reserve_bytes: NonNegativeInt
-
-
-class LedgerSettings(Section):
-    """Where the state lies."""
-
-    url: Annotated[str, AfterValidator(_url)]
-
-
-class ListenerSettings(Section):
-    """Our own AE."""
-
-    title: Title
-    host: str
-    port: Annotated[int, Field(ge=0, le=65535)]
-    require_calling: bool
-    require_called: bool
-    max_associations: PositiveInt
-    max_pdu_bytes: Annotated[int, Field(ge=4096, le=1 << 30)]
-    max_instance_bytes: PositiveInt
-    pdu_deadline_seconds: PositiveFloat
-    idle_seconds: PositiveFloat
-    tls: Tls | None = None
-
-
-class Peer(Section):
-    """A node that the site wrote down."""
-
-    title: Title
-    host: str = ""
-    port: Annotated[int, Field(ge=0, le=65535)] = 0
-    networks: tuple[Network, ...] = ()
-    send_titles: tuple[Title, ...] = ()
-    may_store: bool = True
-    retrieval: Retrieval = Retrieval.AUTO
-    proof: Proof = Proof.AUTO
-    deadline_seconds: PositiveFloat = 60.0
-    output: OutputProfile | Outputs = OutputProfile.GENERIC_PACS
-    max_queries: PositiveInt = 2
-    web: "Web | None" = None
-    tls: Tls | None = None
-
-    @model_validator(mode="after")
-    def _can_be_reached(self) -> Self:
-        if bool(self.host) != bool(self.port):
-            raise ValueError("give both host and port, or none")
-        if not self.port and (
-            self.web is None or {*self.web.services} != {*WebService}
-        ):
-            raise ValueError("without host and port, web must offer every service")
-        return self
-
-    @property
-    def kinds(self) -> frozenset[ResultKind]:
-        """The result objects that it gets."""
-        if isinstance(self.output, OutputProfile):
-            return PROFILES[self.output]
-        return frozenset(self.output)
-
-    def remote(self, name: str) -> RemoteAE:
-        """Return what `dicom_io` takes."""
-        return RemoteAE(
-            name=name,
-            title=AETitle(self.title),
-            host=self.host,
-            port=self.port,
-            tls=self.tls.options() if self.tls else None,
-            networks=self.networks,
-            send_titles=tuple(AETitle(title) for title in self.send_titles),
-            may_store=self.may_store,
-            retrieval=self.retrieval,
-            proof=self.proof,
-            deadline_seconds=self.deadline_seconds,
-            outputs=self.kinds,
-            web=self.web.endpoint() if self.web else None,
-            max_queries=self.max_queries,
-        )
-
-
-class Web(Section):
-    """A peer's DICOMweb service."""
-
-    url: Annotated[str, AfterValidator(_http_url)]
-    services: Annotated[tuple[WebService, ...], AfterValidator(_distinct)] = tuple(
-        WebService
-    )
-    token_variable: Variable = ""
-    authority: str = ""
-
-    def endpoint(self) -> WebEndpoint:
-        """Return what `dicom_io` takes; the token comes from the environment."""
-        return WebEndpoint(
-            url=self.url.rstrip("/"),
-            services=frozenset(self.services),
-            token=_secret(self.token_variable),
-            authority=Path(self.authority) if self.authority else None,
-        )
-
-
-class Archive(Section):
-    """Who is asked for priors."""
-
-    peer: str
-
-
-class Results(Section):
-    """What is asked of the model, and who gets the answer."""
-
-    destinations: Annotated[tuple[str, ...], AfterValidator(_distinct)]
-    tasks: Annotated[
-        tuple[Literal[Task.GROUNDED_FINDINGS, Task.FINDINGS], ...],
-        AfterValidator(_distinct),
-    ]
-    phrases: Annotated[tuple[Phrase, ...], AfterValidator(_distinct)]
-    send_phrases: bool
-    hold_flags: tuple[FlagKind, ...]
-
-    @model_validator(mode="after")
-    def _something_is_asked(self) -> Self:
-        if not self.tasks and not self.phrases:
-            raise ValueError("name a task in tasks, or a sentence in phrases")
-        return self
-
-
-class Completeness(Section):
-    """When a study is whole."""
-
-    quiet_seconds: PositiveFloat
-    max_wait_seconds: PositiveFloat
-    ask_archive: bool
-
-
-class PriorSettings(Section):
-    """How the prior is looked for."""
-
-    enabled: bool
-    look_back_days: PositiveInt
-    minimum_interval_hours: NonNegativeFloat
-    max_candidates: PositiveInt
-    modalities: Annotated[tuple[str, ...], Field(min_length=1)]
-    body_part: Match
-    view: Match
-    institution: Match
-    study_seconds: PositiveFloat
-    cache_seconds: NonNegativeFloat
-    attempts: PositiveInt
-    pause_seconds: PositiveFloat
-
-
-class ReportSettings(Section):
-    """Where the text of the prior report comes from."""
-
-    sources: Annotated[tuple[ReportSource, ...], AfterValidator(_distinct)]
-    max_characters: Annotated[int, Field(ge=200, le=20_000)]
-    language: Annotated[str, Field(pattern="^[a-z]{2,3}$")]
-
-
-class OrderSettings(Section):
-    """Where indication and history come from."""
-
-    sources: Annotated[tuple[OrderSource, ...], AfterValidator(_distinct)]
-    worklist: str
-
-
-class ViewSettings(Section):
-    """Which images of a study may be read."""
-
-    minimum_age_years: NonNegativeInt
-
-
-class Hl7Settings(Section):
-    """The listener of HL7 v2 messages."""
-
-    enabled: bool
-    host: str
-    port: Annotated[int, Field(ge=0, le=65535)]
-    networks: tuple[Network, ...]
-    max_connections: PositiveInt
-    max_message_bytes: PositiveInt
-    message_seconds: PositiveFloat
-    idle_seconds: PositiveFloat
-    keep_days: PositiveFloat
-
-
-class FhirSettings(Section):
-    """The FHIR server that is asked for orders and reports."""
-
-    url: Annotated[str, AfterValidator(_http_url)]
-    token_variable: Variable
-    authority: str
-    deadline_seconds: PositiveFloat
-
-    @property
-    def token(self) -> str | None:
-        """The bearer token, from the environment."""
-        return _secret(self.token_variable)
-
-
-class Identity(Section):
-    """What is done with an identity attribute that one side lacks."""
-
-    issuer: AbsencePolicy
-    birth_date: AbsencePolicy
-    sex: AbsencePolicy
-
-
-class Pictures(Section):
-    """Grey values and limits of decoding."""
-
-    rendering: Rendering
-    decode_seconds: PositiveFloat
-    decode_memory_bytes: PositiveInt
-    decode_max_pixels: PositiveInt
-
-
-class TokenLimitSettings(Section):
-    """Most new tokens a task."""
-
-    findings: PositiveInt
-    grounded_findings: PositiveInt
-    phrase_grounding: PositiveInt
-
-
-class EngineSettings(Section):
-    """Which checkpoint, and how it runs."""
-
-    kind: Literal["local", "process"]
-    checkpoint: str
-    device: Literal["auto", "cpu", "cuda"]
-    dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    threads: NonNegativeInt
-    deadline_seconds: NonNegativeFloat
-    readers: PositiveInt
-    collect_milliseconds: NonNegativeFloat
-    collect_tokens: PositiveInt
-    adapter: str
-    attention: Literal["auto", "eager", "sdpa"]
-    weights: Literal["as-stored", "int8"]
-    prefix_memory_bytes: NonNegativeInt
-    prompt_lookup: bool
-    batch_rows: PositiveInt
-    batch_tokens: NonNegativeInt
-    compile_steps: Literal["auto", "off"]
-    token_limits: TokenLimitSettings
-
-
-class Licence(Section):
-    """Who acknowledged the research-only licence of the weights, and when."""
-
-    acknowledged_by: str
-    acknowledged_on: Annotated[date | Literal[""], PlainValidator(_day)]
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> Self:
-        if bool(self.acknowledged_by.strip()) != (self.acknowledged_on != ""):
-            raise ValueError("give both acknowledged_by and acknowledged_on, or none")
-        return self
-
-    @property
-    def acknowledged(self) -> bool:
-        """Whether somebody did."""
-        return self.acknowledged_on != ""
-
-
-class Work(Section):
-    """Leases and repetitions of the stages."""
-
-    lease_seconds: PositiveFloat
-    longest_turn_seconds: PositiveFloat
-    max_attempts: PositiveInt
-    first_pause_seconds: PositiveFloat
-    max_pause_seconds: PositiveFloat
-
-
-class Delivery(Section):
-    """Repetitions of sending, and how long a commitment is waited for."""
-
-    first_pause_seconds: PositiveFloat
-    max_pause_seconds: PositiveFloat
-    give_up_days: PositiveFloat
-    commitment_wait_seconds: PositiveFloat
-
-
-class Retention(Section):
-    """How long the files of a finished study stay."""
-
-    days: PositiveFloat
 
 
 class Settings(Section):
@@ -448,7 +55,7 @@ class Settings(Section):
     storage: Storage
     ledger: LedgerSettings
     listener: ListenerSettings
-    peers: dict[str, Peer] = {}
+    peers: dict[str, Peer] = Field(default_factory=dict)
     archive: Archive
     results: Results
     completeness: Completeness

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from config.settings import Work
+from config.sections import Work
 from gateway.audit import AuditEntry, kinds
 from gateway.errors import LostRace
 from gateway.failpoints import pass_failpoint

@@ -1,0 +1,106 @@
+"""Types of single values of the settings, each with what a wrong one is told."""
+
+import os
+from datetime import date
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+)
+
+from config.urls import is_url
+from dicom_io.ae import (
+    AETitle,
+)
+from dicom_io.results.kinds import SELECTABLE, ResultKind
+
+Item = TypeVar("Item")
+
+
+def _network(value: object) -> IPv4Network | IPv6Network:
+    try:
+        if isinstance(value, str):
+            return ip_network(value)
+    except ValueError as error:
+        raise ValueError(f'a network, as "10.0.0.0/24": {error}') from error
+    raise ValueError('a network, as "10.0.0.0/24"')
+
+
+def _day(value: object) -> date | Literal[""]:
+    if value == "":
+        return ""
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError as error:
+        raise ValueError('a day, as "2026-01-31", or ""') from error
+
+
+def distinct(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Return `items`; raises ValueError where one is named more than once."""
+    repeated = sorted({str(item) for item in items if items.count(item) > 1})
+    if repeated:
+        raise ValueError(f"named more than once: {', '.join(map(repr, repeated))}")
+    return items
+
+
+def _http_url(text: str) -> str:
+    if text and not text.startswith(("https://", "http://")):
+        raise ValueError('a URL, as "https://host/path"')
+    if "@" in text.split("//", 1)[-1].split("/", 1)[0]:
+        raise ValueError("no password in a URL: name a variable of the environment")
+    return text
+
+
+def _variable(name: str) -> str:
+    if name and not os.environ.get(name):
+        raise ValueError("the environment has no such variable, or an empty one")
+    return name
+
+
+def secret(variable: str) -> str | None:
+    """Return a secret of the environment; None where no variable is named."""
+    return os.environ[variable] if variable else None
+
+
+def _url(text: str) -> str:
+    if text and not is_url(text):
+        raise ValueError('an SQLAlchemy URL, as "postgresql+psycopg://host/name"')
+    return text
+
+
+Day = Annotated[date | Literal[""], PlainValidator(_day)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+DatabaseUrl = Annotated[str, AfterValidator(_url)]
+Title = Annotated[str, AfterValidator(AETitle)]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
+
+
+def _output(kind: ResultKind) -> ResultKind:
+    if kind not in SELECTABLE:
+        raise ValueError(f"{kind} is not sent by choice")
+    return kind
+
+
+def _something_said(kinds: tuple[ResultKind, ...]) -> tuple[ResultKind, ...]:
+    if not {*kinds} - {ResultKind.REJECTION_NOTE}:
+        raise ValueError("name an object that says what the model said")
+    return distinct(kinds)
+
+
+Output = Annotated[ResultKind, AfterValidator(_output)]
+Outputs = Annotated[tuple[Output, ...], AfterValidator(_something_said)]
+Variable = Annotated[str, AfterValidator(_variable)]
+Phrase = Annotated[str, Field(min_length=1, max_length=400)]
+
+
+class Section(BaseModel):
+    """A table of the settings file."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
