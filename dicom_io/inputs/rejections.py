@@ -5,14 +5,12 @@ says so. It counts whoever sent it: an image that is wrongly left out costs a re
 one that is wrongly read makes a false one.
 """
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dicom_io.contexts import KEY_OBJECT_CLASSES
+from dicom_io.documents import read_documents
 from dicom_io.elements import Attributes
-from dicom_io.errors import UnreadableHeader
-from dicom_io.parsing import read_file
 from dicom_io.values import codes, items, text
 
 _TITLES = {
@@ -23,8 +21,6 @@ _TITLES = {
 """Titles that take an image back. Data Retention Policy Expired (113039) does not:
 the image was right."""
 
-_log = logging.getLogger(__name__)
-
 
 def rejected_instances(paths: Sequence[Path]) -> Mapping[str, str]:
     """Return the SOP Instance UIDs that the notes among `paths` name, with why.
@@ -32,23 +28,12 @@ def rejected_instances(paths: Sequence[Path]) -> Mapping[str, str]:
     Other documents and files that cannot be read are passed over.
     """
     found: dict[str, str] = {}
-    for path in paths:
-        ds = _read(path)
-        if ds is None or text(ds, "SOPClassUID") not in KEY_OBJECT_CLASSES:
-            continue
+    for _, ds in read_documents(paths, KEY_OBJECT_CLASSES):
         title = codes(ds, "ConceptNameCodeSequence")
         reason = next((_TITLES[code] for code in title if code in _TITLES), None)
         if reason is not None:
             found |= dict.fromkeys(_named(ds), reason)
     return found
-
-
-def _read(path: Path) -> Attributes | None:
-    try:
-        return read_file(path).attributes
-    except UnreadableHeader as error:
-        _log.warning("a document of the study is not read: %s", error)
-        return None
 
 
 def _named(holder: Attributes) -> Iterator[str]:

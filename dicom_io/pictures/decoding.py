@@ -8,7 +8,6 @@ in that line; a crash or a limit ends the process, which says enough.
 import hashlib
 import json
 import os
-import resource
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import get_frame
 from pydicom.uid import UID, JPEGExtended12Bit, SecondaryCaptureImageStorage
 
+from dicom_io.child import limit_child
 from dicom_io.elements import parse
 from dicom_io.errors import DicomError, UnreadablePixels, UnsupportedImage
 from dicom_io.options import Rendering
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
     # Decoders in C write to standard output as they like; it is ours alone.
     answer = os.dup(1)
     os.dup2(2, 1)
-    _limit(int(seconds), int(memory_bytes))
+    limit_child(int(seconds), int(memory_bytes))
     try:
         head, body = _answer(task, Path(path), int(max_pixels))
     except DicomError as error:
@@ -78,12 +78,6 @@ def main(arguments: list[str]) -> None:
         head, body = {"error": UnreadablePixels.__name__, "detail": detail}, b""
     with os.fdopen(answer, "wb") as stream:
         stream.write(json.dumps(head).encode() + b"\n" + body)
-
-
-def _limit(seconds: int, memory_bytes: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
 def _answer(

@@ -4,16 +4,15 @@ import json
 import math
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from dicom_io.child import run_child
 from dicom_io.errors import DicomError, UnreadablePixels, UnsupportedImage
 from dicom_io.options import DecodeLimits, Rendering
 from model.report import GreyImage
 
-_ROOT = Path(__file__).resolve().parents[2]
 _CHILD = "dicom_io.pictures.decoding"
 _ERRORS: dict[str, type[DicomError]] = {
     UnsupportedImage.__name__: UnsupportedImage,
@@ -50,21 +49,13 @@ def pixel_digest(path: Path, limits: DecodeLimits | None = None) -> str:
 
 def _run(task: str, path: Path, limits: DecodeLimits) -> tuple[dict[str, str], bytes]:
     """Run the child on one file and return its line of JSON and its bytes."""
-    command = [
-        *(sys.executable, "-P", "-m", _CHILD, task, os.fspath(path)),
+    arguments = [
+        *(task, os.fspath(path)),
         *(str(math.ceil(limits.seconds)), str(limits.memory_bytes)),
         str(limits.max_pixels),
     ]
     try:
-        done = subprocess.run(  # noqa: S603 - our own module, no shell
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # warnings quote values of the patient
-            timeout=limits.seconds,
-            env=_environment(),
-            check=False,
-        )
+        done = run_child(_CHILD, arguments, limits.seconds)
     except subprocess.TimeoutExpired as error:
         raise UnreadablePixels(
             f"{path.name}: decoding took over {limits.seconds:g} s"
@@ -79,13 +70,3 @@ def _run(task: str, path: Path, limits: DecodeLimits) -> tuple[dict[str, str], b
         kind = _ERRORS.get(head["error"], UnreadablePixels)
         raise kind(f"{path.name}: {head['detail']}")
     return head, body
-
-
-def _environment() -> dict[str, str]:
-    """Return what the child may know: where its modules are, one thread."""
-    return {
-        "PYTHONPATH": os.fspath(_ROOT),
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }

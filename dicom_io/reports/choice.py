@@ -13,11 +13,11 @@ from pathlib import Path
 from pydicom.uid import UID, EncapsulatedCDAStorage
 
 from dicom_io.contexts import ENCAPSULATED_CLASSES, REPORT_CLASSES
+from dicom_io.documents import read_documents
 from dicom_io.elements import Attributes
 from dicom_io.errors import UnreadableHeader
 from dicom_io.evidence import ReferencedInstance, Rejection
 from dicom_io.options import ReportRules, ReportSource
-from dicom_io.parsing import read_file
 from dicom_io.reports.authors import refuse_author
 from dicom_io.reports.encapsulated import extract_text
 from dicom_io.reports.language import guess_language
@@ -161,7 +161,8 @@ def _of_message(report: OutsideReport) -> _Candidate:
 
 
 def _of_files(paths: Sequence[Path]) -> Iterator[_Candidate]:
-    documents = list(_documents(paths))
+    known = (*REPORT_CLASSES, *ENCAPSULATED_CLASSES)
+    documents = list(read_documents(paths, known))
     replaced = {named for _, ds in documents for named in _predecessors(ds)}
     for path, ds in documents:
         try:
@@ -194,18 +195,6 @@ def _source(sop_class_uid: str) -> ReportSource:
         return ReportSource.SR
     is_cda = sop_class_uid == EncapsulatedCDAStorage
     return ReportSource.CDA if is_cda else ReportSource.PDF
-
-
-def _documents(paths: Sequence[Path]) -> Iterator[tuple[Path, Attributes]]:
-    known = (*REPORT_CLASSES, *ENCAPSULATED_CLASSES)
-    for path in paths:
-        try:
-            ds = read_file(path).attributes
-        except UnreadableHeader as error:
-            _log.warning("a file of the prior study is not read: %s", error)
-            continue
-        if text(ds, "SOPClassUID") in known:
-            yield path, ds
 
 
 def _predecessors(ds: Attributes) -> Iterator[str]:

@@ -5,7 +5,6 @@ Started by `encapsulated`, never imported by it; it writes one line of JSON.
 
 import io
 import json
-import resource
 import sys
 from itertools import islice
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydicom.uid import EncapsulatedCDAStorage
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
+from dicom_io.child import limit_child
 from dicom_io.elements import parse
 from dicom_io.errors import DicomError, UnreadableHeader
 from dicom_io.parsing import encoding_of, open_data_set, read_transfer_syntax
@@ -48,9 +48,7 @@ _BROKEN = (
 
 def main(path: Path) -> None:
     """Write the text of the document, or what is wrong with it."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    limit_child(_CPU_SECONDS, _MEMORY_BYTES)
     try:
         answer = {"text": _read(path)}
     except DicomError as error:
