@@ -1,14 +1,13 @@
 """The child process that decodes pixels: limits first, then pydicom's decoders.
 
-Started by `pixels`, never imported by it. It writes one line of JSON and then
-the picture's bytes to its standard output. What is wrong with the file is said
-in that line; a crash or a limit ends the process, which says enough.
+Called by `fork_server` for `pixels`, which never imports it. It writes one line of
+JSON and then the picture's bytes to its standard output. What is wrong with the file
+is said in that line; a crash or a limit ends the process, which says enough.
 """
 
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +30,7 @@ from dicom_io.pictures.codestream import read_frame_size
 from dicom_io.pictures.display import render
 from dicom_io.pictures.fast_decoding import decode_fast
 from dicom_io.pictures.greyscale import read_grey_scale
+from dicom_io.pictures.native import read_native
 from dicom_io.uid import derive_uid
 
 DIGEST = "digest"
@@ -77,19 +77,20 @@ def main(arguments: list[str]) -> None:
         detail = f"the decoder failed with {type(error).__name__}"
         head, body = {"error": UnreadablePixels.__name__, "detail": detail}, b""
     with os.fdopen(answer, "wb") as stream:
-        stream.write(json.dumps(head).encode() + b"\n" + body)
+        stream.write(json.dumps(head).encode() + b"\n")
+        stream.write(body)
 
 
 def _answer(
     task: str, path: Path, max_pixels: int
-) -> tuple[Mapping[str, object], bytes]:
+) -> tuple[Mapping[str, object], bytes | memoryview]:
     ds = read_whole(path)
     check_size(ds, max_pixels)
     if task == DIGEST:
         return {"digest": digest(decode(ds))}, b""
     check_supported(ds)
     image = render(decode(ds), read_grey_scale(ds), Rendering(task))
-    return {"rows": image.shape[0], "columns": image.shape[1]}, image.tobytes()
+    return {"rows": image.shape[0], "columns": image.shape[1]}, image.data
 
 
 def read_whole(path: Path) -> Dataset:
@@ -148,7 +149,9 @@ def check_supported(ds: Dataset) -> None:
 
 def decode(ds: Dataset) -> npt.NDArray[np.integer[npt.NBitBase]]:
     """Return the stored values, by the fastest decoder that is installed."""
-    values = decode_fast(ds)
+    values = read_native(ds)
+    if values is None:
+        values = decode_fast(ds)
     if values is not None:
         return values
     syntax = ds.file_meta.TransferSyntaxUID
@@ -211,9 +214,5 @@ def _image_alone(ds: Dataset) -> Dataset:
 def digest(stored: npt.NDArray[np.integer[npt.NBitBase]]) -> str:
     """Return the SHA-256 over shape and values, whatever width they are kept in."""
     hasher = hashlib.sha256(repr(stored.shape).encode())
-    hasher.update(np.ascontiguousarray(stored, dtype="<i4").tobytes())
+    hasher.update(np.ascontiguousarray(stored, dtype="<i4").data)
     return hasher.hexdigest()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,8 +1,8 @@
 """Stored values -> the 8-bit picture; pure, numpy alone.
 
-A radiograph's stored values have at most 16 bits. So each transformation is
-worked out once for every possible value, as a table, and the picture is one look
-into that table: exact, and light on memory.
+A radiograph's stored values have at most 16 bits. So modality LUT, VOI, polarity and
+8 bits are worked out once for every possible value, as one table, and the picture is
+one look into that table: exact, and light on memory.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,10 @@ StoredImage = npt.NDArray[np.integer[npt.NBitBase]]
 """(rows, columns) stored values: uint8, int8, uint16 or int16."""
 Values = npt.NDArray[np.float64]
 """One value for each possible stored value, lowest first."""
+_BLOCK = 1 << 16
+_HALF = 0.5 + 1e-9
+"""Rounds a half up even where its floating-point value falls a little short of it: the
+picture does not depend on the order of the arithmetic."""
 
 
 class VoiFunction(StrEnum):
@@ -78,20 +82,44 @@ def render(stored: StoredImage, scale: GreyScale, rendering: Rendering) -> GreyI
     MONOCHROME1 is inverted after that, padding becomes black, and halves are
     rounded up. An image of one value becomes black altogether.
     """
-    lowest = int(np.iinfo(stored.dtype).min)
-    possible = np.arange(lowest, np.iinfo(stored.dtype).max + 1)
-    index = stored.astype(np.int32) - lowest
-    used = np.bincount(index.ravel(), minlength=possible.size) > 0
-    padding = _is_padding(possible, scale)
+    return look_up(stored, fuse(stored, scale, rendering))
+
+
+def fuse(stored: StoredImage, scale: GreyScale, rendering: Rendering) -> GreyImage:
+    """Return the whole way from stored value to picture as one table.
+
+    One entry for each possible stored value of the type, lowest first. See `render`.
+    """
+    limits = np.iinfo(stored.dtype)
+    possible = np.arange(limits.min, limits.max + 1)
     values = modality_values(possible.astype(np.float64), scale)
-    shares = _shares(values, used & ~padding, scale, rendering)
+    seen = values[_deciding(stored, scale) - limits.min]
+    if not seen.size or np.ptp(seen) == 0:
+        return np.zeros(possible.shape, np.uint8)
+    shares = _shares(values, seen, scale, rendering)
     if scale.inverted:
         shares = 1.0 - shares
-    table = np.floor(shares * 255.0 + 0.5).astype(np.uint8)
-    table[padding] = 0
-    if not shares[used & ~padding].size or np.ptp(values[used & ~padding]) == 0:
-        table[:] = 0
-    return np.asarray(table[index])
+    table: GreyImage = np.floor(shares * 255.0 + _HALF).astype(np.uint8)
+    table[_is_padding(possible, scale)] = 0
+    return table
+
+
+def look_up(stored: StoredImage, table: GreyImage) -> GreyImage:
+    """Return the entry of each stored value; `table` as `fuse` returns it.
+
+    Goes by blocks, whose indices stay in the processor's cache.
+    """
+    lowest = int(np.iinfo(stored.dtype).min)
+    # Seen as unsigned, negative values come last.
+    unsigned = np.roll(table, lowest)
+    values = np.ascontiguousarray(stored, stored.dtype.newbyteorder("="))
+    index = values.view(f"u{values.itemsize}").ravel()
+    picture = np.empty(index.size, np.uint8)
+    for start in range(0, index.size, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        # "clip" clips nothing here; it lets the entries go straight to their place.
+        np.take(unsigned, index[block], out=picture[block], mode="clip")
+    return picture.reshape(stored.shape)
 
 
 def modality_values(stored: Values, scale: GreyScale) -> Values:
@@ -125,18 +153,31 @@ def apply_window(values: Values, window: Window) -> Values:
             return np.asarray(1.0 / (1.0 + np.exp(exponent)))
 
 
-def _shares(
-    values: Values, visible: npt.NDArray[np.bool_], scale: GreyScale, how: Rendering
-) -> Values:
-    """Return each value's share of white in [0, 1], before polarity."""
+def _deciding(stored: StoredImage, scale: GreyScale) -> npt.NDArray[np.int64]:
+    """Return stored values with the lowest and the highest of the modality LUT.
+
+    Empty where all is padding. Rescaling keeps or turns the order, so the extremes
+    are enough, unless one is padding; a table may put any value anywhere.
+    """
+    extremes = np.array([stored.min(), stored.max()], np.int64)
+    if scale.modality_table is None and not _is_padding(extremes, scale).any():
+        return extremes
+    lowest = int(np.iinfo(stored.dtype).min)
+    counts = np.bincount(stored.ravel().astype(np.int64) - lowest)
+    used = np.flatnonzero(counts) + lowest
+    return used[~_is_padding(used, scale)]
+
+
+def _shares(values: Values, seen: Values, scale: GreyScale, how: Rendering) -> Values:
+    """Return each value's share of white in [0, 1], before polarity.
+
+    `seen` : values with the lowest and the highest of the image, which differ.
+    """
     if how is Rendering.VOI and scale.window is not None:
         return apply_window(values, scale.window)
     if how is Rendering.VOI and scale.voi_table is not None:
         looked_up = apply_table(values, scale.voi_table)
         return np.clip(looked_up / scale.voi_table.largest, 0.0, 1.0)
-    seen = values[visible]
-    if not seen.size or np.ptp(seen) == 0:
-        return np.zeros_like(values)
     return np.asarray(np.clip((values - seen.min()) / np.ptp(seen), 0.0, 1.0))
 
 

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from dicom_io.child import run_child
 from dicom_io.errors import DicomError, UnreadablePixels, UnsupportedImage
@@ -32,9 +33,9 @@ def render_image(path: Path, rendering: Rendering, limits: DecodeLimits) -> Grey
     """
     head, body = _run(rendering.value, path, limits)
     rows, columns = int(head["rows"]), int(head["columns"])
-    if len(body) != rows * columns:
+    if body.size != rows * columns:
         raise UnreadablePixels(f"{path.name}: the decoder's answer is cut off")
-    return np.frombuffer(body, np.uint8).reshape(rows, columns)
+    return body.reshape(rows, columns)
 
 
 def pixel_digest(path: Path, limits: DecodeLimits | None = None) -> str:
@@ -47,7 +48,9 @@ def pixel_digest(path: Path, limits: DecodeLimits | None = None) -> str:
     return head["digest"]
 
 
-def _run(task: str, path: Path, limits: DecodeLimits) -> tuple[dict[str, str], bytes]:
+def _run(
+    task: str, path: Path, limits: DecodeLimits
+) -> tuple[dict[str, str], npt.NDArray[np.uint8]]:
     """Run the child on one file and return its line of JSON and its bytes."""
     arguments = [
         *(task, os.fspath(path)),
@@ -60,13 +63,13 @@ def _run(task: str, path: Path, limits: DecodeLimits) -> tuple[dict[str, str], b
         raise UnreadablePixels(
             f"{path.name}: decoding took over {limits.seconds:g} s"
         ) from error
-    line, _, body = done.stdout.partition(b"\n")
-    if done.returncode != 0 or not line:
+    end = done.stdout.find(b"\n")
+    if done.returncode != 0 or end <= 0:
         raise UnreadablePixels(
             f"{path.name}: the decoding process ended with {done.returncode}"
         )
-    head = {key: str(value) for key, value in json.loads(line).items()}
+    head = {key: str(value) for key, value in json.loads(done.stdout[:end]).items()}
     if "error" in head:
         kind = _ERRORS.get(head["error"], UnreadablePixels)
         raise kind(f"{path.name}: {head['detail']}")
-    return head, body
+    return head, np.frombuffer(done.stdout, np.uint8, offset=end + 1)

@@ -20,9 +20,9 @@ from dicom_io.evidence import ReferencedInstance, Rejection
 from dicom_io.options import ReportRules, ReportSource
 from dicom_io.reports.authors import refuse_author
 from dicom_io.reports.encapsulated import extract_text
-from dicom_io.reports.language import guess_language
+from dicom_io.reports.language import language_of
 from dicom_io.reports.plain import cut_at_word, remove_placeholders, split_sections
-from dicom_io.reports.structured import read_sections
+from dicom_io.reports.structured import read_sections, stated_language
 from dicom_io.reports.values import (
     OutsideReport,
     PriorReport,
@@ -52,6 +52,7 @@ class _Candidate:
     path: Path | None = None
     attributes: Attributes | None = None
     words: str = ""
+    language: str | None = None
 
 
 def find_prior_report(
@@ -127,7 +128,7 @@ def _report(
         section=section,
         instance=None if each.attributes is None else _reference(each.attributes),
         reason=f"{taken} of the prior's {each.name}; {state}",
-        flags=_flags(sections.whole, rules),
+        flags=_flags(language_of(sections.whole, each.language), rules),
     )
 
 
@@ -139,8 +140,7 @@ def _preferred(sections: ReportSections) -> tuple[str, str]:
     return "whole", sections.whole
 
 
-def _flags(words: str, rules: ReportRules) -> tuple[str, ...]:
-    language = guess_language(words)
+def _flags(language: str | None, rules: ReportRules) -> tuple[str, ...]:
     if language is None or language == rules.language:
         return ()
     return (f"the prior report is in another language ({language})",)
@@ -157,6 +157,7 @@ def _of_message(report: OutsideReport) -> _Candidate:
         name=f"{report.source.value.upper()} report",
         refusal="a device wrote it" if report.written_by_device else None,
         words=report.text,
+        language=report.language,
     )
 
 
@@ -187,6 +188,7 @@ def _of_document(path: Path, ds: Attributes, replaced: Collection[str]) -> _Cand
         refusal=refusal,
         path=path,
         attributes=ds,
+        language=stated_language(ds),
     )
 
 

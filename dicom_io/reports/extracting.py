@@ -1,6 +1,7 @@
 """The child process that reads a document: limits first, then the libraries.
 
-Started by `encapsulated`, never imported by it; it writes one line of JSON.
+Called by `fork_server` for `encapsulated`, which never imports it; it writes one line
+of JSON.
 """
 
 import io
@@ -27,6 +28,7 @@ _MAX_PAGES = 20
 _MAX_BYTES = 32 << 20
 _MAX_CHARACTERS = 100_000
 _BLOCKS = frozenset({"title", "paragraph", "item", "tr", "br", "caption"})
+_CDA = "{urn:hl7-org:v3}"
 _BROKEN = (
     ArithmeticError,
     AssertionError,
@@ -46,11 +48,11 @@ _BROKEN = (
 """What the libraries raise for a document that is not what it says."""
 
 
-def main(path: Path) -> None:
-    """Write the text of the document, or what is wrong with it."""
+def main(arguments: list[str]) -> None:
+    """Write the text of the document, or what is wrong with it: its path."""
     limit_child(_CPU_SECONDS, _MEMORY_BYTES)
     try:
-        answer = {"text": _read(path)}
+        answer = {"text": _read(Path(arguments[0]))}
     except DicomError as error:
         answer = {"error": str(error)}
     except _BROKEN as error:
@@ -85,19 +87,24 @@ def pdf_text(document: bytes) -> str:
 
 
 def cda_text(document: bytes) -> str:
-    """Return titles and narrative of the sections, a line for each block."""
+    """Return titles and narrative of the sections, a line for each block.
+
+    Raises UnreadableHeader where a device and no person is its author.
+    """
     root = fromstring(document.rstrip(b"\0"), forbid_dtd=True)
+    authors = {
+        kind: root.find(f"{_CDA}author/{_CDA}assignedAuthor/{_CDA}{kind}") is not None
+        for kind in ("assignedPerson", "assignedAuthoringDevice")
+    }
+    if authors["assignedAuthoringDevice"] and not authors["assignedPerson"]:
+        raise UnreadableHeader("a device is its author")
     parts: list[str] = []
-    for section in root.iter("{urn:hl7-org:v3}section"):
+    for section in root.iter(f"{_CDA}section"):
         for child in section:
-            if child.tag in ("{urn:hl7-org:v3}title", "{urn:hl7-org:v3}text"):
+            if child.tag in (f"{_CDA}title", f"{_CDA}text"):
                 for element in child.iter():
                     name = str(element.tag).rpartition("}")[2]
                     parts += ["\n" if name in _BLOCKS else "", element.text or ""]
                     parts.append(element.tail or "")
                 parts.append("\n")
     return "".join(parts)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

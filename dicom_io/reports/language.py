@@ -14,6 +14,33 @@ _WORDS = {
 _VOTES = {tag: frozenset(words.split()) for tag, words in _WORDS.items()}
 _MIN_VOTES = 3
 """Fewer small words than this say nothing about a short text."""
+_LONG_TAGS = {
+    "eng": "en",
+    "deu": "de",
+    "ger": "de",
+    "fra": "fr",
+    "fre": "fr",
+    "spa": "es",
+    "ita": "it",
+    "nld": "nl",
+    "dut": "nl",
+    "por": "pt",
+}
+"""ISO 639-2, which HL7 v2 and older systems write."""
+
+
+def language_of(text: str, stated: str | None) -> str | None:
+    """Return the primary subtag of a text: by its words, or else as it is stated.
+
+    The words come first: systems state the language of their own screens.
+    """
+    return guess_language(text) or _primary(stated)
+
+
+def _primary(tag: str | None) -> str | None:
+    subtag = re.split("[-_]", (tag or "").strip().casefold())[0]
+    known = _LONG_TAGS.get(subtag, subtag)
+    return known if re.fullmatch("[a-z]{2,3}", known) else None
 
 
 def guess_language(text: str) -> str | None:

@@ -1,25 +1,38 @@
 """Plain text of a report -> its sections, without de-identification marks."""
 
 import re
+import unicodedata
 
 from dicom_io.reports.values import ReportSections
 
 _FINDINGS = (
-    "findings|finding|befunde?|résultats?|constatations?|hallazgos|bevindingen|verslag"
-    "|reperti|referto|achados"
+    "findings?|observations?|befund(?:e|ung)?|beschreibung|r[ée]sultats?"
+    "|constatations?|description|hallazgos?|descripci[óo]n|reperti|reperto|referto"
+    "|descrizione|bevindingen|verslag|beschrijving|achados"
 )
 _IMPRESSION = (
-    "impressions?|conclusions?|beurteilung|zusammenfassung|conclusión|impresión"
-    "|conclusie|conclusioni|conclusione|conclusão|impressão|opinion"
+    "impressions?|conclusions?|opinion|interpretation|assessment|summary"
+    "|beurteilung|zusammenfassung|diagnose|synth[èe]se"
+    "|conclusi[óo]n|conclusiones|impresi[óo]n(?: diagn[óo]stica)?|juicio diagn[óo]stico"
+    "|conclusioni|conclusione|giudizio(?: diagnostico)?|conclusie|besluit|samenvatting"
+    "|conclus[ãa]o|impress[ãa]o"
 )
 _OTHER = (
-    "indications?|clinical history|history|technique|comparison|klinische angaben"
-    "|fragestellung|technik|vergleich|indicación|técnica|comparación|indicatie"
-    "|techniek|vergelijking|indicazione|tecnica|confronto|indicação|comparação"
-    "|comparaison|recommendations?"
+    "indications?|(?:clinical )?history|clinical (?:information|indication|data)"
+    "|reason for (?:exam|examination|study)|technique|comparison|recommendations?"
+    "|klinische (?:angaben|fragestellung)|fragestellung|anamnese|indikation|technik"
+    "|vergleich|voraufnahmen|renseignements cliniques|motif|comparaison"
+    "|indicaci[óo]n|datos cl[íi]nicos|antecedentes|motivo|t[ée]cnica|comparaci[óo]n"
+    "|indicazione|quesito (?:clinico|diagnostico)|anamnesi|confronto"
+    "|indicatie|klinische gegevens|vraagstelling|techniek|vergelijking"
+    "|indica[çc][ãa]o|compara[çc][ãa]o"
 )
+"""English, German, French, Spanish, Italian, Dutch and Portuguese, as typed."""
+
+_AND = r"[ \t]*(?:/|&|\b(?:and|und|et|y|e|en)\b)[ \t]*"
 _HEADING = re.compile(
-    rf"^[ \t]*(?:(?P<findings>{_FINDINGS})|(?P<impression>{_IMPRESSION})|(?:{_OTHER}))"
+    rf"^[ \t]*(?:(?P<findings>(?:{_FINDINGS})(?:{_AND}(?:{_IMPRESSION}))?)"
+    rf"|(?P<impression>{_IMPRESSION})|(?:{_OTHER}))"
     r"[ \t]*(?::|$)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -31,7 +44,11 @@ _SPACE_BEFORE_STOP = re.compile(r"[ \t]+([.,;:])")
 
 
 def split_sections(text: str) -> ReportSections:
-    """Return the sections that headings at line starts open."""
+    """Return the sections that headings at line starts open.
+
+    A heading of both sections opens the findings. Accents are composed first (NFC).
+    """
+    text = unicodedata.normalize("NFC", text)
     parts: dict[str, list[str]] = {"findings": [], "impression": []}
     found = list(_HEADING.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)]

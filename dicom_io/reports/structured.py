@@ -13,9 +13,25 @@ _SECTIONS = {
 }
 """Concept names of the two sections: CID 7001, CID 7002, and LOINC."""
 _SECTION_WORDS = {
-    "findings": ("finding", "befund", "résultat", "hallazgo", "bevinding", "achado"),
-    "impression": ("impression", "conclusi", "beurteilung", "impresión", "conclusão"),
+    "findings": (
+        *("finding", "befund", "résultat", "constatation", "hallazgo"),
+        *("reperti", "referto", "bevinding", "achado"),
+    ),
+    "impression": (
+        *("impression", "conclusi", "beurteilung", "zusammenfassung", "synthèse"),
+        *("impresión", "conclusão"),
+    ),
 }
+_LANGUAGE = ("121049", "DCM")
+"""Language of Content Item and Descendants (TID 1204)."""
+
+
+def stated_language(ds: Attributes) -> str | None:
+    """Return the language that the root states (RFC 5646), None: it does not."""
+    for item in items(ds, "ContentSequence"):
+        if _LANGUAGE in codes(item, "ConceptNameCodeSequence"):
+            return next((v for v, _ in codes(item, "ConceptCodeSequence")), None)
+    return None
 
 
 def read_sections(ds: Attributes) -> ReportSections:

@@ -14,6 +14,7 @@ from tests.data.films import (
     nested,
     raw_file,
     real_film,
+    real_films,
     write_film,
 )
 
@@ -131,6 +132,114 @@ def test_a_device_or_an_algorithm_is_no_author(tmp_path: Path) -> None:
     algorithm = sentence("111001", "SomeNet", "HAS CONCEPT MOD")
     hidden = section("121070", "Findings", algorithm, sentence("121071", "Mass."))
     assert "algorithm" in refusal(report(tmp_path / "a.dcm", hidden))
+
+
+@pytest.mark.parametrize(
+    ("purpose", "refused"),
+    [
+        ("109100", True),  # Synthesizing Equipment
+        ("109102", True),  # Processing Equipment
+        ("109101", False),  # Acquisition Equipment
+        ("109103", False),  # Modifying Equipment
+        ("109104", False),  # De-identifying Equipment
+        ("MEDIM", False),  # Portable Media Importer Equipment
+    ],
+)
+def test_what_equipment_made_is_not_used_and_what_it_passed_on_is(
+    purpose: str, refused: bool, tmp_path: Path
+) -> None:
+    item = equipment(purpose)
+    found = find_prior_report(
+        [report(tmp_path / "a.dcm", FINDINGS, ContributingEquipmentSequence=[item])]
+    )
+    assert (found.report is None) == refused
+    assert ["processes" in each.reason for each in found.rejected] == [True] * refused
+
+
+def equipment(purpose: str, meaning: str = "x") -> Dataset:
+    item = Dataset()
+    item.Manufacturer = "Somebody"
+    item.PurposeOfReferenceCodeSequence = concept(purpose, meaning)
+    return item
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        equipment("X1", "Artificial intelligence"),
+        equipment("X2", "Inference by machine learning"),
+        equipment("X3", "Detection algorithm"),
+    ],
+)
+def test_a_purpose_in_another_code_is_known_by_its_words(
+    item: Dataset, tmp_path: Path
+) -> None:
+    path = report(tmp_path / "a.dcm", FINDINGS, ContributingEquipmentSequence=[item])
+    assert "artificial intelligence" in refusal(path)
+
+
+def test_what_equipment_says_of_its_part_is_read(tmp_path: Path) -> None:
+    item = equipment("109103")
+    item.ContributionDescription = "Text written by AI"
+    path = report(tmp_path / "a.dcm", FINDINGS, ContributingEquipmentSequence=[item])
+    assert "artificial intelligence" in refusal(path)
+    item.ContributionDescription = "Inviato ai medici"  # "sent to the physicians"
+    assert words(
+        report(tmp_path / "b.dcm", FINDINGS, ContributingEquipmentSequence=[item])
+    )
+
+
+def test_an_identified_algorithm_is_the_author(tmp_path: Path) -> None:
+    named = {"AlgorithmName": "SomeNet", "AlgorithmVersion": "1"}
+    assert "algorithm" in refusal(report(tmp_path / "a.dcm", FINDINGS, **named))
+    item = equipment("109103")
+    item.AlgorithmFamilyCodeSequence = concept("123110", "Artificial neural network")
+    behind = {"ContributingEquipmentSequence": [item]}
+    assert "algorithm" in refusal(report(tmp_path / "b.dcm", FINDINGS, **behind))
+
+
+@pytest.mark.parametrize(("kinds", "refused"), [("DEV", True), ("DEV PSN", False)])
+def test_a_device_is_no_author_and_beside_a_person_it_may_stand(
+    kinds: str, refused: bool, tmp_path: Path
+) -> None:
+    authors = [Dataset() for _ in kinds.split()]
+    for author, kind in zip(authors, kinds.split(), strict=True):
+        author.ObserverType = kind
+    path = report(tmp_path / "a.dcm", FINDINGS, AuthorObserverSequence=authors)
+    assert (find_prior_report([path]).report is None) == refused
+
+
+REAL_DOCUMENTS = {
+    "dcmjs_sample-sr.dcm": "its content is qualified as not clinical",
+    "dcmjs_structured_report.dcm": "its content is qualified as not clinical",
+    "highdicom_tid1500.dcm": "it holds measurements, not a report",
+    "mesa_imageForPrLUTs.dcm": "",
+    "mesa_overlay.dcm": "",
+    "mesa_prLUTs.dcm": "",
+    "mesa_prOverlay.dcm": "",
+    "ofis_reportsi.dcm": "whole text of the prior's Basic Text SR; not verified",
+    "ofis_reportsi_with_empty_number_tags.dcm": (
+        "whole text of the prior's Basic Text SR; not verified"
+    ),
+    "ofis_test-SR.dcm": "whole text of the prior's Comprehensive SR; verified",
+}
+"""What is said of each real file; "": it is no document, and nothing is said.
+
+By their headers (dcmdump): the first two have Content Qualification RESEARCH, the
+third has the title (126000, DCM), the last three name no device and no algorithm.
+"""
+
+
+@pytest.mark.parametrize("name", REAL_DOCUMENTS)
+def test_a_real_file_gets_its_verdict(name: str) -> None:
+    found = find_prior_report([real_film(f"sr_pr_ko/{name}")])
+    said = [each.reason for each in found.rejected]
+    said += [] if found.report is None else [found.report.reason]
+    assert said == ([REAL_DOCUMENTS[name]] if REAL_DOCUMENTS[name] else [])
+
+
+def test_every_real_file_has_a_verdict() -> None:
+    assert {path.name for path in real_films("sr_pr_ko")} == set(REAL_DOCUMENTS)
 
 
 def test_measurements_are_no_report(tmp_path: Path) -> None:

@@ -47,6 +47,32 @@ def test_the_narrative_of_a_cda_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("authors", "used"),
+    [
+        (("assignedAuthoringDevice",), False),
+        (("assignedAuthoringDevice", "assignedPerson"), True),
+        (("assignedPerson",), True),
+    ],
+)
+def test_a_cda_of_a_device_alone_is_not_used(
+    authors: tuple[str, ...], used: bool, tmp_path: Path
+) -> None:
+    named = "".join(
+        f"<author><assignedAuthor><{each}/></assignedAuthor></author>"
+        for each in authors
+    )
+    cda = (
+        f'<ClinicalDocument xmlns="urn:hl7-org:v3">{named}'
+        "<section><text>Clear lungs.</text></section></ClinicalDocument>"
+    )
+    found = find_prior_report([document(tmp_path / "a.dcm", CDA, cda.encode())])
+    assert (found.report is not None) == used
+    assert [each.reason for each in found.rejected] == (
+        [] if used else ["a device is its author"]
+    )
+
+
+@pytest.mark.parametrize(
     ("kind", "content"), [(PDF, b"no pdf"), (PDF, pdf("")), (CDA, BOMB), (CDA, b"<a")]
 )
 def test_a_hostile_document_is_refused_with_a_reason(

@@ -1,55 +1,23 @@
 """Which of several reports is taken, and which never."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_io.header import PatientIdentity
 from dicom_io.options import ReportRules, ReportSource
 from dicom_io.reports.choice import find_prior_report
-from dicom_io.reports.values import OutsideReport
-from tests.data.films import BASIC_TEXT_SR, write_film
+from tests.data.person_reports import outside_report, sr
 
-PATIENT = PatientIdentity(
-    patient_id="P1", issuer="SITE", birth_date=date(1950, 5, 1), sex="F", name=None
-)
 GERMAN = (
     "BEFUND: Das Herz ist nicht vergrößert und die Lunge ist frei von Infiltraten, "
     "kein Erguss auf der rechten Seite."
 )
 
 
-def message(source: ReportSource, text: str, /, **changes: object) -> OutsideReport:
-    values: dict[str, object] = {
-        "source": source,
-        "document": f"{source}-1",
-        "patient": PATIENT,
-        "accession_number": "A1",
-        "study_instance_uid": None,
-        "text": text,
-        "is_final": True,
-        "written_at": datetime(2024, 1, 2, tzinfo=UTC),
-        **changes,
-    }
-    return OutsideReport(**values)  # type: ignore[arg-type]
-
-
-HL7 = message(ReportSource.HL7, "FINDINGS: From HL7.\nIMPRESSION: None.")
-FHIR = message(ReportSource.FHIR, "FINDINGS: From FHIR.")
-
-
-def sr(path: Path, words: str, **attributes: object) -> Path:
-    ds, item = Dataset(), Dataset()
-    ds.SOPClassUID, ds.SOPInstanceUID = BASIC_TEXT_SR, "1.2.9.7"
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = "1.5", "1.5.7"
-    ds.VerificationFlag, ds.ContentDate = "VERIFIED", "20240101"
-    item.RelationshipType, item.ValueType, item.TextValue = "CONTAINS", "TEXT", words
-    ds.ContentSequence = [item]
-    for keyword, value in attributes.items():
-        setattr(ds, keyword, value)
-    return write_film(path, ds)
+HL7 = outside_report(ReportSource.HL7, "FINDINGS: From HL7.\nIMPRESSION: None.")
+FHIR = outside_report(ReportSource.FHIR, "FINDINGS: From FHIR.")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +31,7 @@ def sr(path: Path, words: str, **attributes: object) -> Path:
 def test_the_first_source_of_the_settings_is_trusted_most(
     order: tuple[ReportSource, ...], words: str, tmp_path: Path
 ) -> None:
-    path = sr(tmp_path / "a.dcm", "From SR.")
+    path = sr(tmp_path / "a.dcm", text="From SR.")
     found = find_prior_report([path], [HL7, FHIR], ReportRules(sources=order))
     assert found.report is not None
     assert found.report.text == words
@@ -78,7 +46,7 @@ def test_a_source_that_the_site_does_not_name_is_refused_by_name() -> None:
 
 
 def test_a_final_message_comes_before_a_later_preliminary_one() -> None:
-    later = message(
+    later = outside_report(
         ReportSource.HL7,
         "FINDINGS: Not yet read.",
         document="hl7-2",
@@ -93,7 +61,7 @@ def test_a_final_message_comes_before_a_later_preliminary_one() -> None:
 
 def test_what_software_sent_is_never_used() -> None:
     found = find_prior_report(
-        [], [message(ReportSource.FHIR, "Clear.", written_by_device=True)]
+        [], [outside_report(ReportSource.FHIR, "Clear.", written_by_device=True)]
     )
     assert found.report is None
     assert "device" in found.rejected[0].reason
@@ -103,27 +71,58 @@ def test_what_software_sent_is_never_used() -> None:
 def test_equipment_that_calls_itself_intelligent_wrote_no_report(
     name: str, tmp_path: Path
 ) -> None:
-    path = sr(tmp_path / "a.dcm", "Clear.", ManufacturerModelName=name)
+    path = sr(tmp_path / "a.dcm", text="Clear.", ManufacturerModelName=name)
     found = find_prior_report([path])
     assert found.report is None
     assert "artificial intelligence" in found.rejected[0].reason
 
 
 def test_a_report_in_another_language_is_used_and_flagged() -> None:
-    found = find_prior_report([], [message(ReportSource.HL7, GERMAN)])
+    found = find_prior_report([], [outside_report(ReportSource.HL7, GERMAN)])
     assert found.report is not None
     assert found.report.flags == ("the prior report is in another language (de)",)
 
 
+def test_the_language_that_a_message_states_is_flagged_too() -> None:
+    short = outside_report(ReportSource.FHIR, "Unauffällig.", language="de-AT")
+    found = find_prior_report([], [short])
+    assert found.report is not None
+    assert found.report.flags == ("the prior report is in another language (de)",)
+
+
+def test_the_language_that_a_structured_report_states_is_flagged_too(
+    tmp_path: Path,
+) -> None:
+    language = Dataset()
+    language.RelationshipType, language.ValueType = "HAS CONCEPT MOD", "CODE"
+    language.ConceptNameCodeSequence = code("121049", "DCM")
+    language.ConceptCodeSequence = code("it-IT", "RFC5646")
+    words = Dataset()
+    words.RelationshipType, words.ValueType = "CONTAINS", "TEXT"
+    words.TextValue = "Nella norma."
+    path = sr(tmp_path / "a.dcm", ContentSequence=[language, words])
+    found = find_prior_report([path])
+    assert found.report is not None
+    assert found.report.flags == ("the prior report is in another language (it)",)
+
+
+def code(value: str, scheme: str) -> list[Dataset]:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, "x"
+    return [item]
+
+
 def test_an_english_report_has_no_flag() -> None:
     english = "FINDINGS: The heart is normal and the lungs are clear of infiltrates."
-    found = find_prior_report([], [message(ReportSource.HL7, english)])
+    found = find_prior_report([], [outside_report(ReportSource.HL7, english)])
     assert found.report is not None
     assert found.report.flags == ()
 
 
 def test_a_report_of_marks_alone_is_refused() -> None:
-    found = find_prior_report([], [message(ReportSource.HL7, "XXXX XXXX the XXXX.")])
+    found = find_prior_report(
+        [], [outside_report(ReportSource.HL7, "XXXX XXXX the XXXX.")]
+    )
     assert found.report is None
     assert "placeholders" in found.rejected[0].reason
 
@@ -131,6 +130,6 @@ def test_a_report_of_marks_alone_is_refused() -> None:
 def test_the_text_is_cut_at_a_word() -> None:
     words = "FINDINGS: " + "effusion " * 100
     rules = ReportRules(max_characters=200)
-    found = find_prior_report([], [message(ReportSource.HL7, words)], rules)
+    found = find_prior_report([], [outside_report(ReportSource.HL7, words)], rules)
     assert found.report is not None
     assert found.report.text.split() == ["effusion"] * 22
