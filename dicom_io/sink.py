@@ -3,9 +3,9 @@
 Light: loads no DICOM library.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dicom_io.ae import RemoteAE
 from dicom_io.status import Status
@@ -72,6 +72,15 @@ class Incoming(Protocol):
         raised or returned anything but success; what such a commit has filed
         elsewhere (a quarantine) stays.
         """
+        ...
+
+
+@runtime_checkable
+class Gathering(Incoming, Protocol):
+    """An `Incoming` that takes many pieces in one call, as `writev` does."""
+
+    def write_pieces(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Take the next pieces of the data set, which lie apart in memory."""
         ...
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
@@ -19,18 +19,24 @@ from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import P_DATA
 
-from dicom_io.errors import DicomError
+from dicom_io.scp.arrival import Arrival, StoreRequest, guarded
 from dicom_io.scp.guard import MALFORMED
-from dicom_io.sink import Incoming, NoRoom
+from dicom_io.sink import Incoming
 from dicom_io.status import Status
-from dicom_io.uid import is_uid
 
 if TYPE_CHECKING:
     from pynetdicom.dimse_primitives import C_STORE, DimsePrimitiveType
 
-LOGGER = logging.getLogger(__name__)
+__all__ = [
+    "IntakeOptions",
+    "StoreIntake",
+    "StoreRequest",
+    "StoreStream",
+    "finished",
+    "guarded",
+]
 
-T = TypeVar("T")
+LOGGER = logging.getLogger(__name__)
 
 _MESSAGE_CAP_BYTES = 16 << 20
 """Command sets and data sets of other services: a commitment report of 100,000
@@ -43,84 +49,32 @@ we never do."""
 _SLOWEST_BYTES_PER_SECOND = 1024
 
 
-def guarded(action: Callable[[], T], what: str) -> T | Status:
-    """Call into the gateway; what it raises is recorded and becomes a status.
-
-    The boundary around a request: a failure of ours must not end the listener.
-    """
-    try:
-        return action()
-    except Exception as error:  # around a request
-        LOGGER.exception("%s failed", what)
-        return _status_of(error)
-
-
-def _status_of(error: Exception) -> Status:
-    """No room, and a full or broken disk: the sender may try again later."""
-    match error:
-        case NoRoom() | OSError() | MemoryError():
-            return Status.OUT_OF_RESOURCES
-        case DicomError():
-            return Status.CANNOT_UNDERSTAND
-        case _:
-            return Status.PROCESSING_FAILURE
-
-
 class StoreStream(BytesIO):
-    """Stands where pynetdicom keeps a data set, and hands each piece on.
-
-    Once something is refused the rest is read and dropped, so that the sender
-    gets a status rather than a broken connection.
-    """
+    """Stands where pynetdicom keeps a data set, and hands each piece on."""
 
     def __init__(self, opened: Incoming | Status, max_bytes: int) -> None:
         super().__init__()
-        self._incoming = None if isinstance(opened, Status) else opened
-        self._refusal = opened if isinstance(opened, Status) else None
-        self._left = max_bytes
+        self._arrival = Arrival(opened, max_bytes)
         self.is_answered = False
 
     @property
     def is_open(self) -> bool:
         """Whether the sink still holds something that is neither kept nor dropped."""
-        return self._incoming is not None
+        return self._arrival.is_open
 
     def write(self, data: "bytes | memoryview") -> int:  # type: ignore[override]
         """Pass on a fragment of the data set."""
-        self._left -= len(data)
-        if self._incoming is not None and self._left < 0:
-            LOGGER.warning("instance is over the size limit")
-            self._refuse(Status.OUT_OF_RESOURCES)
-        if self._incoming is not None:
-            incoming = self._incoming
-            self._refuse_if(guarded(lambda: incoming.write(data), "writing"))
+        self._arrival.take(data)
+        self._arrival.flush()
         return len(data)
 
     def finish(self) -> Status:
         """Commit what arrived; returns what the sender is to be told."""
-        if self._incoming is None:
-            return self._refusal or Status.PROCESSING_FAILURE
-        incoming = self._incoming
-        status = guarded(incoming.commit, "committing")
-        if status is not Status.SUCCESS:
-            self._refuse(status)
-        self._incoming = None
-        return status
+        return self._arrival.finish()
 
     def drop(self) -> None:
         """Discard what was not committed."""
-        if self._incoming is not None:
-            self._refuse(Status.PROCESSING_FAILURE)
-
-    def _refuse_if(self, result: Status | None) -> None:
-        if result is not None:
-            self._refuse(result)
-
-    def _refuse(self, status: Status) -> None:
-        incoming, self._incoming = self._incoming, None
-        self._refusal = status
-        if incoming is not None:
-            guarded(incoming.discard, "discarding")
+        self._arrival.drop()
 
 
 def finished(event: Event) -> Status:
@@ -132,26 +86,6 @@ def finished(event: Event) -> Status:
     if isinstance(stream, StoreStream):
         return stream.finish()
     return Status.CANNOT_UNDERSTAND
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreRequest:
-    """The command set of a C-STORE request, as text; absent values are empty."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    move_originator: str
-    abstract_syntax: str
-    transfer_syntax: str
-
-    @property
-    def refusal(self) -> Status | None:
-        """Why the command set alone forbids the instance; None: it does not."""
-        if not (is_uid(self.sop_instance_uid) and is_uid(self.sop_class_uid)):
-            return Status.INVALID_INSTANCE
-        if self.abstract_syntax != self.sop_class_uid:
-            return Status.CLASS_NOT_SUPPORTED
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

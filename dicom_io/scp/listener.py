@@ -8,16 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from pydicom.uid import UID
-from pynetdicom import AE
-from pynetdicom.association import Association
-
 from dicom_io.ae import LocalAE, RemoteAE
-from dicom_io.contexts import listener_contexts
 from dicom_io.errors import ListenerFailure
-from dicom_io.product import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_io.scp.guard import Limits
-from dicom_io.scp.server import WAITING_CONNECTIONS, Door, GuardedServer
+from dicom_io.scp.acceptor import Limits
+from dicom_io.scp.crowd import WAITING_CONNECTIONS
+from dicom_io.scp.receiver import Receiver, Reception
 from dicom_io.scp.session import (
     AssociationFacts,
     ClassCount,
@@ -45,7 +40,7 @@ _POLL_SECONDS = 0.02
 class Listener:
     """An open port; made by `open_listener`."""
 
-    def __init__(self, node: Node, server: GuardedServer) -> None:
+    def __init__(self, node: Node, server: Receiver) -> None:
         self._node = node
         self._server = server
         self._thread = threading.Thread(
@@ -67,6 +62,7 @@ class Listener:
         self._thread.join()
         self._end(deadline_seconds, lambda session: not session.is_busy)
         self._end(self._node.local.pdu_deadline_seconds, lambda _session: True)
+        self._server.crowd.evict_all()
         self._node.refusals.settle(is_end=True)
 
     def _end(self, seconds: float, may_end: Callable[[Session], bool]) -> None:
@@ -94,41 +90,26 @@ def open_listener(
     return Listener(node, server)
 
 
-def _bound(node: Node) -> GuardedServer:
-    def session(assoc: Association, address: str) -> Session:
-        return Session(node, assoc, address)
+def _bound(node: Node) -> Receiver:
+    def session(address: str, stop: Callable[[], None]) -> Session:
+        return Session(node, address, stop)
 
     def refused(address: str, reason: str) -> None:
         node.refuse(node.facts(address), reason)
 
     local = node.local
-    door = Door(
+    reception = Reception(
         limits=Limits(
             max_pdu_bytes=local.max_pdu_bytes,
-            pdu_deadline_seconds=local.pdu_deadline_seconds,
+            pdu_seconds=local.pdu_deadline_seconds,
+            idle_seconds=local.idle_seconds,
         ),
         tls=None if local.tls is None else server_context(local.tls),
+        # `Node.admit` bounds the associations and the crowd those who wait for one;
+        # the number here bounds all connections, those that are just ending too.
+        max_connections=local.max_associations + 2 * WAITING_CONNECTIONS,
         session=session,
         refused=refused,
         tend=node.refusals.settle,
     )
-    return GuardedServer(
-        _entity(local), (local.host, local.port), listener_contexts(), door
-    )
-
-
-def _entity(local: LocalAE) -> AE:
-    """Describe us to pynetdicom.
-
-    `judge` bounds the associations and the server those who wait for one; the number
-    here bounds all connections, those that are just ending too.
-    """
-    ae = AE(local.title)
-    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    ae.maximum_pdu_size = local.max_pdu_bytes
-    ae.maximum_associations = local.max_associations + 2 * WAITING_CONNECTIONS
-    ae.acse_timeout = local.pdu_deadline_seconds
-    ae.dimse_timeout = local.idle_seconds
-    ae.network_timeout = local.idle_seconds
-    return ae
+    return Receiver(local.host, local.port, reception)

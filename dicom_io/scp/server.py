@@ -15,20 +15,16 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from socket import SHUT_RDWR, socket
 from socketserver import BaseServer
-from threading import Lock
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
+from dicom_io.scp.crowd import Crowd
 from dicom_io.scp.guard import GuardedSocket, GuardedStateMachine, Limits
 
 LOGGER = logging.getLogger(__name__)
-
-WAITING_CONNECTIONS = 64
-"""Connections without an association that are held beside the associations. One
-more, and the oldest of them is closed: slow peers cannot shut others out."""
 
 _POLL_SECONDS = 0.1
 _COLLECT_SECONDS = 30.0
@@ -64,10 +60,8 @@ class GuardedServer(ThreadedAssociationServer):
         door: Door,
     ) -> None:
         self.door = door
-        self._open: set[GuardedHandler] = set()
-        self._waiting: dict[GuardedHandler, None] = {}
+        self.crowd: Crowd[GuardedHandler] = Crowd()
         self._collect_at = time.monotonic() + _COLLECT_SECONDS
-        self._lock = Lock()
         super().__init__(
             ae, address, ae.ae_title, contexts, request_handler=GuardedHandler
         )
@@ -86,7 +80,7 @@ class GuardedServer(ThreadedAssociationServer):
         client_address: object,
     ) -> bool:
         """Turn connections away that would be more than can be held at all."""
-        if len(self._open) < self.ae.maximum_associations:
+        if len(self.crowd) < self.ae.maximum_associations:
             return True
         LOGGER.warning("connection from %r turned away: no room", client_address)
         return False
@@ -96,28 +90,6 @@ class GuardedServer(ThreadedAssociationServer):
         LOGGER.error(
             "connection from %r failed", client_address, exc_info=sys.exception()
         )
-
-    def arrived(self, handler: "GuardedHandler") -> None:
-        """Count a connection; the one that has waited longest makes room for it."""
-        with self._lock:
-            self._open.add(handler)
-            self._waiting[handler] = None
-            crowded = len(self._waiting) > WAITING_CONNECTIONS
-            oldest = next(iter(self._waiting)) if crowded else None
-        if oldest is not None:
-            self.admitted(oldest)
-            oldest.evict()
-
-    def admitted(self, handler: "GuardedHandler") -> None:
-        """Note that a connection has its association, or will have none."""
-        with self._lock:
-            self._waiting.pop(handler, None)
-
-    def left(self, handler: "GuardedHandler") -> None:
-        """Note that a connection has ended."""
-        self.admitted(handler)
-        with self._lock:
-            self._open.discard(handler)
 
     def service_actions(self) -> None:
         """Tend the owner; collect what ended associations leave in cycles."""
@@ -144,12 +116,12 @@ class GuardedHandler(RequestHandler):
 
     def handle(self) -> None:
         """Shake hands, then run the association until its threads have ended."""
-        self.server.arrived(self)
+        self.server.crowd.arrived(self)
         try:
             self._serve()
         finally:
             self.server.shutdown_request(self.request)
-            self.server.left(self)
+            self.server.crowd.left(self)
 
     def evict(self) -> None:
         """Close the connection from outside; its own thread then ends it."""
@@ -165,7 +137,7 @@ class GuardedHandler(RequestHandler):
             door.refused(address, f"TLS handshake failed: {type(error).__name__}")
             return
         assoc = self._create_association()
-        assoc.bind(evt.EVT_ESTABLISHED, lambda _event: self.server.admitted(self))
+        assoc.bind(evt.EVT_ESTABLISHED, lambda _event: self.server.crowd.admitted(self))
         with door.session(assoc, address):
             assoc.start()
             assoc.join()

@@ -8,29 +8,21 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 from pynetdicom import evt
-from pynetdicom.association import Association
-from pynetdicom.events import Event
+from pynetdicom.events import Event as LibraryEvent
+from pynetdicom.presentation import PresentationContext
 
 from dicom_io.ae import LocalAE, RemoteAE
-from dicom_io.scp.intake import (
-    IntakeOptions,
-    StoreIntake,
-    StoreRequest,
-    finished,
-    guarded,
-)
+from dicom_io.scp.arrival import Arrival, StoreRequest, guarded
+from dicom_io.scp.negotiation import Rejection, Request
 from dicom_io.scp.refusals import Refusals
+from dicom_io.scp.services import LibraryServices
+from dicom_io.scp.states import Event, Interruption
 from dicom_io.scu.commitment import CommitmentReport, report_of
 from dicom_io.sink import Incoming, Sink, StoreFacts
 from dicom_io.status import Status
-
-if TYPE_CHECKING:
-    from pynetdicom.dimse_primitives import C_STORE
-    from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 LOGGER = logging.getLogger(__name__)
 
@@ -70,14 +62,6 @@ class ListenerEvents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejection:
-    """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 9.3.4), in words too."""
-
-    code: tuple[int, int, int]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """What the sessions of a listener share."""
 
@@ -90,13 +74,21 @@ class Node:
     refusals: Refusals = field(default_factory=lambda: Refusals(time.monotonic))
 
     def running(self) -> "list[Session]":
-        """List the connections whose threads have not ended."""
+        """List the connections that have not ended."""
         with self.lock:
             return list(self.sessions)
 
-    def established(self) -> int:
-        """Count the associations; connections that wait for one are not among them."""
-        return sum(each.is_open for each in self.running())
+    def admit(self, session: "Session") -> Rejection | None:
+        """Give a session one of the places for associations, or say that none is left.
+
+        Connections that wait for an association hold none.
+        """
+        with self.lock:
+            taken = sum(each.holds_place for each in self.sessions)
+            if taken >= self.local.max_associations:
+                return Rejection(code=(2, 3, 2), reason="no association left")
+            session.holds_place = True
+        return None
 
     def facts(self, address: str) -> AssociationFacts:
         """Return what is known of a connection before it says anything."""
@@ -126,13 +118,13 @@ def find_peer(peers: Sequence[RemoteAE], title: str) -> RemoteAE | None:
     return found[0] if found else None
 
 
-def judge(node: Node, facts: AssociationFacts) -> Rejection | None:
+def judge(local: LocalAE, facts: AssociationFacts) -> Rejection | None:
     """Say why an association is not accepted; None: it is.
 
     A title is only a label, so where a peer's networks are written down, the
     address must be in them too.
     """
-    local, peer = node.local, facts.peer
+    peer = facts.peer
     if local.require_called and facts.called_title != local.title:
         return Rejection(code=(1, 1, 7), reason="called AE title is not ours")
     if local.require_calling and peer is None:
@@ -140,8 +132,6 @@ def judge(node: Node, facts: AssociationFacts) -> Rejection | None:
     if peer is not None and not _is_in_networks(facts.peer_address, peer):
         reason = f"address is not in the networks of {peer.name}"
         return Rejection(code=(1, 1, 3), reason=reason)
-    if node.established() >= local.max_associations:
-        return Rejection(code=(2, 3, 2), reason="no association left")
     return None
 
 
@@ -154,30 +144,22 @@ def _is_in_networks(address: str, peer: RemoteAE) -> bool:
 
 
 class Session:
-    """One connection, from its acceptance until its last thread has ended."""
+    """One connection: who is at its other end, and what is taken from them."""
 
-    def __init__(self, node: Node, assoc: Association, address: str) -> None:
+    def __init__(self, node: Node, address: str, stop: Callable[[], None]) -> None:
         self._node = node
-        self._assoc = assoc
         self._facts = node.facts(address)
         self._counts: Counter[tuple[str, bool]] = Counter()
-        self.is_open = False
+        self._stop = stop
+        self._services: LibraryServices | None = None
+        self._request: Request | None = None
+        self._was_opened = False
+        self.at_place: Callable[[], None] = _nothing
+        self.holds_place = False
+        self.is_busy = False
 
     def __enter__(self) -> "Session":
-        """Take the association over before its threads start."""
-        assoc, local = self._assoc, self._node.local
-        options = IntakeOptions(
-            open=self._open,
-            max_instance_bytes=local.max_instance_bytes,
-            deadline_seconds=local.pdu_deadline_seconds,
-        )
-        self._intake = StoreIntake(assoc, options)
-        assoc.dimse = self._intake
-        assoc.bind(evt.EVT_REQUESTED, self._requested)
-        assoc.bind(evt.EVT_ESTABLISHED, self._established)
-        assoc.bind(evt.EVT_C_STORE, self._stored)
-        assoc.bind(evt.EVT_N_EVENT_REPORT, self._reported)
-        assoc.bind(evt.EVT_N_ACTION, _not_offered)
+        """Be counted among the connections of the node."""
         with self._node.lock:
             self._node.sessions.add(self)
         return self
@@ -188,51 +170,87 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Discard what was cut off and say that the association is over."""
-        self._intake.drop_streams()
-        with self._node.lock:
-            self._node.sessions.discard(self)
-        if self.is_open:
-            closed, counts = self._node.events.association_closed, self._totals()
-            guarded(lambda: closed(self._facts, counts), "recording a close")
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether an instance is under way, or the answer to it."""
-        return self._intake.is_busy
+        """Say that the association is over, where nobody has yet."""
+        self.ended()
 
     def abort(self) -> None:
-        """End the association now."""
-        self._assoc.abort(block=False)
+        """End the association as soon as its thread listens to the peer."""
+        self._stop()
 
-    def _requested(self, event: Event) -> None:
+    def judge(self, request: Request) -> Rejection | None:
         """Reject what is not to be accepted, and what cannot be judged."""
-        rejection = guarded(self._judged, "judging an association request")
+        rejection = guarded(lambda: self._judged(request), "judging a request")
         if isinstance(rejection, Status):
             rejection = Rejection(code=(2, 1, 1), reason="this node failed")
         if rejection is not None:
             self._node.refuse(self._facts, rejection.reason)
-            event.assoc.acse.send_reject(*rejection.code)
-            event.assoc.kill()
+        return rejection
 
-    def _judged(self) -> Rejection | None:
-        request = cast("A_ASSOCIATE", self._assoc.requestor.primitive)
-        calling = request.calling_ae_title.strip()
-        self._facts = replace(
-            self._facts,
-            calling_title=calling,
-            called_title=request.called_ae_title.strip(),
-            peer=find_peer(self._node.peers, calling),
-        )
-        return judge(self._node, self._facts)
-
-    def _established(self, _event: Event) -> None:
-        self.is_open = True
+    def opened(self) -> None:
+        """Tell that the association is accepted."""
+        self._was_opened = True
+        self.at_place()
         opened = self._node.events.association_opened
         guarded(lambda: opened(self._facts), "recording an association")
 
-    def _open(self, request: StoreRequest) -> Incoming | Status:
+    def released(self) -> None:
+        """Give the place back before the peer hears that it may come again."""
+        self.holds_place = False
+
+    def ended(self) -> None:
+        """Tell once that the association is over."""
+        self.is_busy = self.holds_place = False
+        with self._node.lock:
+            is_first = self in self._node.sessions
+            self._node.sessions.discard(self)
+        if is_first and self._was_opened:
+            closed, counts = self._node.events.association_closed, self._totals()
+            guarded(lambda: closed(self._facts, counts), "recording a close")
+
+    def open(self, request: StoreRequest) -> Arrival:
         """Check the command set, then let the sink open a place."""
+        self.is_busy = True
+        place = guarded(lambda: self._opened(request), "opening")
+        return Arrival(place, self._node.local.max_instance_bytes)
+
+    def stored(self, request: StoreRequest, status: Status) -> None:
+        """Count an instance before its sender is answered."""
+        received = status is Status.SUCCESS
+        self._counts[request.sop_class_uid, received] += 1
+        if not received:
+            identity = self._facts.association_id
+            LOGGER.warning("association %s: instance refused, %r", identity, status)
+
+    def answered(self) -> None:
+        """Note that nothing is under way."""
+        self.is_busy = False
+
+    def serve(self, context: PresentationContext, command: bytes, data: bytes) -> bytes:
+        """Let the library serve a report of commitment, or refuse to commit."""
+        if self._request is None:
+            raise Interruption(Event.ABORT, "no association was asked for")
+        if self._services is None:
+            self._services = LibraryServices(
+                self._request,
+                self._facts.peer_address,
+                [
+                    (evt.EVT_N_EVENT_REPORT, self._reported),
+                    (evt.EVT_N_ACTION, _not_offered),
+                ],
+            )
+        return self._services.serve(context, command, data)
+
+    def _judged(self, request: Request) -> Rejection | None:
+        self._request = request
+        self._facts = replace(
+            self._facts,
+            calling_title=request.calling_title,
+            called_title=request.called_title,
+            peer=find_peer(self._node.peers, request.calling_title),
+        )
+        return judge(self._node.local, self._facts) or self._node.admit(self)
+
+    def _opened(self, request: StoreRequest) -> Incoming | Status:
         refusal = request.refusal
         if refusal is not None:
             return refusal
@@ -257,18 +275,6 @@ class Session:
             move_originator=request.move_originator or None,
         )
 
-    def _stored(self, event: Event) -> int:
-        status = finished(event)
-        self._count(str(cast("C_STORE", event.request).AffectedSOPClassUID), status)
-        return int(status)
-
-    def _count(self, sop_class_uid: str, status: Status) -> None:
-        received = status is Status.SUCCESS
-        self._counts[sop_class_uid, received] += 1
-        if not received:
-            identity = self._facts.association_id
-            LOGGER.warning("association %s: instance refused, %r", identity, status)
-
     def _totals(self) -> tuple[ClassCount, ...]:
         return tuple(
             ClassCount(
@@ -279,7 +285,7 @@ class Session:
             for class_uid in sorted({key[0] for key in self._counts})
         )
 
-    def _reported(self, event: Event) -> tuple[int, None]:
+    def _reported(self, event: LibraryEvent) -> tuple[int, None]:
         """Pass a commitment report on; only from a peer that is written down."""
         if self._facts.peer is None:
             return int(Status.NOT_AUTHORISED), None
@@ -291,6 +297,10 @@ class Session:
         return int(failure or Status.SUCCESS), None
 
 
-def _not_offered(_event: Event) -> tuple[int, None]:
+def _not_offered(_event: LibraryEvent) -> tuple[int, None]:
     """Answer a request for commitment: we ask for it, and never give it."""
     return int(Status.CLASS_NOT_SUPPORTED), None
+
+
+def _nothing() -> None:
+    """Nobody waits to hear it."""

@@ -1,0 +1,113 @@
+"""The bytes of an association, seen through a window of fixed size.
+
+Whatever length a peer announces, no more than the window is held. What is handed
+out are views into it: they are good until `before_reuse` is called.
+"""
+
+import mmap
+from collections.abc import Callable, Iterator
+from struct import Struct
+from typing import NamedTuple
+
+from dicom_io.scp.pdu import PDV_HEADER
+from dicom_io.scp.states import Event, Interruption
+
+_LEAST_ROOM = 1 << 16
+"""Below this the window starts anew rather than receive in small pieces."""
+
+_EMPTY = memoryview(b"")
+
+
+class Window:
+    """A buffer between a receiving function and those who walk what it received.
+
+    receive : fills the start of a view with at least one byte and returns the count.
+    before_reuse : called before bytes that were handed out are overwritten.
+    """
+
+    def __init__(
+        self,
+        receive: Callable[[memoryview], int],
+        before_reuse: Callable[[], None],
+        size: int,
+    ) -> None:
+        self._receive = receive
+        self._before_reuse = before_reuse
+        # Mapped, so that a connection that sends little costs little.
+        self._bytes = memoryview(mmap.mmap(-1, size))
+        self._begin = 0
+        self._end = 0
+
+    @property
+    def unread(self) -> int:
+        """Count the bytes that were received and not taken."""
+        return self._end - self._begin
+
+    def fill(self) -> None:
+        """Receive more."""
+        if len(self._bytes) - self._end < _LEAST_ROOM:
+            self.rewind()
+        self._end += self._receive(self._bytes[self._end :])
+
+    def rewind(self) -> None:
+        """Take what was handed out back, and move what is unread to the front."""
+        self._before_reuse()
+        rest = bytes(self._bytes[self._begin : self._end])
+        self._begin, self._end = 0, len(rest)
+        self._bytes[: self._end] = rest
+
+    def unpack(self, form: Struct) -> tuple[int, ...]:
+        """Take one header of unsigned numbers, whole."""
+        while self._end - self._begin < form.size:
+            self.fill()
+        numbers: tuple[int, ...] = form.unpack_from(self._bytes, self._begin)
+        self._begin += form.size
+        return numbers
+
+    def take(self, count: int) -> memoryview:
+        """Take up to `count` bytes, at least one."""
+        if self._begin == self._end:
+            self.fill()
+        begin = self._begin
+        self._begin = min(begin + count, self._end)
+        return self._bytes[begin : self._begin]
+
+    def gather(self, count: int) -> bytes:
+        """Take exactly `count` bytes; they are copied."""
+        gathered = bytearray()
+        while len(gathered) < count:
+            gathered += self.take(count - len(gathered))
+        return bytes(gathered)
+
+
+class Fragment(NamedTuple):
+    """A piece of a presentation data value, as much of it as has come.
+
+    `ends_value`: its last piece.
+    """
+
+    context_id: int
+    control: int
+    data: memoryview
+    ends_value: bool
+
+
+def fragments(window: Window, length: int) -> Iterator[Fragment]:
+    """Walk the PDV items of a P-DATA-TF of `length` bytes (PS3.8 9.3.5).
+
+    Raises Interruption where an item does not fit. An item without data is legal.
+    """
+    while length:
+        if length < PDV_HEADER.size:
+            raise Interruption(Event.INVALID_PDU, "PDV item cut short")
+        item, context_id, control = window.unpack(PDV_HEADER)
+        length -= item + 4
+        left = item - 2
+        if left < 0 or length < 0:
+            raise Interruption(Event.INVALID_PDU, "PDV item of a wrong length")
+        if not left:
+            yield Fragment(context_id, control, _EMPTY, ends_value=True)
+        while left:
+            data = window.take(left)
+            left -= len(data)
+            yield Fragment(context_id, control, data, not left)

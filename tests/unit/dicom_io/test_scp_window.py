@@ -1,0 +1,117 @@
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dicom_io.scp.pdu import PDU_HEADER, PDV_HEADER
+from dicom_io.scp.states import Event, Interruption
+from dicom_io.scp.window import Window, fragments
+
+SIZE = 1 << 17
+
+
+def _received(stream: bytes, steps: list[int]) -> Callable[[memoryview], int]:
+    """Return a receiving function that gives `stream` in pieces of `steps` bytes."""
+    state = {"at": 0, "turn": 0}
+
+    def receive(room: memoryview) -> int:
+        step = steps[state["turn"] % len(steps)]
+        piece = stream[state["at"] :][: min(step, len(room))]
+        if not piece:
+            raise Interruption(Event.TRANSPORT_CLOSED, "end")
+        room[: len(piece)] = piece
+        state["at"] += len(piece)
+        state["turn"] += 1
+        return len(piece)
+
+    return receive
+
+
+def _window(stream: bytes, steps: list[int], before: Callable[[], None]) -> Window:
+    return Window(_received(stream, steps), before, SIZE)
+
+
+def _pdv(context_id: int, control: int, data: bytes) -> bytes:
+    return PDV_HEADER.pack(len(data) + 2, context_id, control) + data
+
+
+VALUES = st.lists(
+    st.tuples(st.integers(1, 255), st.integers(0, 3), st.binary(max_size=400)),
+    max_size=12,
+)
+
+
+@given(values=VALUES, steps=st.lists(st.integers(1, 300), min_size=1, max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_values_are_the_same_however_their_bytes_come(
+    values: list[tuple[int, int, bytes]], steps: list[int]
+) -> None:
+    body = b"".join(_pdv(*value) for value in values)
+    window = _window(body, steps, lambda: None)
+    found: list[tuple[int, int, bytes]] = []
+    value = b""
+    for piece in fragments(window, len(body)):
+        value += piece.data
+        if piece.ends_value:
+            found.append((piece.context_id, piece.control, value))
+            value = b""
+    assert found == values
+
+
+def test_more_than_the_window_passes_through_it() -> None:
+    body = bytes(range(256)) * 4096
+    pieces: list[memoryview] = []
+    taken = bytearray()
+
+    def before_reuse() -> None:
+        for piece in pieces:
+            taken.extend(piece)
+        pieces.clear()
+
+    window = _window(_pdv(1, 2, body), [50_000, 7, 33_333], before_reuse)
+    for piece in fragments(window, len(body) + PDV_HEADER.size):
+        pieces.append(piece.data)
+        assert sum(map(len, pieces)) <= SIZE
+    before_reuse()
+    assert taken == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\0\0\0\1\1",
+        b"\0\0\0\1\1\2",
+        b"\0\0\0\0\1\2",
+        b"\0\0\0\x09\1\2ab",
+        b"\xff\xff\xff\xff\1\2ab",
+    ],
+    ids=["cut", "too short", "empty", "beyond the PDU", "four gibibytes"],
+)
+def test_an_item_that_does_not_fit_is_an_invalid_pdu(body: bytes) -> None:
+    window = _window(body, [100], lambda: None)
+    with pytest.raises(Interruption) as cut:
+        list(fragments(window, len(body)))
+    assert cut.value.event is Event.INVALID_PDU
+
+
+def test_a_value_without_data_is_legal() -> None:
+    window = _window(_pdv(5, 2, b""), [3], lambda: None)
+    (piece,) = fragments(window, PDV_HEADER.size)
+    assert (piece.context_id, bytes(piece.data), piece.ends_value) == (5, b"", True)
+
+
+def test_headers_and_bodies_are_read_over_the_edge_of_the_window() -> None:
+    pdu = PDU_HEADER.pack(1, 1000) + bytes(1000)
+    window = _window(pdu * 500, [997], lambda: None)
+    for _ in range(500):
+        kind, length = window.unpack(PDU_HEADER)
+        assert (kind, length) == (1, 1000)
+        assert window.gather(length) == bytes(1000)
+
+
+def test_the_end_of_the_stream_comes_through() -> None:
+    window = _window(b"\1\0\0", [1], lambda: None)
+    with pytest.raises(Interruption) as cut:
+        window.unpack(PDU_HEADER)
+    assert cut.value.event is Event.TRANSPORT_CLOSED
