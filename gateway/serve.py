@@ -9,14 +9,15 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from config.settings import Settings
@@ -25,8 +26,9 @@ from gateway import association_audit, pipeline, proof, retention
 from gateway.audit import kinds
 from gateway.composition import close_engine, close_site, open_site
 from gateway.errors import NotReady
-from gateway.intake import Intake, role_of_sent
+from gateway.intake import Intake
 from gateway.lifecycle import State
+from gateway.matching import role_of_sent
 from gateway.site import Site
 from gateway.sources.ledger_messages import MessageIntake
 from gateway.sources.mllp import MllpListener, MllpOptions
@@ -73,7 +75,7 @@ class Gateway:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._turns = Turns()
+        self._turns = Turns(self._due)
         self._messages: MllpListener | None = None
         self._closing = ExitStack()
         self._lines = lines_of(site.settings)
@@ -149,6 +151,23 @@ class Gateway:
 
     def _every(self, seconds: float, name: str, job: Callable[[], object]) -> None:
         self._scheduler.add_job(job, "interval", seconds=seconds, id=name, name=name)
+
+    def _due(self, state: State, at: datetime) -> None:
+        """Have the line of a state look for work at that time, and not only later."""
+        for line in self._lines:
+            if state not in line.states or self._stopping.is_set():
+                continue
+            if at > self._site.clock():
+                self._scheduler.add_job(self._rouse, "date", [line], run_date=at)
+            else:
+                self._rouse(line)
+
+    def _rouse(self, line: Line) -> None:
+        """Begin the next round of a line now; who is at work goes on by itself."""
+        now = datetime.now(UTC)
+        with suppress(JobLookupError):  # it was shut down meanwhile
+            for number in range(line.workers):
+                self._scheduler.modify_job(f"{line.name}-{number}", next_run_time=now)
 
     def _drain(self, states: tuple[State, ...]) -> None:
         while not self._stopping.is_set() and take_turn(

@@ -63,16 +63,24 @@ class Later:
 
 Outcome = Moved | Later
 Stage = Callable[[Site, StudyRecord], Outcome]
+Due = Callable[[State, datetime], None]
+"""Told that a study in a state has work from a time on."""
+
+
+def _nobody(_state: State, _at: datetime) -> None:
+    """Tell nobody: who looks for work does so on its own."""
 
 
 class Turns:
     """The turns that this process has under way; the one thing it must remember.
 
     Each has an owner of its own, which no restart repeats, so that only a turn
-    that is really at work has its lease renewed.
+    that is really at work has its lease renewed. `due` hears of the next work
+    that a turn made.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, due: Due = _nobody) -> None:
+        self.due = due
         self._process = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
         self._began: dict[str, datetime] = {}
         self._lock = threading.Lock()
@@ -118,24 +126,29 @@ def take_turn(
             study = rows.claim(states, site.clock(), owner, lease)
         if study is None:
             return False
-        _work(site, study, stages[study.state])
-        return True
+        next_work = _work(site, study, stages[study.state])
+    if next_work is not None:
+        turns.due(*next_work)
+    return True
 
 
-def _work(site: Site, study: StudyRecord, stage: Stage) -> None:
-    """Run a claimed study's stage and write what came of it.
+def _work(
+    site: Site, study: StudyRecord, stage: Stage
+) -> tuple[State, datetime] | None:
+    """Run a claimed study's stage, write what came of it, return what is due next.
 
     Where not even the failure can be written, the lease runs out and somebody
     takes the study up again.
     """
     try:
-        _finish(site, study, _run(site, study, stage))
+        return _finish(site, study, _run(site, study, stage))
     except LostRace:
         logger.info("study %s moved meanwhile", study.study_instance_uid)
     except Exception as error:  # a worker's turn: whatever failed is recorded
         logger.exception("stage %s of %s", study.state, study.study_instance_uid)
         with suppress(LostRace):
             _record_failure(site, study, error)
+    return None
 
 
 def _run(site: Site, study: StudyRecord, stage: Stage) -> Outcome:
@@ -160,21 +173,25 @@ def pause_before(attempt: int, first: float, most: float) -> timedelta:
     return timedelta(seconds=longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
-def _finish(site: Site, study: StudyRecord, outcome: Outcome) -> None:
+def _finish(site: Site, study: StudyRecord, outcome: Outcome) -> tuple[State, datetime]:
+    """Write an outcome; return the state that the study is in, and when it is due."""
     match outcome:
         case Later():
+            not_before = max(outcome.not_before, site.clock() + LEAST_PAUSE)
             with site.ledger.writing() as rows:
                 rows.postpone(
                     study,
-                    not_before=max(outcome.not_before, site.clock() + LEAST_PAUSE),
+                    not_before=not_before,
                     reason=outcome.reason,
                     attempts=outcome.attempts,
                 )
+            return study.state, not_before
         case Moved():
             with site.ledger.writing() as rows:
                 moved = _write(rows, study, outcome, site.clock())
             pass_failpoint(f"state:{moved.state}")
             logger.info("study %s is %s", moved.study_instance_uid, moved.state)
+            return moved.state, moved.changed_at
 
 
 def _write(
