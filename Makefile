@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
 .PHONY: help demo test check bench train-phantom evaluate-phantom viewer \
-	coded-findings validate-results dockerfile-check
+	coded-findings views validate-results dockerfile-check
 .DEFAULT_GOAL := help
 
 help:  ## Show what can be made.
@@ -34,6 +34,9 @@ validate-results: .venv/dev.stamp  ## Put 200 generated results before the valid
 
 coded-findings: .venv/dev.stamp  ## Measure how well sentences are coded.
 	$(BIN)/python -m benchmarks.coded_findings
+
+views: .venv/dev.stamp  ## Resolve the views of N= phantom studies under headers as real ones.
+	$(BIN)/python -m benchmarks.views $(or $(N),2000)
 
 train-phantom: .venv/run.stamp  ## Train the phantom checkpoint anew (about an hour on one core).
 	$(BIN)/python -m model.phantom.train --out model/phantom/checkpoint

@@ -27,8 +27,9 @@ from pydicom.uid import (
 
 from config.load import load_settings
 from dicom_io.scp.listener import ListenerEvents, open_listener
-from gateway.intake import Intake, role_of_sent
+from gateway.intake import Intake
 from gateway.ledger import Ledger
+from gateway.matching import role_of_sent
 from gateway.site import utc_now
 from gateway.spool import Spool
 

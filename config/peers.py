@@ -88,6 +88,8 @@ class Peer(Section):
             self.web is None or {*self.web.services} != {*WebService}
         ):
             raise ValueError("without host and port, web must offer every service")
+        if not self.port and self.proof is Proof.COMMITMENT:
+            raise ValueError('proof "commitment" needs host and port: web has none')
         return self
 
     @property

@@ -26,6 +26,7 @@ from config.values import (
 )
 from dicom_io.options import (
     AbsencePolicy,
+    Disagreement,
     Match,
     OrderSource,
     Rendering,
@@ -92,6 +93,7 @@ class PriorSettings(Section):
     view: Match
     institution: Match
     study_seconds: PositiveFloat
+    settle_seconds: NonNegativeFloat
     cache_seconds: NonNegativeFloat
     attempts: PositiveInt
     pause_seconds: PositiveFloat
@@ -116,6 +118,7 @@ class ViewSettings(Section):
     """Which images of a study may be read."""
 
     minimum_age_years: NonNegativeInt
+    disagreement: Disagreement
 
 
 class Hl7Settings(Section):

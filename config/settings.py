@@ -36,6 +36,7 @@ from config.values import Section
 from dicom_io.ae import (
     AETitle,
     LocalAE,
+    Proof,
     RemoteAE,
 )
 from dicom_io.options import (
@@ -97,6 +98,17 @@ class Settings(Section):
                         f"peers.{name}: {title!r} is a title of peers.{other} too; "
                         "a calling title must tell whose association it is"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _commitments_can_be_reported(self) -> Self:
+        """Refuse a port that changes where archives must know it (PS3.4 J.3.3)."""
+        waiting = [n for n, p in self.peers.items() if p.proof is Proof.COMMITMENT]
+        if waiting and not self.listener.port:
+            raise ValueError(
+                f'listener.port: 0 is any port, and proof "commitment" of '
+                f"peers.{waiting[0]} is reported to one that it knows: name one"
+            )
         return self
 
     @property
@@ -167,7 +179,10 @@ class Settings(Section):
 
     def view_rules(self) -> ViewRules:
         """Return which images may be read; for films, until an engine says else."""
-        return ViewRules(minimum_age_years=self.views.minimum_age_years)
+        own = self.views
+        return ViewRules(
+            minimum_age_years=own.minimum_age_years, disagreement=own.disagreement
+        )
 
     def report_rules(self) -> ReportRules:
         """Return which texts may serve as the prior report."""

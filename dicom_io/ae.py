@@ -138,3 +138,8 @@ class RemoteAE:
     def uses_web_for(self, service: WebService) -> bool:
         """Whether a service is asked for over DICOMweb."""
         return self.web is not None and service in self.web.services
+
+    @property
+    def query_service(self) -> str:
+        """Name what answers its questions: "QIDO-RS" or "C-FIND"."""
+        return "QIDO-RS" if self.uses_web_for(WebService.QUERY) else "C-FIND"

@@ -8,6 +8,7 @@ DicomError
 ├── PeerFailure              another node did not do what was asked
 │   ├── PeerUnreachable      no connection or no association; retry may help
 │   ├── PeerRefused          the peer said no for good
+│   │   └── IdentifierRefused  to the keys or the level; others may serve
 │   └── PeerTimedOut         no answer within the deadline
 ├── NotEncodable             a result that cannot become a valid object
 └── ListenerFailure          the listener cannot bind or lost its socket
@@ -44,6 +45,10 @@ class PeerUnreachable(PeerFailure):
 
 class PeerRefused(PeerFailure):
     """The peer refused for good; trying again will not help."""
+
+
+class IdentifierRefused(PeerRefused):
+    """The peer does not take this identifier; one with other keys may serve."""
 
 
 class PeerTimedOut(PeerFailure):

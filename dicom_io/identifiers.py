@@ -16,7 +16,11 @@ class StudyQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyAnswer:
-    """One study that an archive named; what it left out is None or empty."""
+    """One study that an archive named; what it left out is None or empty.
+
+    left_out : keywords of optional keys about the patient that are not in the answer,
+    not even without a value: the archive does not support them (PS3.4 C.2.2.1.3).
+    """
 
     study_instance_uid: str
     patient: PatientIdentity
@@ -28,3 +32,15 @@ class StudyAnswer:
     body_part: str | None
     instance_count: int | None
     institution: str | None = None
+    left_out: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyAnswers:
+    """What an archive said of one patient's studies.
+
+    `remarks` says in what the answer may fall short, for people; no patient data.
+    """
+
+    studies: tuple[StudyAnswer, ...]
+    remarks: tuple[str, ...] = ()

@@ -30,6 +30,17 @@ class PictureOptions:
     limits: DecodeLimits = field(default_factory=DecodeLimits)
 
 
+class Disagreement(StrEnum):
+    """What follows where header and pixels say different views."""
+
+    DECLINE = "decline"
+    """The image is not used."""
+    FLAG = "flag"
+    """The pixels decide, and every report says that the header differs."""
+    TRUST_HEADER = "trust-header"
+    """The header decides, and every report says that the pixels differ."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewRules:
     """Which images of a study may be read.
@@ -38,10 +49,12 @@ class ViewRules:
     Quality Control Image (0028,0300) YES, and nothing else; False for one that
     reads patients' films and no phantom.
     minimum_age_years : a patient who was surely younger is declined; 0: no limit.
+    disagreement : what follows where header and pixels differ.
     """
 
     quality_control: bool = False
     minimum_age_years: int = 18
+    disagreement: Disagreement = Disagreement.DECLINE
 
 
 class Match(StrEnum):

@@ -17,7 +17,13 @@ from functools import partial
 
 from config.settings import Settings
 from dicom_io.ae import LocalAE, Proof, RemoteAE, TlsOptions, WebService
-from dicom_io.errors import PeerFailure, PeerRefused, PeerTimedOut, PeerUnreachable
+from dicom_io.errors import (
+    IdentifierRefused,
+    PeerFailure,
+    PeerRefused,
+    PeerTimedOut,
+    PeerUnreachable,
+)
 from dicom_io.identifiers import StudyQuery
 from dicom_io.scu.peer import echo, find_studies
 from dicom_io.tls import client_context, server_context
@@ -37,6 +43,7 @@ _MIB = 1 << 20
 _FAILURES: dict[type[PeerFailure], str] = {
     PeerUnreachable: "unreachable",
     PeerRefused: "refused",
+    IdentifierRefused: "refused",
     PeerTimedOut: "no answer in time",
 }
 _KNOWS_ITSELF = "it does not know our calling AE title"
@@ -227,13 +234,13 @@ def _services(remote: RemoteAE, local: LocalAE, settings: Settings) -> Iterator[
     if remote.port:
         yield "C-ECHO"
     if remote.name == settings.archive.peer:
-        yield "QIDO-RS" if uses(WebService.QUERY) else "C-FIND"
+        yield remote.query_service
         move = f"C-GET, or C-MOVE to {local.title}"
         yield "WADO-RS" if uses(WebService.RETRIEVE) else move
     if remote.name in settings.results.destinations:
         store = "STOW-RS" if uses(WebService.STORE) else "C-STORE"
         yield f"{store} of SR and GSPS"
-        find = "QIDO-RS" if uses(WebService.QUERY) else "C-FIND"
+        find = remote.query_service
         yield f"storage commitment or {find}" if remote.port else find
 
 
@@ -250,8 +257,8 @@ def _queries(settings: Settings, local: LocalAE) -> Iterator[Check]:
         if remote.proof is Proof.READ_BACK:
             asked[remote.name] = remote
     for name, remote in asked.items():
-        how = "QIDO-RS" if remote.uses_web_for(WebService.QUERY) else "C-FIND"
-        yield _try(f"query {name}", partial(_ask, local, remote), f"answers {how}")
+        answered = f"answers {remote.query_service}"
+        yield _try(f"query {name}", partial(_ask, local, remote), answered)
 
 
 def _ask(local: LocalAE, remote: RemoteAE) -> None:

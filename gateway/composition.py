@@ -4,12 +4,12 @@ import os
 from contextlib import ExitStack
 
 from config.settings import Settings
-from dicom_io.ae import LocalAE, RemoteAE
-from dicom_io.identifiers import StudyAnswer
+from dicom_io.ae import LocalAE
+from dicom_io.identifiers import StudyAnswers
 from dicom_io.uid import derive_uid
 from gateway.errors import NotReady
 from gateway.ledger import Ledger
-from gateway.pacing import RecentAnswers
+from gateway.pacing import Pacing, RecentAnswers
 from gateway.site import Clock, Site, utc_now
 from gateway.sources.assembling import order_sources, report_sources
 from gateway.sources.priors import ArchivePriors
@@ -92,7 +92,7 @@ def _load(settings: Settings, options: EngineOptions) -> tuple[ReportEngine, str
 def _assemble(
     settings: Settings, ledger: Ledger, engine: ReportEngine, clock: Clock
 ) -> Site:
-    local, archive = settings.local_ae(), settings.archive_ae()
+    local, pacing = settings.local_ae(), Pacing()
     return Site(
         settings=settings,
         ledger=ledger,
@@ -102,8 +102,8 @@ def _assemble(
         ),
         engine=engine,
         local=local,
-        priors=_archive_priors(settings, local, archive),
-        orders=order_sources(settings, ledger),
+        priors=_archive_priors(settings, local, pacing),
+        orders=order_sources(settings, ledger, pacing),
         reports=report_sources(settings, ledger),
         destinations=settings.destination_aes(),
         device_uid=_device_uid(ledger),
@@ -112,12 +112,13 @@ def _assemble(
 
 
 def _archive_priors(
-    settings: Settings, local: LocalAE, archive: RemoteAE | None
+    settings: Settings, local: LocalAE, pacing: Pacing
 ) -> ArchivePriors | None:
+    archive = settings.archive_ae()
     if archive is None:
         return None
-    recent = RecentAnswers[tuple[StudyAnswer, ...]](settings.prior.cache_seconds)
-    return ArchivePriors(local=local, remote=archive, recent=recent)
+    recent = RecentAnswers[StudyAnswers](settings.prior.cache_seconds)
+    return ArchivePriors(local=local, remote=archive, pacing=pacing, recent=recent)
 
 
 def _demand_acknowledgement(settings: Settings) -> None:

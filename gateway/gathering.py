@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from dicom_io.errors import PeerFailure
 from dicom_io.evidence import Rejection
 from dicom_io.header import Instance
+from dicom_io.identifiers import StudyAnswers
 from dicom_io.inputs.history import History
 from dicom_io.inputs.likeness import shares_projection
 from dicom_io.inputs.prior import Prior
@@ -106,19 +107,20 @@ def _search(search: Search) -> History:
     site, source = search.site, search.source
     with away.asking(site, source.name):
         answers = source.find(search.question)
-    _audit_query(search, len(answers))
+    _audit_query(search, answers)
     ranking = rank_priors(
         search.frontal,
-        answers,
+        answers.studies,
         site.settings.prior_rules(),
         site.settings.identity_policy(),
     )
     say_refused(search, ranking.dropped)
     tried = _try_all(search, ranking.candidates)
+    tried.notes += answers.remarks
     return _history(search, tried, (*tried.dropped, *ranking.dropped))
 
 
-def _audit_query(search: Search, answers: int) -> None:
+def _audit_query(search: Search, answers: StudyAnswers) -> None:
     """Record at once that a Patient ID left the house, whatever follows."""
     uid, name, now = (
         search.study.study_instance_uid,
@@ -166,8 +168,7 @@ def _try(search: Search, candidate: Ranked, tried: _Tried) -> None:
     try:
         examined = examine(search, candidate)
     except PeerFailure as error:
-        is_last = search.study.attempts + 1 >= search.site.settings.prior.attempts
-        if tried.prior is None and not is_last:
+        if tried.prior is None and not _is_last_try(search):
             raise
         _audit_failure(search, error)
         tried.drop(candidate.answer.study_instance_uid, f"not retrieved: {error}")
@@ -177,6 +178,12 @@ def _try(search: Search, candidate: Ranked, tried: _Tried) -> None:
         tried.dropped.append(examined.found)
     else:
         _compare(search, examined.found, tried)
+
+
+def _is_last_try(search: Search) -> bool:
+    """Whether the archive is not asked again: often enough, or no time is left."""
+    is_late = search.site.clock() >= search.ends_at
+    return is_late or search.study.attempts + 1 >= search.site.settings.prior.attempts
 
 
 def _compare(search: Search, found: Prior, tried: _Tried) -> None:

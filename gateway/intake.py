@@ -5,18 +5,15 @@ only when the data set and its ledger row are on disk.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from dicom_io.contexts import FILM_CLASSES, FRAMES_CLASSES
 from dicom_io.equality import same_attributes
 from dicom_io.errors import Unreadable, UnreadableHeader
 from dicom_io.header import Instance, identity_key, read_instance
 from dicom_io.part10 import part10_header
 from dicom_io.pictures.pixels import pixel_digest
-from dicom_io.product import PRODUCT_NAME
 from dicom_io.sink import Incoming, StoreFacts
 from dicom_io.status import Status
 from gateway.audit import AuditEntry, kinds
@@ -31,15 +28,11 @@ from gateway.ledger import (
     Writing,
 )
 from gateway.lifecycle import Event, State
+from gateway.matching import RoleRule, Unmatched
 from gateway.site import Clock
 from gateway.spool import Shelf, Spool, SpoolFile
 
 logger = logging.getLogger(__name__)
-
-IMAGE_CLASSES = frozenset(FILM_CLASSES + FRAMES_CLASSES)
-
-RoleRule = Callable[[Writing, StoreFacts, Instance, datetime], Role | None]
-"""Decides why an instance is here; None: it was not asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +71,12 @@ class Intake:
     def _record(self, facts: StoreFacts, new: NewInstance, header: Instance) -> Status:
         with self.ledger.writing() as rows:
             role = self.role_of(rows, facts, header, new.received_at)
-            if role is None:
-                rows.append_audit(kinds.delivery_refused(facts, self.clock()))
-            elif role is not Role.OWN:
-                _file_under_study(rows, new, role)
-                rows.append_audit(_received(facts, new, header, role))
-        if role is None or role is Role.OWN:
+            is_kept = _recorded(rows, facts, new, header, role)
+        if not is_kept:
             self.spool.remove([new.file_name])
         if role is Role.CURRENT:
             pass_failpoint(f"state:{State.RECEIVING}")
-        return Status.NOT_AUTHORISED if role is None else Status.SUCCESS
+        return Status.SUCCESS if isinstance(role, Role) else Status.NOT_AUTHORISED
 
     def _meet_again(
         self,
@@ -113,15 +102,10 @@ class Intake:
         return Status.SUCCESS
 
     def _quarantine(self, new: NewInstance) -> Status:
-        reason = "same SOP Instance UID with other content"
         with self.ledger.writing() as rows:
-            again = rows.is_quarantined(new.sop_instance_uid, new.sha256)
-            if not again:
-                rows.quarantine(new, reason)
-            rows.append_audit(kinds.instance_quarantined(new, reason))
+            again = _set_aside(rows, new, "same SOP Instance UID with other content")
         if again:
             self.spool.remove([new.file_name])
-        logger.warning("quarantined %s: %s", new.sop_instance_uid, reason)
         return Status.DUPLICATE_CONFLICT
 
     def _take_as_sent(
@@ -168,6 +152,10 @@ class _Arriving:
     def write(self, data: bytes | memoryview) -> None:
         """Append data set bytes as received."""
         self.place.write(data)
+
+    def write_pieces(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Append data set bytes that lie apart in memory."""
+        self.place.write_pieces(pieces)
 
     def discard(self) -> None:
         """Forget what was written."""
@@ -225,42 +213,6 @@ class _Arriving:
         )
 
 
-def role_of_sent(
-    rows: Writing, facts: StoreFacts, header: Instance, now: datetime
-) -> Role | None:
-    """Decide for what a peer sends to our listener.
-
-    Answers to our own retrievals, our own outputs and documents never open a
-    study. A delivery of a C-MOVE (PS3.7 9.1.1.1) that no open retrieval at that
-    peer waits for is not taken.
-    """
-    if rows.is_own_result(header.sop_instance_uid):
-        return Role.OWN
-    waiting = rows.open_retrieval(header.study_instance_uid, now)
-    if waiting and facts.peer and waiting.peer == facts.peer.name:
-        return Role.RETRIEVED
-    if facts.is_move_delivery:
-        return None
-    return Role.CURRENT if _is_picture(header) else Role.DOCUMENT
-
-
-def role_of_retrieved(
-    rows: Writing, facts: StoreFacts, header: Instance, now: datetime
-) -> Role | None:
-    """Decide for what a C-GET of ours brings."""
-    _ = facts
-    if rows.is_own_result(header.sop_instance_uid):
-        return Role.OWN
-    waiting = rows.open_retrieval(header.study_instance_uid, now)
-    return Role.RETRIEVED if waiting else None
-
-
-def _is_picture(header: Instance) -> bool:
-    """Whether the instance is an image that no installation of this gateway made."""
-    made_here = header.model_name == PRODUCT_NAME
-    return header.sop_class_uid in IMAGE_CLASSES and not made_here
-
-
 def _agrees(facts: StoreFacts, header: Instance) -> bool:
     """Whether command set and data set name the same instance (PS3.4 B.2.3)."""
     return (
@@ -276,6 +228,38 @@ def _received(
     return kinds.instance_received(
         facts, new, role, new.received_at, patient_id=patient_id
     )
+
+
+def _recorded(
+    rows: Writing,
+    facts: StoreFacts,
+    new: NewInstance,
+    header: Instance,
+    role: Role | Unmatched | None,
+) -> bool:
+    """Record an instance as what it is, and say whether its file stays."""
+    match role:
+        case None:
+            rows.append_audit(kinds.delivery_refused(facts, new.received_at))
+            return False
+        case Unmatched(reason=reason):
+            return not _set_aside(rows, new, reason)
+        case Role.OWN:
+            return False
+        case _:
+            _file_under_study(rows, new, role)
+            rows.append_audit(_received(facts, new, header, role))
+            return True
+
+
+def _set_aside(rows: Writing, new: NewInstance, reason: str) -> bool:
+    """Quarantine an instance; true where the same one is kept there already."""
+    again = rows.is_quarantined(new.sop_instance_uid, new.sha256)
+    if not again:
+        rows.quarantine(new, reason)
+    rows.append_audit(kinds.instance_quarantined(new, reason))
+    logger.warning("quarantined %s: %s", new.sop_instance_uid, reason)
+    return again
 
 
 def _file_under_study(rows: Writing, new: NewInstance, role: Role) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 from dicom_io.errors import PeerFailure
 from dicom_io.header import Instance, read_instance
 from dicom_io.inputs.looking import look
-from dicom_io.inputs.view import Declined, Views, select_views
+from dicom_io.inputs.refusal import Declined
+from dicom_io.inputs.view import Views, select_views
 from gateway import away, delivery, encoding, gathering, proof, reporting, withdrawal
 from gateway.audit import kinds
 from gateway.completeness import (
@@ -27,7 +28,7 @@ from gateway.completeness import (
 from gateway.documents import VIEWS
 from gateway.ledger import DeliveryState, Document, Role, StudyRecord
 from gateway.lifecycle import Event, State
-from gateway.rules import view_rules
+from gateway.rules import picture_options, view_rules
 from gateway.site import Site
 from gateway.sources.priors import PriorSource
 from gateway.turn import Later, Moved, Outcome, Stage
@@ -45,9 +46,9 @@ def complete(site: Site, study: StudyRecord) -> Outcome:
 
 
 def select(site: Site, study: StudyRecord) -> Outcome:
-    """Choose the frontal and the lateral by their headers."""
+    """Choose the frontal and the lateral by their headers and pixels."""
     instances = current_instances(site, study)
-    seen = look(note_paths(site, study))
+    seen = look(note_paths(site, study), instances, picture_options(site))
     chosen = select_views(instances, seen, view_rules(site))
     match chosen:
         case Declined():

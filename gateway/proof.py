@@ -1,7 +1,7 @@
 """Obtain the proof that a destination keeps the results.
 
 Storage commitment (PS3.4 Annex J), its result on the same association or on a
-later one to our listener; or a C-FIND read-back where the archive has none.
+later one to our listener; or a read-back by query where the archive has none.
 """
 
 from collections.abc import Sequence
@@ -172,13 +172,13 @@ def _read_back(
     site: Site, study: StudyRecord, remote: RemoteAE, owed: Sequence[DeliveryRecord]
 ) -> None:
     held = peer.find_instances(site.local, remote, study.study_instance_uid)
-    now = site.clock()
+    now, service = site.clock(), remote.query_service
     with site.ledger.writing() as rows:
         for row in owed:
             if row.sop_instance_uid in held:
-                _mark_kept(rows, row, now, "read back by C-FIND")
+                _mark_kept(rows, row, now, f"read back by {service}")
             else:
-                _mark_lost(site, rows, row, "not found by C-FIND")
+                _mark_lost(site, rows, row, f"not found by {service}")
         entry = kinds.results_read_back(study.study_instance_uid, remote, owed, now)
         rows.append_audit(entry)
 

@@ -10,7 +10,8 @@ from datetime import timedelta
 from dicom_io.evidence import Evidence, SlotName
 from dicom_io.inputs.context import assemble
 from dicom_io.inputs.history import History
-from dicom_io.inputs.view import Declined, DeclineReason, Views
+from dicom_io.inputs.refusal import Declined, DeclineReason
+from dicom_io.inputs.view import Views
 from gateway.audit import kinds
 from gateway.documents import ENGINE, EVIDENCE, REPORTS
 from gateway.gathering import read_gathered

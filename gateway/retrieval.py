@@ -1,10 +1,12 @@
 """Bring one earlier study here and judge it by what really came."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from dicom_io.errors import PeerTimedOut
 from dicom_io.evidence import Rejection
 from dicom_io.header import Instance, read_instance
 from dicom_io.identifiers import StudyQuery
@@ -21,16 +23,20 @@ from dicom_io.inputs.ranking import Dropped, Ranked
 from dicom_io.sink import Sink
 from gateway import away
 from gateway.audit import kinds
-from gateway.intake import Intake, role_of_retrieved
+from gateway.intake import Intake
 from gateway.ledger import StudyRecord
-from gateway.rules import prior_guard
+from gateway.matching import role_of_retrieved
+from gateway.rules import picture_options, prior_guard
 from gateway.site import Site
 from gateway.sources.asking import ask_for_reports
 from gateway.sources.kinds import ReportKey
-from gateway.sources.priors import PriorSource
+from gateway.sources.priors import Brought, PriorSource
 
 RETRIEVAL_WINDOW = timedelta(hours=1)
 """How long an answer to a retrieval may take whose end was not seen."""
+
+_POLL_SECONDS = 0.05
+"""Deliveries are noticed in the ledger: another process may have taken them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +72,7 @@ def examine(search: Search, candidate: Ranked) -> Examined:
     documents = [each.path for each in instances if not each.has_pixels]
     retrieved = RetrievedStudy(
         instances=instances,
-        seen=look(documents),
+        seen=look(documents, instances, picture_options(search.site)),
         ranked=candidate,
     )
     chosen = choose_prior(search.frontal, retrieved, prior_guard(search.site))
@@ -103,16 +109,64 @@ def _retrieve(search: Search, candidate: Ranked) -> tuple[tuple[Instance, ...], 
     """Return what is held of a candidate, and whether that is all of it."""
     site, name = search.site, search.source.name
     uid, count = candidate.answer.study_instance_uid, candidate.answer.instance_count
-    with _expecting(search, uid) as sink, away.asking(site, name):
-        brought = search.source.retrieve(uid, sink)
+    with _expecting(search, uid) as sink:
+        brought = _brought(search, candidate, sink)
+        _await_deliveries(search, candidate, brought)
     with site.ledger.writing() as rows:
         held = rows.instances(uid)
-        how, now = brought.how, site.clock()
+        how, now = _said_how(brought, len(held)), site.clock()
         rows.append_audit(kinds.prior_retrieved(uid, name, how, len(held), now))
     is_whole = brought.is_whole and len(held) >= (count or 0)
     return tuple(
         read_instance(site.spool.path(row.file_name)) for row in held
     ), is_whole
+
+
+def _said_how(brought: Brought, held: int) -> str:
+    """Name the way; with what was sent that nobody here has got."""
+    lost = brought.sent - held
+    return f"{brought.how}, {lost} sent that did not come" if lost > 0 else brought.how
+
+
+def _brought(search: Search, candidate: Ranked, sink: Sink) -> Brought:
+    """Let the source bring a study.
+
+    An archive that sent all it had named, and does not end its answer, has done its
+    part; else its PeerFailure is raised.
+    """
+    site, name = search.site, search.source.name
+    uid, count = candidate.answer.study_instance_uid, candidate.answer.instance_count
+    seconds = (search.ends_at - site.clock()).total_seconds()
+    try:
+        with away.asking(site, name):
+            return search.source.retrieve(uid, sink, seconds)
+    except PeerTimedOut:
+        if not count or _held(search, uid) < count:
+            raise
+        return Brought(how="a retrieval without an end", is_whole=True)
+
+
+def _await_deliveries(search: Search, candidate: Ranked, brought: Brought) -> None:
+    """Wait for what comes to our listener after the archive's answer.
+
+    Ends when as much is held as was sent, or named where nothing was counted; and
+    when nothing new came for the settling time.
+    """
+    if not brought.is_apart:
+        return
+    uid, named = candidate.answer.study_instance_uid, candidate.answer.instance_count
+    wanted, settle = brought.sent or named or 1, search.site.settings.prior
+    held, changed = _held(search, uid), time.monotonic()
+    while held < wanted and time.monotonic() - changed < settle.settle_seconds:
+        time.sleep(_POLL_SECONDS)
+        now_held = _held(search, uid)
+        if now_held != held:
+            held, changed = now_held, time.monotonic()
+
+
+def _held(search: Search, uid: str) -> int:
+    with search.site.ledger.reading() as rows:
+        return len(rows.instances(uid))
 
 
 def _said_missing(candidate: Ranked, held: int) -> str:

@@ -17,9 +17,10 @@ from dicom_io.header import Instance
 from dicom_io.inputs.film import PictureFault, find_fault
 from dicom_io.inputs.history import History
 from dicom_io.inputs.prior import Prior
+from dicom_io.inputs.refusal import Declined, DeclineReason
 from dicom_io.inputs.sections import read_sections
 from dicom_io.inputs.slots import UsedImages, fill_slots
-from dicom_io.inputs.view import Declined, DeclineReason, Views
+from dicom_io.inputs.view import Views
 from dicom_io.options import PictureOptions, Rendering
 from dicom_io.pictures.pixels import render_image
 from model.report import GreyImage, ReportInputs

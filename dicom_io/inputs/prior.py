@@ -18,7 +18,8 @@ from dicom_io.inputs.ranking import (
     unfit_institution,
     unfit_moment,
 )
-from dicom_io.inputs.view import Declined, select_views
+from dicom_io.inputs.refusal import Declined
+from dicom_io.inputs.view import select_views
 from dicom_io.options import IdentityPolicy, Match, PriorRules, ReportRules, ViewRules
 from dicom_io.reports.choice import find_prior_report
 from dicom_io.reports.values import OutsideReport, PriorReport

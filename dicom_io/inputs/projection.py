@@ -30,13 +30,15 @@ FRONTALS = frozenset({View.PA, View.AP, View.FRONTAL})
 class ViewVerdict:
     """The view and a sentence on what says so.
 
-    `is_disputed`: the header names both PA and AP. Both are frontal, so the image is
-    read; the heart's size is judged otherwise in each.
+    `is_disputed`: the header names both PA and AP, where both are frontal, but the
+    heart's size is judged otherwise in each; or the pixels differ from the header.
+    `is_seen`: the pixels show this view.
     """
 
     view: View
     reason: str
     is_disputed: bool = False
+    is_seen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +100,11 @@ def judge_view(instance: Instance) -> ViewVerdict:
     """
     witnesses = tuple(_witnesses(instance))
     views = {witness.view for witness in witnesses}
-    sides = {_side(view) for view in views}
+    sides = {side_of(view) for view in views}
     if len(sides) > 1:
         said = "; ".join(f"{item.keyword} says {item.view}" for item in witnesses)
-        return ViewVerdict(view=View.CONTRADICTED, reason=f"contradicted: {said}")
+        view = View.OTHER if View.OTHER in sides else View.CONTRADICTED
+        return ViewVerdict(view=view, reason=f"contradicted: {said}")
     if not witnesses:
         return ViewVerdict(view=View.UNKNOWN, reason=_silence(instance))
     first = next((w for w in witnesses if w.view is not View.FRONTAL), witnesses[0])
@@ -141,7 +144,8 @@ def has_lateral_orientation(instance: Instance) -> bool:
     return any(value[:1] in ("A", "P") for value in instance.patient_orientation)
 
 
-def _side(view: View) -> View:
+def side_of(view: View) -> View:
+    """Return FRONTAL for PA and AP too, every other view as it is."""
     return View.FRONTAL if view in FRONTALS else view
 
 
@@ -174,7 +178,7 @@ def _text_witnesses(instance: Instance) -> Iterator[_Witness]:
         ),
     ):
         views = _views_in(value)
-        if len({_side(view) for view in views}) == 1:
+        if len({side_of(view) for view in views}) == 1:
             yield _Witness(keyword=keyword, view=views[0])
 
 

@@ -21,7 +21,7 @@ from dicom_io.inputs.likeness import (
     region_of,
     say_interval,
 )
-from dicom_io.options import IdentityPolicy, Match, PriorRules
+from dicom_io.options import AbsencePolicy, IdentityPolicy, Match, PriorRules
 from dicom_io.uid import is_uid
 
 _MAX_KEY_LENGTH = 64
@@ -170,13 +170,28 @@ def _faults(
     if first.study_instance_uid == current.study_instance_uid:
         yield _drop(first, "it is the current study")
     for answer in answers:
-        verdict = guard_identity(current.patient, answer.patient, policy)
+        said = _of_said(policy, answer)
+        verdict = guard_identity(current.patient, answer.patient, said)
         if not verdict.accepted:
             yield replace(_drop(answer, "; ".join(verdict.reasons)), refused=True)
     for answer in answers:
         reason = _unfit(current, answer, rules)
         if reason is not None:
             yield _drop(answer, reason)
+
+
+def _of_said(policy: IdentityPolicy, answer: StudyAnswer) -> IdentityPolicy:
+    """Accept that an answer leaves out optional keys, unlike one without a value.
+
+    An archive that does not support a key tells nothing of the patient by that; what
+    comes is judged by the policy.
+    """
+    unsaid, accept = answer.left_out, AbsencePolicy.ACCEPT
+    return IdentityPolicy(
+        issuer=accept if "IssuerOfPatientID" in unsaid else policy.issuer,
+        birth_date=accept if "PatientBirthDate" in unsaid else policy.birth_date,
+        sex=accept if "PatientSex" in unsaid else policy.sex,
+    )
 
 
 def _drop(answer: StudyAnswer, reason: str) -> Dropped:

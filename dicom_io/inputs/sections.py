@@ -22,7 +22,15 @@ _PLACEHOLDER = re.compile(
 """What de-identification leaves in the place of names and dates."""
 
 _REPEATED = re.compile(r"([^\w\s])(?:\s*\1){2,}")
-_NOTHING = re.compile(r"[\W_]*|(?:none|n/?a|nil|unknown|not (?:given|stated))\W*", re.I)
+_NOTHING = re.compile(
+    r"[\W_]*|(?:none|n/?a|nil|unknown|not (?:given|stated)"
+    r"|keine(?: angaben?)?|k\. ?a|unbekannt|aucune?|sans objet|inconnue?"
+    r"|ningun[oa]|sin datos|desconocid[oa]|nessun[oa]|sconosciut[oa]"
+    r"|geen|onbekend)\W*",
+    re.IGNORECASE,
+)
+"""What is written where nothing is to be said; as the headings of reports, in English,
+German, French, Spanish, Italian and Dutch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

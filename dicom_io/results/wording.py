@@ -28,7 +28,8 @@ _FLAGS = {
     "missing.",
     FlagKind.REPEATED_SENTENCE: "A sentence stands twice.",
     FlagKind.OVER_LONG: "The text is longer than reports are.",
-    FlagKind.VIEW_DISPUTED: "The header names the frontal image both PA and AP.",
+    FlagKind.VIEW_DISPUTED: "The view of an image is disputed: what names "
+    "it does not agree.",
     FlagKind.CHANGE_WITHOUT_PRIOR: "The text speaks of change, but the model was "
     "given no prior image.",
     FlagKind.SIDE_MISMATCH: "A sentence names one side of the patient and its box "

@@ -31,6 +31,20 @@ _STUDY_KEYS = (
     "NumberOfStudyRelatedInstances",
 )
 
+_REQUIRED_KEYS = (
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "StudyID",
+    "PatientName",
+    "PatientID",
+)
+"""Required and unique keys of the STUDY level, Study Root (PS3.4 table C.6-5)."""
+
+_OPTIONAL_KEYS = ("IssuerOfPatientID", "PatientBirthDate", "PatientSex")
+"""What the patient is told by and no archive need support (PS3.4 table C.6-5)."""
+
 _LONG_STRING = 64
 """Characters of a VR LO."""
 
@@ -47,6 +61,20 @@ def study_identifier(query: StudyQuery) -> Dataset:
         identifier.IssuerOfPatientID = _single(query.issuer, "IssuerOfPatientID")
     if not f"{query.patient_id}{query.issuer or ''}".isascii():
         identifier.SpecificCharacterSet = "ISO_IR 192"
+    return identifier
+
+
+def required_study_identifier(query: StudyQuery) -> Dataset:
+    """Ask as `study_identifier`, for what every archive must support (PS3.4 C.6.2.1).
+
+    The issuer is an optional key too: the answers of another one are told by those
+    who compare them.
+    """
+    asked = study_identifier(query)
+    identifier = _identifier("STUDY", _REQUIRED_KEYS)
+    identifier.PatientID = asked.PatientID
+    if not query.patient_id.isascii():
+        identifier.SpecificCharacterSet = asked.SpecificCharacterSet
     return identifier
 
 
@@ -72,10 +100,20 @@ def image_identifier(study_instance_uid: str, series_instance_uid: str) -> Datas
     return identifier
 
 
-def retrieve_identifier(study_instance_uid: str) -> Dataset:
-    """Name a study to be retrieved."""
+def retrieve_identifier(
+    study_instance_uid: str,
+    series_instance_uid: str | None = None,
+    sop_instance_uid: str | None = None,
+) -> Dataset:
+    """Name a study to be retrieved, or one series of it, or one instance of that."""
     identifier = _identifier("STUDY", ())
     identifier.StudyInstanceUID = _uid(study_instance_uid)
+    if series_instance_uid is not None:
+        identifier.QueryRetrieveLevel = "SERIES"
+        identifier.SeriesInstanceUID = _uid(series_instance_uid)
+    if sop_instance_uid is not None:
+        identifier.QueryRetrieveLevel = "IMAGE"
+        identifier.SOPInstanceUID = _uid(sop_instance_uid)
     return identifier
 
 
@@ -118,6 +156,7 @@ def study_answer(answer: Dataset) -> StudyAnswer | None:
         body_part=text_of(answer, "BodyPartExamined"),
         instance_count=count_of(answer),
         institution=text_of(answer, "InstitutionName"),
+        left_out=frozenset(key for key in _OPTIONAL_KEYS if key not in answer),
     )
 
 

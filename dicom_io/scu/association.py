@@ -13,10 +13,16 @@ from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from dicom_io.ae import LocalAE, RemoteAE
-from dicom_io.errors import PeerFailure, PeerRefused, PeerTimedOut, PeerUnreachable
+from dicom_io.errors import (
+    IdentifierRefused,
+    PeerFailure,
+    PeerRefused,
+    PeerTimedOut,
+    PeerUnreachable,
+)
 from dicom_io.product import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.scp.guard import GuardedAE, Limits
-from dicom_io.status import StoreVerdict, outcome_of
+from dicom_io.status import Status, StoreVerdict, outcome_of
 from dicom_io.tls import client_context
 
 Handler = tuple[InterventionEvent | NotificationEvent, Callable[[Event], object]]
@@ -134,5 +140,11 @@ def require_success(answer: Dataset, remote: RemoteAE, what: str) -> None:
     verdict = outcome_of(code)
     if verdict.is_stored:
         return
-    kind = PeerFailure if verdict is StoreVerdict.TRANSIENT else PeerRefused
+    kind = PeerFailure if verdict is StoreVerdict.TRANSIENT else _refusal(code)
     raise kind(f"{remote.name} answered {code:#06x} to the {what}")
+
+
+def _refusal(code: int) -> type[PeerRefused]:
+    """A900 and Cxxx blame the identifier (PS3.4 C.4.1.1.4, C.4.2.1.5, C.4.3.1.4)."""
+    blamed = code == Status.DATA_SET_MISMATCH or code & 0xF000 == 0xC000
+    return IdentifierRefused if blamed else PeerRefused

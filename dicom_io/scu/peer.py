@@ -5,13 +5,14 @@ errors are the same.
 """
 
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
 from dicom_io.ae import LocalAE, RemoteAE, WebService
-from dicom_io.identifiers import StudyAnswer, StudyQuery
+from dicom_io.identifiers import StudyAnswers, StudyQuery
 from dicom_io.scu import query, retrieve, send, web, web_retrieve, web_store
-from dicom_io.scu.retrieve import Retrieved
 from dicom_io.scu.send import StoreOutcome
+from dicom_io.scu.suboperations import Retrieved
 from dicom_io.sink import Sink
 
 
@@ -25,7 +26,7 @@ def echo(local: LocalAE, remote: RemoteAE) -> None:
 
 def find_studies(
     local: LocalAE, remote: RemoteAE, question: StudyQuery, limit: int = 500
-) -> list[StudyAnswer]:
+) -> StudyAnswers:
     """List what `remote` says of one patient's studies; as `query.find_studies`."""
     if remote.uses_web_for(WebService.QUERY):
         return web.find_studies(remote, question, limit)
@@ -54,12 +55,16 @@ def find_instances(
 
 
 def retrieve_study(
-    local: LocalAE, remote: RemoteAE, study_instance_uid: str, sink: Sink
+    local: LocalAE,
+    remote: RemoteAE,
+    study_instance_uid: str,
+    sink: Sink,
+    seconds: float = inf,
 ) -> Retrieved:
-    """Fetch a study into `sink`; by C-MOVE to our own listener."""
-    if remote.uses_web_for(WebService.RETRIEVE):
-        return web_retrieve.retrieve_study(local, remote, study_instance_uid, sink)
-    return retrieve.retrieve_study(local, remote, study_instance_uid, sink)
+    """Fetch a study into `sink`, in `seconds` at most; by C-MOVE to our listener."""
+    web = remote.uses_web_for(WebService.RETRIEVE)
+    fetch = web_retrieve.retrieve_study if web else retrieve.retrieve_study
+    return fetch(local, remote, study_instance_uid, sink, seconds)
 
 
 def store_instances(

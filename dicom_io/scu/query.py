@@ -3,12 +3,11 @@
 What is asked and how answers are read stands in `answers`; here is the wire.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 from pydicom.dataset import Dataset
-from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
     Verification,
@@ -16,21 +15,21 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from dicom_io.ae import LocalAE, RemoteAE
 from dicom_io.contexts import message_context
-from dicom_io.errors import PeerTimedOut
-from dicom_io.identifiers import StudyAnswer, StudyQuery
+from dicom_io.errors import IdentifierRefused, PeerFailure
+from dicom_io.identifiers import StudyAnswers, StudyQuery
 from dicom_io.scu.answers import (
     count_identifier,
     count_of,
     image_identifier,
+    required_study_identifier,
     series_identifier,
     study_answer,
     study_identifier,
     text_of,
 )
+from dicom_io.scu.asking import Found, Question, ask
 from dicom_io.scu.association import (
-    PENDING,
     Proposal,
-    answered_code,
     associated,
     require_context,
     require_success,
@@ -41,6 +40,13 @@ _FIND = StudyRootQueryRetrieveInformationModelFind
 
 _INSTANCES_CAP = 10_000
 """Answers of one series that are read at most: a C-FIND need not end by itself."""
+
+_MESSAGE_IDS = 1 << 16
+"""A Message ID is a US (PS3.7 E.1)."""
+
+
+Find = Callable[[Dataset, int], Found]
+"""Asks on an open association: an identifier, and how many answers are read."""
 
 
 def echo(local: LocalAE, remote: RemoteAE) -> None:
@@ -53,17 +59,27 @@ def echo(local: LocalAE, remote: RemoteAE) -> None:
 
 def find_studies(
     local: LocalAE, remote: RemoteAE, query: StudyQuery, limit: int = 500
-) -> list[StudyAnswer]:
+) -> StudyAnswers:
     """List what `remote` says of one patient's studies, at most `limit`.
 
+    A peer that refuses the optional keys is asked once more for the required ones.
     The answers are not to be trusted: filter them by patient again. Raises
     ValueError before anything is sent where the query is not about one patient,
     and the PeerFailure kinds.
     """
     identifier = study_identifier(query)
+    remarks: list[str] = []
     with _query(local, remote) as find:
-        answers = (study_answer(each) for each in find(identifier, limit))
-        return [each for each in answers if each is not None]
+        try:
+            found = find(identifier, limit)
+        except IdentifierRefused as error:
+            found = find(required_study_identifier(query), limit)
+            remarks.append(f"{error}; asked again for the required keys alone")
+    studies = (study_answer(each) for each in found.answers)
+    return StudyAnswers(
+        studies=tuple(each for each in studies if each is not None),
+        remarks=(*remarks, *([found.cut] if found.cut else [])),
+    )
 
 
 def count_instances(
@@ -75,7 +91,7 @@ def count_instances(
     """
     identifier = count_identifier(study_instance_uid)
     with _query(local, remote) as find:
-        answers = find(identifier, 2)
+        answers = find(identifier, 2).answers
     if not answers:
         return 0
     matching = [
@@ -84,6 +100,14 @@ def count_instances(
         if text_of(each, "StudyInstanceUID") in (study_instance_uid, None)
     ]
     return count_of(matching[0]) if matching else None
+
+
+def find_series(
+    local: LocalAE, remote: RemoteAE, study_instance_uid: str
+) -> tuple[str, ...]:
+    """Return the Series Instance UIDs of a study, as they were answered."""
+    with _query(local, remote) as find:
+        return _series(find, study_instance_uid)
 
 
 def find_instances(
@@ -99,16 +123,17 @@ def find_instances(
     """
     with _query(local, remote) as find:
         if series_instance_uid is None:
-            answers = find(series_identifier(study_instance_uid), _INSTANCES_CAP)
-            series = _texts(answers, "SeriesInstanceUID")
+            series = _series(find, study_instance_uid)
         else:
-            series = [series_instance_uid]
+            series = (series_instance_uid,)
         asked = (image_identifier(study_instance_uid, each) for each in series)
-        found = [answer for each in asked for answer in find(each, _INSTANCES_CAP)]
+        found = [each for i in asked for each in _every(find(i, _INSTANCES_CAP))]
     return frozenset(_texts(found, "SOPInstanceUID"))
 
 
-Find = Callable[[Dataset, int], list[Dataset]]
+def _series(find: Find, study_instance_uid: str) -> tuple[str, ...]:
+    answers = _every(find(series_identifier(study_instance_uid), _INSTANCES_CAP))
+    return tuple(dict.fromkeys(_texts(answers, "SeriesInstanceUID")))
 
 
 @contextmanager
@@ -118,32 +143,23 @@ def _query(local: LocalAE, remote: RemoteAE) -> Iterator[Find]:
         local, remote, Proposal(contexts=[message_context(_FIND)])
     ) as assoc:
         require_context(assoc, _FIND, remote)
-        yield lambda identifier, limit: _found(assoc, remote, identifier, limit)
+        numbers = count(1)
+
+        def find(identifier: Dataset, limit: int) -> Found:
+            number = next(numbers) % _MESSAGE_IDS
+            question = Question(
+                identifier=identifier, model=_FIND, limit=limit, message_id=number
+            )
+            return ask(assoc, remote, question)
+
+        yield find
 
 
-def _found(
-    assoc: Association, remote: RemoteAE, identifier: Dataset, limit: int
-) -> list[Dataset]:
-    """Collect answers until the last, the limit, or the deadline."""
-    answers: list[Dataset] = []
-    end = time.monotonic() + remote.deadline_seconds
-    for status, answer in assoc.send_c_find(identifier, _FIND):
-        if answered_code(status, remote, "C-FIND") not in PENDING:
-            require_success(status, remote, "C-FIND")
-            return answers
-        answers += [] if answer is None else [answer]
-        if len(answers) >= limit:
-            return _cancelled(assoc, answers)
-        if time.monotonic() > end:
-            break
-    raise PeerTimedOut(f"{remote.name} did not end its answers to the C-FIND")
-
-
-def _cancelled(assoc: Association, answers: list[Dataset]) -> list[Dataset]:
-    """Stop a peer that has more to say; what it still sends is not awaited."""
-    assoc.send_c_cancel(1, query_model=_FIND)
-    assoc.abort()
-    return answers
+def _every(found: Found) -> tuple[Dataset, ...]:
+    """Return the answers; raises PeerFailure where there may be more."""
+    if found.cut is not None:
+        raise PeerFailure(found.cut)
+    return found.answers
 
 
 def _texts(answers: Iterable[Dataset], keyword: str) -> list[str]:

@@ -5,7 +5,8 @@ one place. The answers are no more to be trusted.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from pydicom import config
 from pydicom.datadict import dictionary_VR
@@ -14,8 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from dicom_io.ae import RemoteAE
-from dicom_io.errors import PeerFailure
-from dicom_io.identifiers import StudyAnswer, StudyQuery
+from dicom_io.identifiers import StudyAnswers, StudyQuery
 from dicom_io.scu.answers import (
     count_identifier,
     count_of,
@@ -24,6 +24,7 @@ from dicom_io.scu.answers import (
     study_identifier,
     text_of,
 )
+from dicom_io.scu.web_pages import Found, Json, search_pages
 from dicom_io.scu.web_session import exchange
 from dicom_io.uid import is_uid
 
@@ -34,17 +35,13 @@ _NO_STUDY = "1.2.840.10008.1.1"
 _LEFT_OUT = frozenset({"QueryRetrieveLevel", "SpecificCharacterSet"})
 """In no DICOMweb request: the path says the level, and JSON is UTF-8."""
 
-Json = Mapping[str, object]
-
 
 def echo(remote: RemoteAE) -> None:
     """Verify that `remote` answers a query; raises a PeerFailure kind if not."""
     _studies(remote, count_identifier(_NO_STUDY), 1)
 
 
-def find_studies(
-    remote: RemoteAE, query: StudyQuery, limit: int = 500
-) -> list[StudyAnswer]:
+def find_studies(remote: RemoteAE, query: StudyQuery, limit: int = 500) -> StudyAnswers:
     """List what `remote` says of one patient's studies, at most `limit`.
 
     Raises ValueError before anything is sent where the query is not about one
@@ -52,8 +49,14 @@ def find_studies(
     """
     identifier = study_identifier(query)
     found = _studies(remote, identifier, limit)
-    answers = (study_answer(data_set_of(each, _keys(identifier))) for each in found)
-    return [each for each in answers if each is not None]
+    objects = found.objects
+    answers = (study_answer(data_set_of(each, _keys(identifier))) for each in objects)
+    full = f"{remote.name} names as many as are read, {limit}: there may be more"
+    cut = f"{remote.name} announces more than it names, {len(objects)}"
+    remarks = (full,) if len(objects) >= limit else (cut,) if found.is_cut else ()
+    return StudyAnswers(
+        studies=tuple(each for each in answers if each is not None), remarks=remarks
+    )
 
 
 def count_instances(remote: RemoteAE, study_instance_uid: str) -> int | None:
@@ -62,7 +65,7 @@ def count_instances(remote: RemoteAE, study_instance_uid: str) -> int | None:
     0 where it knows no such study; None where it does not say.
     """
     identifier = count_identifier(study_instance_uid)
-    found = _studies(remote, identifier, 2)
+    found = _studies(remote, identifier, 2).objects
     if not found:
         return 0
     answers = [data_set_of(each, _keys(identifier)) for each in found]
@@ -81,37 +84,31 @@ def find_instances(
     if series_instance_uid is not None and not is_uid(series_instance_uid):
         raise ValueError(f"{series_instance_uid[:64]!r} is not a UID")
     with exchange(remote) as call:
-        found = call.client().search_for_instances(
-            str(study), series_instance_uid, limit=_INSTANCES_CAP
+        search = partial(
+            call.client().search_for_instances, str(study), series_instance_uid
         )
-    answers = (data_set_of(each, ("SOPInstanceUID",)) for each in _objects(found))
+        found = search_pages(call, search, _INSTANCES_CAP).objects
+    answers = (data_set_of(each, ("SOPInstanceUID",)) for each in found)
     texts = (text_of(each, "SOPInstanceUID") for each in answers)
     return frozenset(text for text in texts if text is not None and is_uid(text))
 
 
-def _studies(remote: RemoteAE, identifier: Dataset, limit: int) -> list[Json]:
+def _studies(remote: RemoteAE, identifier: Dataset, limit: int) -> Found:
     """Ask for studies; what the identifier leaves empty is asked to be returned."""
     keys = _keys(identifier)
     filters = {key: str(identifier[key].value) for key in keys if identifier[key].value}
     with exchange(remote) as call:
-        found = call.client().search_for_studies(
-            limit=limit,
+        search = partial(
+            call.client().search_for_studies,
             fields=[key for key in keys if key not in filters],
             search_filters=filters,
         )
-    return _objects(found)[:limit]
+        return search_pages(call, search, limit)
 
 
 def _keys(identifier: Dataset) -> tuple[str, ...]:
     keywords = (element.keyword for element in identifier)
     return tuple(each for each in keywords if each not in _LEFT_OUT)
-
-
-def _objects(found: object) -> list[Json]:
-    """Take what is a DICOM JSON object, and drop the rest."""
-    if not isinstance(found, list):
-        raise PeerFailure("an answer over HTTP is not a list of DICOM JSON objects")
-    return [each for each in found if isinstance(each, dict)]
 
 
 def data_set_of(answer: Json, keywords: Sequence[str]) -> Dataset:
@@ -123,6 +120,8 @@ def data_set_of(answer: Json, keywords: Sequence[str]) -> Dataset:
     ds = Dataset()
     for keyword in keywords:
         tag, texts = Tag(keyword), _texts(answer, keyword)
+        if f"{int(tag):08X}" not in answer:
+            continue
         vr = dictionary_VR(tag)
         try:
             # Invalid values are for the reader of answers to judge.

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from email.message import Message
 from io import BytesIO
+from math import inf
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from dicom_io.errors import PeerFailure, PeerUnreachable
 from dicom_io.scp.intake import StoreStream, guarded
 from dicom_io.scu.answers import retrieve_identifier
 from dicom_io.scu.multipart import Malformed, Parts
-from dicom_io.scu.retrieve import Retrieved
+from dicom_io.scu.suboperations import Retrieved
 from dicom_io.scu.web_session import Exchange, exchange
 from dicom_io.sink import Incoming, Sink, StoreFacts
 from dicom_io.status import Status
@@ -43,16 +44,21 @@ _SUB_OPERATIONS_FAILED = 0xB000
 
 
 def retrieve_study(
-    local: LocalAE, remote: RemoteAE, study_instance_uid: str, sink: Sink
+    local: LocalAE,
+    remote: RemoteAE,
+    study_instance_uid: str,
+    sink: Sink,
+    seconds: float = inf,
 ) -> Retrieved:
     """Fetch a study into `sink`. Raises the PeerFailure kinds.
 
     An instance has the peer's deadline to come, the study as many as it has
-    instances.
+    instances, and `seconds` at most.
     """
     study = str(retrieve_identifier(study_instance_uid).StudyInstanceUID)
     receiver = _Receiver(local, remote, sink)
     with exchange(remote) as call:
+        call.watch.limit(seconds)
         response = call.get_stream(f"studies/{study}", _ACCEPT)
         try:
             _receive(response, receiver, call)

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Protocol
 
 import requests
@@ -63,11 +64,18 @@ class Watch:
 
     def __init__(self, remote: RemoteAE) -> None:
         self._remote = remote
+        self._last = inf
         self.renew()
 
     def renew(self) -> None:
         """Give another deadline: the peer has done its part so far."""
-        self._end = time.monotonic() + self._remote.deadline_seconds
+        end = time.monotonic() + self._remote.deadline_seconds
+        self._end = min(end, self._last)
+
+    def limit(self, seconds: float) -> None:
+        """End after `seconds`, however lively the peer is."""
+        self._last = time.monotonic() + seconds
+        self._end = min(self._end, self._last)
 
     @property
     def is_over(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dicom_io.evidence import Rejection
-from dicom_io.identifiers import StudyQuery
+from dicom_io.identifiers import StudyAnswers, StudyQuery
 from gateway.audit import codes, parts
 from gateway.audit.message import (
     Action,
@@ -27,18 +27,20 @@ def prior_queried(
     study_instance_uid: str,
     question: StudyQuery,
     source: str,
-    answers: int,
+    answers: StudyAnswers,
     now: datetime,
 ) -> AuditEntry:
-    """Record the search for earlier studies (PS3.15 A.5.3.10).
+    """Record the search for earlier studies, and in what its answer may fall short.
 
-    The query is kept as keyword and value, one a line, not as an encoded data set.
+    PS3.15 A.5.3.10. The query is kept as keyword and value, one a line, not as an
+    encoded data set.
     """
+    named = f"{len(answers.studies)} studies named by {source}"
     what = Happening(
         event=codes.QUERY,
         action=Action.EXECUTE,
         at=now,
-        detail=f"{answers} studies named by {source}",
+        detail="; ".join((named, *answers.remarks)),
     )
     return _prior_query(what, study_instance_uid, question, source)
 

@@ -6,7 +6,7 @@ Sections are those of PS3.15 A.5.3.
 from collections.abc import Sequence
 from datetime import datetime
 
-from dicom_io.ae import RemoteAE
+from dicom_io.ae import RemoteAE, WebService
 from dicom_io.scp.session import AssociationFacts, ClassCount
 from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.scu.send import StoreOutcome
@@ -49,7 +49,7 @@ def instance_received(
 
 
 def instance_quarantined(new: NewInstance, reason: str) -> AuditEntry:
-    """Record an instance that contradicts the one that was here first."""
+    """Record an instance that is set aside: a contradiction, or asked for by nobody."""
     what = Happening(
         event=codes.INSTANCES_TRANSFERRED,
         event_type=codes.INSTANCE_QUARANTINED,
@@ -139,19 +139,23 @@ def results_read_back(
     owed: Sequence[DeliveryRecord],
     now: datetime,
 ) -> AuditEntry:
-    """Record that results were looked for at their destination by C-FIND."""
+    """Record that results were looked for at their destination by a query."""
     what = Happening(
         event=codes.QUERY,
         event_type=codes.READ_BACK,
         action=Action.EXECUTE,
         at=now,
-        detail=f"{remote.name} was asked for {len(owed)} results",
+        detail=f"{remote.name} was asked for {len(owed)} results "
+        f"by {remote.query_service}",
     )
     return parts.record(
         what,
         _sending(remote),
         [
-            parts.study_query({"StudyInstanceUID": study_instance_uid}),
+            parts.study_query(
+                {"StudyInstanceUID": study_instance_uid},
+                remote.web if remote.uses_web_for(WebService.QUERY) else None,
+            ),
             parts.study(
                 study_instance_uid, sop_classes=[row.sop_class_uid for row in owed]
             ),

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from dicom_io.ae import WebEndpoint
 from dicom_io.product import PRODUCT_NAME
 from gateway.audit import codes
 from gateway.audit.message import (
@@ -142,12 +143,17 @@ def alert_subject(name: str, description: str) -> ParticipantObject:
     )
 
 
-def study_query(keys: dict[str, str]) -> ParticipantObject:
-    """Return the keys of a C-FIND at STUDY level, one a line (PS3.15 A.5.3.10)."""
+def study_query(
+    keys: dict[str, str], web: WebEndpoint | None = None
+) -> ParticipantObject:
+    """Return the keys of a query for studies, one a line (PS3.15 A.5.3.10).
+
+    `web`: the service that is asked by QIDO-RS; None: it is asked by C-FIND.
+    """
     text = "\n".join(f"{keyword}={value}" for keyword, value in keys.items())
     return ParticipantObject(
-        object_id=STUDY_ROOT_FIND,
-        id_type=codes.SOP_CLASS_UID,
+        object_id=STUDY_ROOT_FIND if web is None else f"{web.url}/studies",
+        id_type=codes.SOP_CLASS_UID if web is None else codes.URI,
         role=ObjectRole.REPORT,
         query=text.encode("utf-8", "backslashreplace"),
     )

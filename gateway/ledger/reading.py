@@ -228,11 +228,24 @@ class Reading:
         self, study_instance_uid: str, now: datetime
     ) -> RetrievalRecord | None:
         """Return the newest retrieval of this study that is still awaited."""
+        return self._retrieval(
+            study_instance_uid, now, schema.retrievals.c.closed.is_(False)
+        )
+
+    def recent_retrieval(
+        self, study_instance_uid: str, now: datetime
+    ) -> RetrievalRecord | None:
+        """Return the newest retrieval of this study, awaited or not, in its window."""
+        return self._retrieval(study_instance_uid, now)
+
+    def _retrieval(
+        self, study_instance_uid: str, now: datetime, *more: ColumnElement[bool]
+    ) -> RetrievalRecord | None:
         table = schema.retrievals
         found = _columns(table, RetrievalRecord).where(
             table.c.study_instance_uid == study_instance_uid,
-            table.c.closed.is_(False),
             table.c.expires_at > now,
+            *more,
         )
         return self._first(RetrievalRecord, found.order_by(table.c.id.desc()))
 

@@ -5,18 +5,15 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TypedDict, Unpack
 
-from pydantic import TypeAdapter
 from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
-from dicom_io.inputs.orders import Order
-from dicom_io.options import OrderSource, ReportSource
-from dicom_io.reports.values import OutsideReport
 from gateway.audit.message import AuditEntry
 from gateway.errors import LostRace
 from gateway.ledger import schema
 from gateway.ledger.audit_log import append
+from gateway.ledger.messages import MessageWriting
 from gateway.ledger.records import (
     DeliveryState,
     Document,
@@ -30,9 +27,6 @@ from gateway.ledger.records import (
 from gateway.ledger.studies import StudyWriting
 from gateway.lifecycle import State
 
-_ORDER = TypeAdapter(Order)
-_REPORT = TypeAdapter(OutsideReport)
-
 
 class DeliveryChange(TypedDict, total=False):
     """What changes of a delivery; what is not named stays."""
@@ -45,7 +39,7 @@ class DeliveryChange(TypedDict, total=False):
     committed_how: str | None
 
 
-class Writing(StudyWriting):
+class Writing(StudyWriting, MessageWriting):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 
     def add_instance(self, new: NewInstance, revision: int) -> InstanceRecord:
@@ -110,56 +104,6 @@ class Writing(StudyWriting):
             self._connection.execute(delete(table).filter_by(**key))
         if slots:
             self._connection.execute(insert(table), [asdict(slot) for slot in slots])
-
-    def put_order(self, order: Order, now: datetime) -> None:
-        """Keep an order that was delivered, instead of its earlier state."""
-        self._put_message(
-            schema.orders,
-            source=order.source,
-            document=order.document,
-            accession_number=order.accession_number,
-            body=_ORDER.dump_json(order).decode(),
-            received_at=now,
-        )
-
-    def drop_order(self, source: OrderSource, document: str) -> None:
-        """Forget an order that was cancelled; an unknown one is forgotten already."""
-        table = schema.orders
-        gone = delete(table).filter_by(source=source, document=document)
-        self._connection.execute(gone)
-
-    def put_outside_report(self, report: OutsideReport, now: datetime) -> None:
-        """Keep a report that was delivered, instead of its earlier state."""
-        self._put_message(
-            schema.outside_reports,
-            source=report.source,
-            document=report.document,
-            accession_number=report.accession_number,
-            study_instance_uid=report.study_instance_uid,
-            body=_REPORT.dump_json(report).decode(),
-            received_at=now,
-        )
-
-    def drop_outside_report(self, source: ReportSource, document: str) -> None:
-        """Forget a report that was withdrawn or found wrong."""
-        table = schema.outside_reports
-        gone = delete(table).filter_by(source=source, document=document)
-        self._connection.execute(gone)
-
-    def forget_messages(self, before: datetime) -> int:
-        """Forget orders and reports received earlier than `before`; return how many."""
-        count = 0
-        for table in (schema.orders, schema.outside_reports):
-            gone = delete(table).where(table.c.received_at < before)
-            count += self._connection.execute(gone).rowcount
-        return count
-
-    def _put_message(
-        self, table: Table, *, source: str, document: str, **values: object
-    ) -> None:
-        key = {"source": source, "document": document}
-        self._connection.execute(delete(table).filter_by(**key))
-        self._connection.execute(insert(table).values(**key, **values))
 
     def add_results(self, results: Sequence[ResultRecord]) -> None:
         """Record result objects whose files are durable; known ones stay as is."""

@@ -31,13 +31,21 @@ class Acknowledgement:
         text = "".join(each for each in self.text if each not in r"|^~\&")
         at = now.strftime("%Y%m%d%H%M%S+0000")
         event = f"^{to.trigger}" if to.trigger else ""
-        header = (
-            rf"MSH|^~\&|{to.receiver}|{to.receiver_facility}|{to.sender}"
-            rf"|{to.sender_facility}|{at}||ACK{event}|{now.timestamp():.6f}"
-            rf"|{to.processing}|{to.version}"
+        header = _segment(
+            "MSH",
+            r"^~\&",
+            *(to.receiver, to.receiver_facility, to.sender, to.sender_facility),
+            *(at, "", f"ACK{event}", f"{now.timestamp():.6f}"),
+            *(to.processing, to.version),
         )
-        segments = [header, f"MSA|{self.answer}|{to.control_id}|{text}".rstrip("|")]
+        answered = _segment("MSA", self.answer, to.control_id, text)
+        segments = [header, answered.rstrip("|")]
         if self.fault is not None:
             segments.append(f"ERR|||{self.fault}^^HL70357|E||||{text}")
         message = "".join(f"{segment}\r" for segment in segments)
         return message.encode("ascii", "replace")
+
+
+def _segment(*fields: str) -> str:
+    """Join fields; a sender whose own separator is another may have ours in them."""
+    return "|".join(each.replace("|", "\\F\\") for each in fields)

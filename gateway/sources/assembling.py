@@ -5,15 +5,20 @@ from pathlib import Path
 from config.settings import Settings
 from dicom_io.options import OrderSource, ReportSource
 from gateway.ledger import Ledger
-from gateway.sources.fhir import FhirOrders, FhirReports, FhirServer
+from gateway.pacing import Pacing
+from gateway.sources.fhir import FhirOrders, FhirReports
+from gateway.sources.fhir_search import FhirServer
 from gateway.sources.kinds import Orders, Reports
 from gateway.sources.ledger_messages import DeliveredOrders, DeliveredReports
 from gateway.sources.worklist import WorklistOrders
 
 
-def order_sources(settings: Settings, ledger: Ledger) -> tuple[Orders, ...]:
+def order_sources(
+    settings: Settings, ledger: Ledger, pacing: Pacing
+) -> tuple[Orders, ...]:
     """Return who is asked for orders; the header needs no asking."""
-    found = (_orders(kind, settings, ledger) for kind in settings.order.sources)
+    kinds = settings.order.sources
+    found = (_orders(kind, settings, ledger, pacing) for kind in kinds)
     return tuple(each for each in found if each is not None)
 
 
@@ -23,7 +28,9 @@ def report_sources(settings: Settings, ledger: Ledger) -> tuple[Reports, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def _orders(kind: OrderSource, settings: Settings, ledger: Ledger) -> Orders | None:
+def _orders(
+    kind: OrderSource, settings: Settings, ledger: Ledger, pacing: Pacing
+) -> Orders | None:
     match kind:
         case OrderSource.HEADER:
             return None
@@ -31,7 +38,8 @@ def _orders(kind: OrderSource, settings: Settings, ledger: Ledger) -> Orders | N
             remote = settings.worklist_ae()
             if remote is None:
                 return None
-            return WorklistOrders(local=settings.local_ae(), remote=remote)
+            local = settings.local_ae()
+            return WorklistOrders(local=local, remote=remote, pacing=pacing)
         case OrderSource.HL7:
             return DeliveredOrders(ledger=ledger) if settings.hl7.enabled else None
         case OrderSource.FHIR:

@@ -7,12 +7,12 @@ fit is none.
 import base64
 import binascii
 from datetime import UTC, date, datetime
-from html.parser import HTMLParser
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from dicom_io.header import PatientIdentity
 from dicom_io.uid import is_uid
+from gateway.sources.markup import plain
 
 MAX_TEXT = 100_000
 """Characters of one report that are kept."""
@@ -198,24 +198,27 @@ class ServiceRequest(Resource):
     reasonReference: tuple[Reference, ...] = ()  # noqa: N815 - the standard's name
     note: tuple[Annotation, ...] = ()
 
-    @property
-    def reason(self) -> str | None:
-        """The reasons in words."""
-        words = [each.text for each in self.reasonCode]
-        words += [each.display for each in self.reasonReference]
-        return "; ".join(each for each in words if each) or None
+
+class Condition(Element):
+    """What a patient has, or may have."""
+
+    id: str = ""
+    code: Concept = Concept()
+    subject: Reference = Reference()
+    verificationStatus: Concept = Concept()  # noqa: N815 - the standard's name
 
     @property
-    def reason_codes(self) -> str | None:
-        """The meanings of their codes."""
-        return "; ".join(c.meaning for c in self.reasonCode if c.meaning) or None
+    def is_refuted(self) -> bool:
+        """Whether it was found not to be so (condition-ver-status)."""
+        codes = {each.code for each in self.verificationStatus.coding}
+        return bool(codes & {"refuted", "entered-in-error"})
 
 
 class Entry(Element):
     """One resource of an answer."""
 
     fullUrl: str = ""  # noqa: N815 - the standard's name
-    resource: dict[str, object] = Field(default_factory=dict)
+    resource: object = None
 
 
 class Link(Element):
@@ -265,42 +268,3 @@ def _form_text(form: Attachment) -> str:
     except (binascii.Error, ValueError):
         return ""
     return (plain(text) if kind == "text/html" else text).strip()
-
-
-class _Words(HTMLParser):
-    """Collects text, a line for each block."""
-
-    _BLOCKS = frozenset({"br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "table"})
-    _SILENT = frozenset({"script", "style", "head"})
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._silent = 0
-
-    def handle_starttag(
-        self,
-        tag: str,
-        attrs: list[tuple[str, str | None]],  # noqa: ARG002 - given by HTMLParser
-    ) -> None:
-        """Begin a line at a block."""
-        self._silent += tag in self._SILENT
-        self.parts += ["\n"] if tag in self._BLOCKS else []
-
-    def handle_endtag(self, tag: str) -> None:
-        """End a line at a block."""
-        self._silent = max(0, self._silent - (tag in self._SILENT))
-        self.parts += ["\n"] if tag in self._BLOCKS else []
-
-    def handle_data(self, data: str) -> None:
-        """Keep what a person would see."""
-        self.parts += [] if self._silent else [data]
-
-
-def plain(markup: str) -> str:
-    """Return the words of HTML, one line a block."""
-    words = _Words()
-    words.feed(markup)
-    words.close()
-    lines = (" ".join(line.split()) for line in "".join(words.parts).split("\n"))
-    return "\n".join(line for line in lines if line)

@@ -15,8 +15,14 @@ from dicom_io.options import OrderSource
 from dicom_io.reports.values import OutsideReport
 from gateway.errors import UnreadableMessage
 from gateway.sources.hl7_results import read_results
-from gateway.sources.hl7_values import accession_number, joined, patient_of, short
-from gateway.sources.segments import Message, Segment, split
+from gateway.sources.hl7_values import (
+    MAX_REPETITIONS,
+    accession_number,
+    joined,
+    patient_of,
+    short,
+)
+from gateway.sources.segments import Message, Segment, read_header, split
 
 
 class Fault(StrEnum):
@@ -76,19 +82,27 @@ class Received:
 
 def read_message(data: bytes) -> Received:
     """Read one message, without its MLLP block characters. Never raises."""
+    envelope = read_envelope(data)
     try:
         message = split(data)
     except UnreadableMessage as error:
         refused = Refused(fault=Fault.UNREADABLE, reason=str(error))
-        return Received(envelope=Envelope(), content=refused)
-    envelope = _envelope(message.header)
+        return Received(envelope=envelope, content=refused)
     return Received(envelope=envelope, content=_content(message, envelope))
+
+
+def read_envelope(data: bytes) -> Envelope:
+    """Read who is to be answered, of a message or of its beginning. Never raises."""
+    try:
+        return _envelope(read_header(data))
+    except UnreadableMessage:
+        return Envelope()
 
 
 def _content(message: Message, envelope: Envelope) -> Keep | Refused:
     read = _READERS.get((envelope.message_type, envelope.trigger))
     if read is None:
-        reason = "ORU^R01, ORM^O01 and OMI^O23 are taken, and nothing else"
+        reason = "only ORU R01, ORM O01 and OMI O23 are taken"
         return Refused(fault=Fault.MESSAGE_TYPE, reason=reason)
     try:
         return read(message)
@@ -152,7 +166,8 @@ def _order(message: Message, request: Segment, document: str) -> Order:
     accession = accession_number(message, request)
     if accession is None:
         raise UnreadableMessage("the order has no accession number")
-    reasons = [request.coded(31, n) for n in range(request.repetitions(31))]
+    count = min(request.repetitions(31), MAX_REPETITIONS)
+    reasons = [request.coded(31, n) for n in range(count)]
     words = [text for code, text in reasons if text and not code]
     codes = [text for code, text in reasons if text and code]
     return Order(

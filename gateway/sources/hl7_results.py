@@ -12,6 +12,7 @@ from gateway.sources.hl7_values import (
     moment,
     patient_of,
     sender_of,
+    short,
 )
 from gateway.sources.segments import Message, Segment
 
@@ -61,6 +62,7 @@ def _report(
         is_final=_status(group) in _FINAL,
         written_at=moment(request, 22) or moment(request, 7),
         written_by_device=_is_by_device(group),
+        language=short(message.header.component(19, 1)) or None,
         sender=sender_of(message.header),
     )
 
@@ -155,14 +157,18 @@ _UID_CODES = frozenset({"113014", "110180"})
 
 
 def _study_uid(message: Message, group: tuple[Segment, ...]) -> str | None:
-    """Return the study's UID: OBX with its code, IPC-3, or ZDS-1 (IHE RAD-4)."""
+    """Return the study's UID: OBX with its code, IPC-3, or ZDS-1 (IHE RAD-4).
+
+    In a message about several studies only what follows a request is about it.
+    """
+    near = group if message.is_about_several else message.segments
     stated = [
         each.component(5, 1)
         for each in group
         if each.name == "OBX" and each.component(3, 1) in _UID_CODES
     ]
-    stated += [each.component(3, 1) for each in message.all("IPC")]
-    stated += [each.component(1, 1) for each in message.all("ZDS")]
+    stated += [each.component(3, 1) for each in near if each.name == "IPC"]
+    stated += [each.component(1, 1) for each in near if each.name == "ZDS"]
     return next((uid for uid in stated if uid and is_uid(uid)), None)
 
 

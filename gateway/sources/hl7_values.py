@@ -10,6 +10,9 @@ from gateway.sources.segments import Message, Segment
 MAX_ACCESSION = 64
 """Characters that the ledger keeps; a VR SH has 16, and longer ones occur."""
 
+MAX_REPETITIONS = 16
+"""Repetitions of a field that are read: each is found from the field's beginning."""
+
 _MAX_DOCUMENT = 200
 _MOMENT = re.compile(
     r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?(?:\.\d{1,4})?)?([+-]\d{4})?"
@@ -62,8 +65,7 @@ def accession_number(message: Message, request: Segment) -> str | None:
     A message with several IPC-1 for several requests says nothing by them.
     """
     named = {each.component(1, 1) for each in message.all("IPC")} - {""}
-    several = len(message.all("OBR")) > 1
-    stated = sorted(named) if len(named) == 1 and not several else []
+    stated = sorted(named) if len(named) == 1 and not message.is_about_several else []
     stated += [request.component(18, 1), request.component(3, 1)]
     found = next((each for each in stated if each), None)
     return found if found and len(found) <= MAX_ACCESSION else None
@@ -96,7 +98,7 @@ def _medical_record(segment: Segment) -> int:
 
     Several without a type are several numbers of one patient: the first counts.
     """
-    count = min(segment.repetitions(3), 16)
+    count = min(segment.repetitions(3), MAX_REPETITIONS)
     kinds = [segment.component(3, 5, n).upper() for n in range(count)]
     return next((kinds.index(kind) for kind in ("MR", "PI") if kind in kinds), 0)
 

@@ -98,14 +98,12 @@ class MessageIntake:
 
     def _keep(self, rows: Writing, content: Keep) -> None:
         now = self.clock()
-        for order in content.orders:
-            rows.put_order(order, now)
-        for report in content.reports:
-            rows.put_outside_report(report, now)
+        for message in _all(content):
+            rows.put_message(message, now)
         for document in content.dropped_orders:
-            rows.drop_order(OrderSource.HL7, document)
+            rows.drop_message(Order, OrderSource.HL7, document)
         for document in content.dropped_reports:
-            rows.drop_outside_report(ReportSource.HL7, document)
+            rows.drop_message(OutsideReport, ReportSource.HL7, document)
 
 
 def _refusal(refused: Refused) -> Acknowledgement:

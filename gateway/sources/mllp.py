@@ -17,7 +17,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gateway.errors import NotReady
 from gateway.sources.acknowledging import Acknowledgement, Answer
-from gateway.sources.hl7 import Envelope, Fault, Received, read_message
+from gateway.sources.hl7 import (
+    Envelope,
+    Fault,
+    Received,
+    read_envelope,
+    read_message,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +151,7 @@ class MllpListener:
             try:
                 received = read_message(blocks.next())
             except _TooLarge as error:
-                envelope = read_message(error.head).envelope
+                envelope = read_envelope(error.head)
                 blocks.send(self._answer(envelope, _too_large(self._options)))
                 logger.warning("hl7: %s sent a message over the cap", address)
                 return

@@ -27,6 +27,8 @@ what neither can is refused rather than guessed."""
 
 _ESCAPE_LENGTH = 64
 _MAX_SEGMENTS = 10_000
+_MAX_REQUESTS = 100
+_MAX_HEADER = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,11 @@ class Message:
         """MSH."""
         return self.segments[0]
 
+    @property
+    def is_about_several(self) -> bool:
+        """Whether it holds more than one observation request."""
+        return len(self.all("OBR")) > 1
+
     def all(self, name: str) -> list[Segment]:
         """Return every segment of a name."""
         return [each for each in self.segments if each.name == name]
@@ -142,12 +149,30 @@ def split(data: bytes) -> Message:
     if any(line.startswith("MSH") for line in lines[1:]):
         raise UnreadableMessage("a block holds more than one message")
     header = [f"MSH{marks.field}{lines[0][3:]}", *lines[1:]]
-    return Message(segments=tuple(_segment(line, marks) for line in header))
+    message = Message(segments=tuple(_segment(line, marks) for line in header))
+    if len(message.all("OBR")) > _MAX_REQUESTS:
+        raise UnreadableMessage(f"there are more than {_MAX_REQUESTS} OBR")
+    return message
+
+
+def read_header(data: bytes) -> Segment:
+    """Read MSH alone, in ASCII; raises UnreadableMessage where it does not begin so."""
+    _require_header(data)
+    line = re.split(rb"[\r\n]", data[:_MAX_HEADER], maxsplit=1)[0]
+    text = line.decode("ascii", "replace").ljust(8)
+    marks = _delimiters(text)
+    return _segment(f"MSH{marks.field}{text[3:]}", marks)
+
+
+def _require_header(data: bytes) -> None:
+    if data[:3] != b"MSH" or len(data) < 8:
+        raise UnreadableMessage("it does not begin with MSH")
 
 
 def _decode(data: bytes) -> str:
-    if data[:3] != b"MSH" or len(data) < 8:
-        raise UnreadableMessage("it does not begin with MSH")
+    _require_header(data)
+    if b"\0" in data:
+        raise UnreadableMessage("it holds the character NUL")
     fields = data.partition(b"\r")[0][:2000].split(data[3:4])
     stated = fields[17].decode("ascii", "replace") if len(fields) > 17 else ""
     first = re.split("[~^]", stated.strip().upper())[0]

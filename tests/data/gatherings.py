@@ -15,6 +15,7 @@ from gateway.errors import SourceFailure
 from gateway.gathering import read_gathered
 from gateway.lifecycle import State
 from gateway.sources.kinds import OrderKey, ReportKey
+from tests.data.person_reports import outside_report
 from tests.data.stages import (
     PRIOR_UID,
     Bench,
@@ -102,14 +103,12 @@ class ScriptedReports:
     def find(self, key: ReportKey) -> list[OutsideReport]:
         self.asked.append(key)
         return [
-            OutsideReport(
-                source=self.source,
+            outside_report(
+                self.source,
+                "FINDINGS: A small nodule in the right lung.",
                 document="R1",
                 patient=key.patient,
                 accession_number=None,
                 study_instance_uid=key.study_instance_uid,
-                text="FINDINGS: A small nodule in the right lung.",
-                is_final=True,
-                written_at=None,
             )
         ]

@@ -100,6 +100,26 @@ def storescp(folder: Path, *options: str) -> Iterator[int]:
         yield port
 
 
+@contextmanager
+def dcmqrscp(folder: Path, title: str, destination: int) -> Iterator[int]:
+    """Run DCMTK's archive, QRSCP, empty; yields its port.
+
+    It knows one node to move to: `title` at the loopback port `destination`.
+    """
+    port, storage = free_port(), folder / "QRSCP"
+    storage.mkdir()
+    settings = folder / "dcmqrscp.cfg"
+    settings.write_text(
+        f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
+        f"HostTable BEGIN\nwe = ({title}, 127.0.0.1, {destination})\nHostTable END\n"
+        "VendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\nQRSCP {storage} RW (100, 1024mb) ANY\nAETable END\n"
+    )
+    command = [require_peer("dcmqrscp"), "-c", str(settings)]
+    with process_of(command, lambda: answers_tcp(port)):
+        yield port
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orthanc:
     """A running Orthanc."""

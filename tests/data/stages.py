@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from math import inf
 from pathlib import Path
 from shutil import copytree
 
@@ -13,14 +14,15 @@ from pydicom import dcmread
 from config.load import Table
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.header import PatientIdentity, read_instance
-from dicom_io.identifiers import StudyAnswer, StudyQuery
+from dicom_io.identifiers import StudyAnswer, StudyAnswers, StudyQuery
 from dicom_io.sink import Incoming, Sink, StoreFacts
 from dicom_io.status import Status
 from gateway import pipeline
 from gateway.composition import open_site
-from gateway.intake import Intake, RoleRule, role_of_sent
+from gateway.intake import Intake
 from gateway.ledger import AuditFilter, DeliveryRecord, StudyRecord
 from gateway.lifecycle import WORKING, State
+from gateway.matching import RoleRule, role_of_sent
 from gateway.site import Site
 from gateway.sources.priors import Brought
 from gateway.turn import Turns, take_turn
@@ -63,6 +65,11 @@ class ScriptedPriors:
     counts: list[int | Exception | None] = field(default_factory=list)
     retrieval_failures: list[Exception] = field(default_factory=list)
     is_whole: bool = True
+    remarks: tuple[str, ...] = ()
+    brought: Brought = field(
+        default_factory=lambda: Brought(how="script", is_whole=True)
+    )
+    seconds: float = inf
     on_count: Callable[[], object] = lambda: None
     on_retrieve: Callable[[], object] = lambda: None
     asked: list[StudyQuery] = field(default_factory=list)
@@ -70,11 +77,11 @@ class ScriptedPriors:
     retrieved: list[str] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
 
-    def find(self, question: StudyQuery) -> list[StudyAnswer]:
+    def find(self, question: StudyQuery) -> StudyAnswers:
         self.asked.append(question)
         if self.failures:
             raise self.failures.pop(0)
-        return self.answers
+        return StudyAnswers(studies=tuple(self.answers), remarks=self.remarks)
 
     def count(self, study_instance_uid: str) -> int | None:
         self.counted.append(study_instance_uid)
@@ -84,14 +91,17 @@ class ScriptedPriors:
             raise named
         return named
 
-    def retrieve(self, study_instance_uid: str, sink: Sink) -> Brought:
+    def retrieve(
+        self, study_instance_uid: str, sink: Sink, seconds: float = inf
+    ) -> Brought:
+        self.seconds = seconds
         self.retrieved.append(study_instance_uid)
         self.on_retrieve()
         for path in self.holds.get(study_instance_uid, ()):
             self.statuses.append(deliver(sink, path, calling_title="ARCHIVE"))
         if self.retrieval_failures:
             raise self.retrieval_failures.pop(0)
-        return Brought(how="script", is_whole=self.is_whole)
+        return replace(self.brought, is_whole=self.is_whole)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A scripted DICOMweb service on loopback."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -29,7 +29,6 @@ class Answer:
 class Service:
     """A running service and what it was asked."""
 
-    answer: Answer
     port: int = 0
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
@@ -47,12 +46,16 @@ class Service:
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[Service]:
-    """Run a service that gives one answer for the length of a with block."""
-    service = Service(answer)
+def serving(*answers: Answer) -> Iterator[Service]:
+    """Run a service for the length of a with block.
+
+    It gives one answer after the other, the last one from then on.
+    """
+    service = Service()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            answer = answers[min(len(service.asked), len(answers) - 1)]
             service.asked.append((self.command, self.path, dict(self.headers)))
             self.send_response(answer.status)
             length = len(answer.body) + answer.missing
@@ -61,7 +64,8 @@ def serving(answer: Answer) -> Iterator[Service]:
             for name, value in answer.headers:
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answer.body)
+            with suppress(OSError):  # who asked has had enough
+                self.wfile.write(answer.body)
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))

@@ -64,7 +64,9 @@ def test_stow_rs_stores_the_files_as_they_lie_on_disk(site: Site) -> None:
 
 
 def test_qido_rs_names_the_studies_of_one_patient(site: Site) -> None:
-    answers = peer.find_studies(LOCAL, site.archive, StudyQuery(patient_id="P-1"))
+    answers = peer.find_studies(
+        LOCAL, site.archive, StudyQuery(patient_id="P-1")
+    ).studies
     assert [each.study_instance_uid for each in answers] == ["1.2.3.1"]
     assert answers[0].patient.patient_id == "P-1"
     assert answers[0].patient.name == "Müller^Zoë"
@@ -78,13 +80,13 @@ def test_qido_rs_names_the_studies_of_one_patient(site: Site) -> None:
 
 def test_an_unknown_patient_has_no_studies(site: Site) -> None:
     question = StudyQuery(patient_id="P-9")
-    assert peer.find_studies(LOCAL, site.archive, question) == []
+    assert peer.find_studies(LOCAL, site.archive, question).studies == ()
 
 
 def test_a_patient_id_that_must_be_escaped_names_no_other_patient(site: Site) -> None:
     # Debian's plugin (1.7) leaves escapes in a query as they are and finds nobody.
     question = StudyQuery(patient_id="A&B#=1 2")
-    answers = peer.find_studies(LOCAL, site.archive, question)
+    answers = peer.find_studies(LOCAL, site.archive, question).studies
     assert {each.study_instance_uid for each in answers} <= {"1.2.3.2"}
 
 

@@ -70,11 +70,13 @@ def _contents(site: Site) -> list[bytes]:
 
 
 def test_orthanc_finds_the_studies_of_a_patient(site: Site) -> None:
-    answers = find_studies(site.local, site.archive, StudyQuery(patient_id="P-1"))
+    question = StudyQuery(patient_id="P-1")
+    answers = find_studies(site.local, site.archive, question).studies
     assert [each.study_instance_uid for each in answers] == ["1.2.3.1"]
     assert answers[0].patient.sex == "F"
     assert answers[0].instance_count == 2
-    assert find_studies(site.local, site.archive, StudyQuery(patient_id="P-9")) == []
+    nobody = StudyQuery(patient_id="P-9")
+    assert find_studies(site.local, site.archive, nobody).studies == ()
 
 
 def test_orthanc_counts_and_names_the_instances_of_a_study(site: Site) -> None:

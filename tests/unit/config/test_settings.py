@@ -142,6 +142,20 @@ def test_a_peer_may_call_us_with_its_own_title_written_twice() -> None:
     assert load_settings(None, {"peers": {"pacs": peer}}).remote_aes()
 
 
+def test_a_commitment_needs_a_port_that_its_report_can_come_to() -> None:
+    table: Table = {"peers": {"pacs": {**PACS, "proof": "commitment"}}}
+    assert load_settings(None, table).remote_aes()[0].proof is Proof.COMMITMENT
+    with pytest.raises(InvalidSettings, match=r"listener\.port: 0 .* peers\.pacs"):
+        load_settings(None, {**table, "listener": {"port": 0}})
+
+
+def test_a_peer_of_dicomweb_alone_gives_no_commitment() -> None:
+    peer: Table = {"title": "WEB", "web": {"url": "https://10.0.0.5/dicom-web"}}
+    assert load_settings(None, {"peers": {"web": peer}}).remote_aes()
+    with pytest.raises(InvalidSettings, match=r'^peers\.web: proof "commitment"'):
+        load_settings(None, {"peers": {"web": {**peer, "proof": "commitment"}}})
+
+
 def test_a_ledger_url_must_be_a_url() -> None:
     with pytest.raises(InvalidSettings, match=r"^ledger\.url: an SQLAlchemy URL"):
         load_settings(None, {"ledger": {"url": "ledger.sqlite"}})

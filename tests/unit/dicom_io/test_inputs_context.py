@@ -13,7 +13,8 @@ from dicom_io.inputs.context import Case, assemble
 from dicom_io.inputs.history import History
 from dicom_io.inputs.looking import HEADERS_ALONE
 from dicom_io.inputs.prior import Prior, PriorGuard, RetrievedStudy, gather_prior
-from dicom_io.inputs.view import Declined, DeclineReason, Views, select_views
+from dicom_io.inputs.refusal import Declined, DeclineReason
+from dicom_io.inputs.view import Views, select_views
 from dicom_io.options import (
     IdentityPolicy,
     PictureOptions,

@@ -116,6 +116,13 @@ def test_a_header_that_says_nothing_is_no_order() -> None:
         ("___", None),
         ("N/A", None),
         ("?", None),
+        ("keine Angaben", None),
+        ("k. A.", None),
+        ("Sans objet.", None),
+        ("Desconocida", None),
+        ("nessuna", None),
+        ("Onbekend", None),
+        ("keine Besserung", "keine Besserung"),
     ],
 )
 def test_an_indication_is_one_clean_line(text: str, cleaned: str | None) -> None:

@@ -5,9 +5,11 @@ import pytest
 
 from dicom_io.evidence import Rejection
 from dicom_io.header import Instance, read_instance
+from dicom_io.inputs.film import FilmReading, Shown
 from dicom_io.inputs.looking import HEADERS_ALONE, Seen
-from dicom_io.inputs.view import Declined, DeclineReason, Views, select_views
-from dicom_io.options import ViewRules
+from dicom_io.inputs.refusal import Declined, DeclineReason
+from dicom_io.inputs.view import Views, select_views
+from dicom_io.options import Disagreement, ViewRules
 from tests.data.films import (
     CR,
     SECONDARY_CAPTURE,
@@ -303,3 +305,99 @@ def test_a_frontal_that_is_named_once_has_no_flag() -> None:
     chosen = choose(film_instance(view_position="PA", series_description="frontal"))
     assert isinstance(chosen, Views)
     assert chosen.flags == ()
+
+
+def by_pixels(
+    film: Instance,
+    disagreement: Disagreement = Disagreement.DECLINE,
+    shown: Shown = Shown.FRONTAL,
+    **odd: object,
+) -> Views | Declined:
+    reading = FilmReading(shown=shown, likelihood=0.9, **odd)  # type: ignore[arg-type]
+    seen = Seen(readings={film.sop_instance_uid: reading})
+    return select_views([film], seen, ViewRules(disagreement=disagreement))
+
+
+def test_clear_pixels_speak_where_the_header_names_no_view_and_no_region() -> None:
+    silent = film_instance(
+        view_position=None,
+        body_part=None,
+        study_description=None,
+        series_description=None,
+    )
+    assert isinstance(choose(silent), Declined)
+    chosen = by_pixels(silent)
+    assert isinstance(chosen, Views)
+    assert "frontal by the pixels (0.90)" in chosen.reasons[0]
+    assert "the chest by the pixels alone" in chosen.reasons[0]
+
+
+def test_a_named_other_region_is_not_overruled_by_pixels() -> None:
+    declined = by_pixels(film_instance(body_part="HAND"), Disagreement.FLAG)
+    assert isinstance(declined, Declined)
+    assert declined.reason is DeclineReason.NOT_CHEST
+
+
+@pytest.mark.parametrize(
+    ("shown", "odd", "expected"),
+    [
+        (Shown.LATERAL, {}, DeclineReason.NO_FRONTAL),
+        (Shown.NO_CHEST, {}, DeclineReason.NOT_CHEST),
+        (Shown.FRONTAL, {"quarter_turns": 3}, DeclineReason.UNSUPPORTED_ORIENTATION),
+        (Shown.FRONTAL, {"is_mirrored": True}, DeclineReason.UNSUPPORTED_ORIENTATION),
+        (Shown.FRONTAL, {"is_inverted": True}, DeclineReason.UNSUPPORTED_ORIENTATION),
+    ],
+)
+def test_what_the_pixels_deny_is_declined_and_read_where_the_header_is_trusted(
+    shown: Shown, odd: dict[str, object], expected: DeclineReason
+) -> None:
+    declined = by_pixels(film_instance(), Disagreement.DECLINE, shown, **odd)
+    assert isinstance(declined, Declined)
+    assert declined.reason is expected
+    trusted = by_pixels(film_instance(), Disagreement.TRUST_HEADER, shown, **odd)
+    assert isinstance(trusted, Views)
+    assert len(trusted.flags) == 1
+
+
+def test_a_frontal_by_pixels_is_read_with_a_flag_where_the_site_asks_for_it() -> None:
+    mislabelled = film_instance(view_position="LL", patient_orientation=())
+    assert isinstance(by_pixels(mislabelled), Declined)
+    chosen = by_pixels(mislabelled, Disagreement.FLAG)
+    assert isinstance(chosen, Views)
+    (flag,) = chosen.flags
+    assert "frontal by the pixels" in flag
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"presentation_intent": None}, "that one is for presentation"),
+        ({"series_description": "Chest PA bone suppressed"}, "this one is processed"),
+        ({"series_description": "Soft tissue PA"}, "this one is processed"),
+        ({"image_type": ("DERIVED", "PRIMARY")}, "this one is derived"),
+        ({"view_position": "AP"}, "that one is PA"),
+        ({"body_part": "PORTABLE CHEST"}, "this one is portable"),
+        ({"acquired_time": time(9)}, "this one was repeated"),
+        ({"rows": 32}, "that one is larger"),
+    ],
+)
+def test_the_image_that_is_not_read_is_told_in_what_it_comes_behind(
+    changes: dict[str, object], why: str
+) -> None:
+    behind = film_instance(sop_instance_uid="1.2.3.5", **changes)
+    chosen = choose(film_instance(), behind)
+    assert isinstance(chosen, Views)
+    (rejected,) = chosen.rejected
+    assert rejected.what == "1.2.3.5"
+    assert why in rejected.reason
+
+
+def test_a_frontal_that_the_pixels_show_comes_before_one_that_is_only_named() -> None:
+    named = film_instance(sop_instance_uid="1.2.3.5")
+    shown = film_instance(view_position=None)
+    reading = FilmReading(shown=Shown.FRONTAL, likelihood=0.9)
+    seen = Seen(readings={shown.sop_instance_uid: reading})
+    chosen = select_views([named, shown], seen, ViewRules())
+    assert isinstance(chosen, Views)
+    assert chosen.frontal == shown
+    assert "the pixels show the view of that one" in chosen.rejected[0].reason

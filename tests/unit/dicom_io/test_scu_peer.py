@@ -38,7 +38,7 @@ def over_web_only(remote: RemoteAE, service: WebService) -> RemoteAE:
 
 
 def test_a_query_goes_over_dicomweb_where_that_is_offered(both: RemoteAE) -> None:
-    assert peer.find_studies(LOCAL, both, QUESTION) == []
+    assert peer.find_studies(LOCAL, both, QUESTION).studies == ()
     assert peer.count_instances(LOCAL, both, "1.2.3.1") == 0
     assert peer.find_instances(LOCAL, both, "1.2.3.1") == frozenset()
 
@@ -47,7 +47,7 @@ def test_a_query_goes_over_dimse_where_dicomweb_does_not_offer_it(
     both: RemoteAE,
 ) -> None:
     remote = over_web_only(both, WebService.STORE)
-    assert len(peer.find_studies(LOCAL, remote, QUESTION)) == 1
+    assert len(peer.find_studies(LOCAL, remote, QUESTION).studies) == 1
     assert peer.count_instances(LOCAL, remote, "1.2.3.1") == 1
     assert peer.find_instances(LOCAL, remote, "1.2.3.1") == {"1.2.3.1.1.1"}
 

@@ -51,7 +51,7 @@ def remote(archive: Archive) -> RemoteAE:
 
 
 def test_the_studies_of_one_patient_are_found(remote: RemoteAE) -> None:
-    answers = find_studies(caller(), remote, StudyQuery(patient_id="P-1"))
+    answers = find_studies(caller(), remote, StudyQuery(patient_id="P-1")).studies
     assert {each.study_instance_uid for each in answers} == {"1.2.3.1", "1.2.3.2"}
     assert {each.patient.patient_id for each in answers} == {"P-1"}
     assert answers[0].instance_count == 2
@@ -60,7 +60,9 @@ def test_the_studies_of_one_patient_are_found(remote: RemoteAE) -> None:
 
 def test_no_more_answers_are_read_than_were_asked_for(remote: RemoteAE) -> None:
     query = StudyQuery(patient_id="P-1")
-    assert len(find_studies(caller(), remote, query, limit=1)) == 1
+    found = find_studies(caller(), remote, query, limit=1)
+    assert len(found.studies) == 1
+    assert found.remarks == ("archive names as many as are read, 1: there may be more",)
 
 
 def test_a_wildcard_is_refused_before_any_connection() -> None:

@@ -10,7 +10,9 @@ import pytest
 from dicom_io.errors import PeerFailure, PeerRefused, PeerTimedOut, PeerUnreachable
 from dicom_io.identifiers import StudyQuery
 from dicom_io.scu.web import count_instances, find_instances, find_studies
+from dicom_io.scu.web_pages import MAX_PAGES
 from dicom_io.scu.web_retrieve import retrieve_study
+from dicom_io.scu.web_session import ANSWER_CAP_BYTES
 from dicom_io.scu.web_store import store_instances
 from dicom_io.status import StoreVerdict
 from tests.data.network import LOCAL, Recorder, part10, radiograph, written
@@ -55,7 +57,7 @@ def filters_of(service: Service) -> dict[str, list[str]]:
 
 def test_the_patient_id_is_asked_for_as_it_is() -> None:
     with serving(answered()) as service:
-        assert find_studies(service.remote(), QUESTION) == []
+        assert find_studies(service.remote(), QUESTION).studies == ()
     asked = filters_of(service)
     assert (asked["PatientID"], asked["IssuerOfPatientID"]) == ([PATIENT], ["H"])
 
@@ -85,7 +87,7 @@ def test_one_broken_answer_costs_itself_and_no_other() -> None:
         {"0020000D": {"Value": [{}]}},
     ]
     with serving(answered(*broken, study("1.2.4"))) as service:
-        found = find_studies(service.remote(), QUESTION)
+        found = find_studies(service.remote(), QUESTION).studies
     assert [each.study_instance_uid for each in found] == ["1.2.4"]
 
 
@@ -97,7 +99,7 @@ def test_a_value_that_cannot_be_read_counts_as_left_out() -> None:
         t00080061={"vr": "CS", "Value": ["DX", None, 4]},
     )
     with serving(answered(answer)) as service:
-        found = find_studies(service.remote(), QUESTION)[0]
+        found = find_studies(service.remote(), QUESTION).studies[0]
     assert (found.study_date, found.instance_count) == (None, None)
     assert found.patient.name == "Doe^Ann"
     assert found.modalities == ("DX", "4")
@@ -105,14 +107,71 @@ def test_a_value_that_cannot_be_read_counts_as_left_out() -> None:
 
 def test_no_content_means_that_there_is_nothing() -> None:
     with serving(Answer(status=204)) as service:
-        assert find_studies(service.remote(), QUESTION) == []
+        assert find_studies(service.remote(), QUESTION).studies == ()
         assert count_instances(service.remote(), "1.2.3") == 0
         assert find_instances(service.remote(), "1.2.3") == frozenset()
 
 
 def test_no_more_answers_than_the_limit_are_read() -> None:
     with serving(answered(*(study(f"1.2.{n}") for n in range(9)))) as service:
-        assert len(find_studies(service.remote(), QUESTION, limit=3)) == 3
+        found = find_studies(service.remote(), QUESTION, limit=3)
+        assert len(found.studies) == 3
+        assert "there may be more" in found.remarks[0]
+
+
+MORE = (("Warning", "299 pacs: There are 2 additional results that can be requested"),)
+
+
+def page(*studies: object, more: bool = True) -> Answer:
+    return replace(answered(*studies), headers=MORE if more else ())
+
+
+def test_pages_are_asked_for_as_long_as_more_is_announced() -> None:
+    pages = (page(study("1.2.1"), 7), page(study("1.2.2")), page(more=False))
+    with serving(*pages) as service:
+        found = find_studies(service.remote(), QUESTION)
+    assert [each.study_instance_uid for each in found.studies] == ["1.2.1", "1.2.2"]
+    assert found.remarks == ()
+    asked = [parse_qs(urlsplit(path).query) for _, path, _ in service.asked]
+    assert [each.get("offset") for each in asked] == [None, ["2"], ["3"]]
+
+
+def test_an_answer_without_that_warning_is_whole() -> None:
+    other = (("Warning", "299 pacs: The fuzzymatching parameter is not supported"),)
+    with serving(replace(answered(study()), headers=other)) as service:
+        assert len(find_studies(service.remote(), QUESTION).studies) == 1
+    assert len(service.asked) == 1
+
+
+def test_a_service_that_repeats_its_first_page_is_not_asked_for_ever() -> None:
+    with serving(page(study())) as service:
+        found = find_studies(service.remote(), QUESTION)
+    assert (len(found.studies), len(service.asked)) == (1, 2)
+    assert found.remarks == ("pacs announces more than it names, 1",)
+
+
+def test_pages_without_end_are_ended() -> None:
+    pages = (page(study(f"1.2.{number}")) for number in range(1, 100))
+    with serving(*pages) as service:
+        found = find_studies(service.remote(), QUESTION)
+    assert len(found.studies) == len(service.asked) == MAX_PAGES
+    assert "announces more" in found.remarks[0]
+
+
+def test_the_instances_of_a_study_come_in_pages_too() -> None:
+    named = [{"00080018": {"vr": "UI", "Value": [f"1.9.{n}"]}} for n in (1, 2, 3)]
+    with serving(page(*named[:2]), page(named[2], more=False)) as service:
+        found = find_instances(service.remote(), "1.2.3")
+    assert found == {"1.9.1", "1.9.2", "1.9.3"}
+
+
+def test_an_answer_over_the_cap_is_given_up() -> None:
+    body = b'[{"00081030": "' + b"x" * ANSWER_CAP_BYTES + b'"}]'
+    with (
+        serving(Answer(body=body)) as service,
+        pytest.raises(PeerFailure, match="over the size limit"),
+    ):
+        find_studies(service.remote(), QUESTION)
 
 
 def test_a_count_of_another_study_is_not_taken() -> None:

@@ -11,7 +11,7 @@ from pydicom.sr._concepts_dict import concepts
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.coordinates import ImageFrame
 from dicom_io.evidence import Evidence, ReferencedInstance, Rejection
-from dicom_io.identifiers import StudyQuery
+from dicom_io.identifiers import StudyAnswers, StudyQuery
 from dicom_io.scp.session import AssociationFacts, ClassCount
 from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.scu.send import StoreOutcome
@@ -25,8 +25,10 @@ from gateway.people import Decider, PersonRole
 from model.engine import EngineIdentity
 from model.options import Domain
 from tests.data.ledgers import IMAGE_CLASS, NOW, STUDY_UID, new_instance
+from tests.data.stages import answer
 
 PATIENT_ID = "PHANTOM-7"
+THREE = StudyAnswers(studies=(answer("1.2.5"), answer("1.2.6"), answer("1.2.7")))
 PRIOR_UID = "1.2.826.0.1.3680043.10.543.2"
 DIGEST = "5d41402abc4b2a76b9719d911017c592" * 2
 PACS = RemoteAE(name="pacs", title=AETitle("ORTHANC"), host="pacs.example", port=4242)
@@ -174,7 +176,7 @@ ABOUT_A_STUDY: dict[str, tuple[Callable[[], AuditEntry], str, str, int]] = {
     "purged": (lambda: kinds.study_purged(STUDY_UID, 4, NOW), "110105", "D", 0),
     "queried": (
         lambda: kinds.prior_queried(
-            STUDY_UID, StudyQuery(patient_id=PATIENT_ID), "pacs", 3, NOW
+            STUDY_UID, StudyQuery(patient_id=PATIENT_ID), "pacs", THREE, NOW
         ),
         "110112",
         "E",
@@ -373,7 +375,7 @@ def test_a_received_instance_names_both_nodes() -> None:
 
 def test_a_query_is_kept_in_the_message() -> None:
     entry = kinds.prior_queried(
-        STUDY_UID, StudyQuery(patient_id=PATIENT_ID, issuer="SITE"), "pacs", 3, NOW
+        STUDY_UID, StudyQuery(patient_id=PATIENT_ID, issuer="SITE"), "pacs", THREE, NOW
     )
     query = parsed(entry).find(".//ParticipantObjectQuery")
     assert query is not None

@@ -14,6 +14,7 @@ from dicom_io.uid import is_uid
 from gateway.composition import close_engine, close_site, load_engine, open_site
 from gateway.errors import LedgerFailure, NotReady
 from gateway.sources.priors import ArchivePriors
+from gateway.sources.worklist import WorklistOrders
 from model.engines.collecting import CollectingEngine
 from model.engines.local import LocalEngine
 from model.engines.process import ProcessEngine
@@ -82,6 +83,17 @@ def test_a_site_knows_the_peers_of_its_settings(tmp_path: Path) -> None:
     assert isinstance(site.priors, ArchivePriors)
     assert [remote.name for remote in site.destinations] == ["archive"]
     assert site.destinations[0].proof is Proof.READ_BACK
+
+
+def test_archive_and_worklist_are_asked_at_one_pace(tmp_path: Path) -> None:
+    asked: Table = {"order": {"sources": ["worklist"], "worklist": "archive"}}
+    table = merge(archive_peer("ARCHIVE", 104), asked)
+    site = open_site(site_settings(tmp_path / "data", table), CannedEngine())
+    site.ledger.close()
+    assert isinstance(site.priors, ArchivePriors)
+    (worklist,) = site.orders
+    assert isinstance(worklist, WorklistOrders)
+    assert worklist.pacing is site.priors.pacing
 
 
 def test_a_site_without_an_archive_asks_nobody(settings: Settings) -> None:

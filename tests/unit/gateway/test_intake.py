@@ -17,9 +17,10 @@ from dicom_io.product import PRODUCT_NAME
 from dicom_io.sink import NoRoom
 from dicom_io.status import Status
 from gateway.errors import LedgerFailure, OutOfSpace, SpoolFailure
-from gateway.intake import Intake, role_of_retrieved
+from gateway.intake import Intake
 from gateway.ledger import AuditFilter, InstanceRecord, Ledger, Role
 from gateway.lifecycle import Event, State
+from gateway.matching import role_of_retrieved
 from gateway.spool import Spool
 from tests.data.films import (
     BASIC_TEXT_SR,
@@ -298,11 +299,25 @@ def test_what_another_installation_made_is_kept_and_opens_nothing(
     assert (studies(bench), len(bench.kept_files())) == ([], 1)
 
 
-def test_a_c_move_delivery_that_nobody_asked_for_is_refused(bench: Bench) -> None:
+def quarantined(bench: Bench) -> list[Path]:
+    """Return the files that no study and no retrieval has."""
+    kept = {bench.site.spool.path(row.file_name) for row in held(bench)}
+    return [path for path in bench.kept_files() if path not in kept]
+
+
+def test_a_c_move_delivery_that_nobody_asked_for_is_quarantined(bench: Bench) -> None:
     status = bench.send(bench.film(), move_originator=US, peer=ARCHIVE)
     assert status is Status.NOT_AUTHORISED
-    assert (held(bench), studies(bench), bench.kept_files()) == ([], [], [])
-    assert "no retrieval of ours" in bench.told()[-1]
+    assert (held(bench), studies(bench), len(quarantined(bench))) == ([], [], 1)
+    assert bench.told() == ["no retrieval of ours waits for it: 1.2.3.4"]
+
+
+def test_an_unmatched_delivery_that_is_repeated_is_kept_once(bench: Bench) -> None:
+    film = bench.film()
+    for _ in range(3):
+        bench.send(film, move_originator=US, peer=ARCHIVE)
+    assert len(quarantined(bench)) == 1
+    assert len(bench.told()) == 3
 
 
 def test_a_c_move_delivery_that_is_awaited_is_retrieved_and_opens_nothing(
@@ -328,15 +343,56 @@ def test_a_delivery_after_the_window_is_refused(bench: Bench) -> None:
     assert status is Status.NOT_AUTHORISED
 
 
-@pytest.mark.parametrize(
-    ("peer", "role"), [(ARCHIVE, Role.RETRIEVED), (MODALITY, Role.CURRENT)]
-)
-def test_without_an_originator_only_the_peer_that_was_asked_delivers(
-    bench: Bench, peer: RemoteAE, role: Role
+@pytest.mark.parametrize("peer", [ARCHIVE, MODALITY, None])
+@pytest.mark.parametrize("originator", [None, US, "ARCHIVE", "ROUTER"])
+def test_what_is_awaited_is_taken_from_whatever_entity_sends_it(
+    bench: Bench, peer: RemoteAE | None, originator: str | None
 ) -> None:
     expect(bench, STUDY_UID)
-    assert bench.send(bench.film(), peer=peer) is Status.SUCCESS
-    assert [row.role for row in held(bench)] == [role]
+    status = bench.send(bench.film(), peer=peer, move_originator=originator)
+    assert status is Status.SUCCESS
+    assert [row.role for row in held(bench)] == [Role.RETRIEVED]
+    assert studies(bench) == ["1.2.77"]
+
+
+def end_retrievals(bench: Bench) -> None:
+    with bench.site.ledger.writing() as rows:
+        waiting = rows.open_retrieval(STUDY_UID, bench.clock())
+        assert waiting is not None
+        rows.close_retrieval(waiting.id)
+
+
+@pytest.mark.parametrize(
+    ("peer", "originator"),
+    [(ARCHIVE, None), (ARCHIVE, US), (MODALITY, "ARCHIVE"), (MODALITY, US)],
+)
+def test_what_comes_after_its_retrieval_is_quarantined_and_opens_no_study(
+    bench: Bench, peer: RemoteAE, originator: str | None
+) -> None:
+    expect(bench, STUDY_UID)
+    end_retrievals(bench)
+    status = bench.send(bench.film(), peer=peer, move_originator=originator)
+    assert status is Status.NOT_AUTHORISED
+    assert (held(bench), studies(bench)) == ([], ["1.2.77"])
+    assert len(quarantined(bench)) == 1
+    assert bench.told()[-1].startswith("it came after its retrieval had ended")
+
+
+def test_a_modality_may_send_for_reading_what_was_just_retrieved(bench: Bench) -> None:
+    expect(bench, STUDY_UID)
+    end_retrievals(bench)
+    assert bench.send(bench.film(), peer=MODALITY) is Status.SUCCESS
+    assert [row.role for row in held(bench)] == [Role.CURRENT]
+
+
+def test_an_archive_may_send_for_reading_what_was_asked_for_long_ago(
+    bench: Bench,
+) -> None:
+    expect(bench, STUDY_UID)
+    end_retrievals(bench)
+    bench.clock.add(seconds=3601)
+    assert bench.send(bench.film(), peer=ARCHIVE) is Status.SUCCESS
+    assert [row.role for row in held(bench)] == [Role.CURRENT]
 
 
 def test_a_c_get_brings_what_was_asked_for_alone(bench: Bench) -> None:
@@ -492,9 +548,3 @@ def test_what_a_third_node_had_moved_here_is_a_current_study(bench: Bench) -> No
     status = bench.send(bench.film(), peer=ARCHIVE, move_originator=originator)
     assert status is Status.SUCCESS
     assert studies(bench) == [STUDY_UID]
-
-
-def test_a_c_move_delivery_comes_from_the_peer_that_was_asked(bench: Bench) -> None:
-    expect(bench, STUDY_UID)
-    status = bench.send(bench.film(), peer=MODALITY, move_originator=US)
-    assert status is Status.NOT_AUTHORISED

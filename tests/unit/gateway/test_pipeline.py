@@ -9,10 +9,14 @@ import pytest
 from config.load import Table, merge
 from dicom_io.errors import PeerUnreachable
 from gateway import pipeline
+from gateway.documents import REPORTS
 from gateway.ledger import DeliveryState, Document
 from gateway.lifecycle import FINAL, WORKING, Event, State, next_state
 from model.options import Domain
+from model.phantom.generator import PhantomOptions, make_phantom
+from model.report import FlagKind
 from tests.data.engines import CannedEngine
+from tests.data.films import film_dataset, write_film
 from tests.data.sites import archive_peer
 from tests.data.stages import START, Bench, ScriptedPriors, bench_at
 
@@ -215,6 +219,37 @@ def test_a_study_that_is_not_read_is_declined_with_the_reason(
     assert (bench.study().reason or "").startswith(reason)
     assert bench.told()[-1] == bench.study().reason
     assert not bench.turn()
+
+
+def lateral_named_pa(folder: Path) -> Path:
+    """Write a picture of a lateral chest under the header of a PA film."""
+    drawn = make_phantom(3, PhantomOptions(short_side=256, with_lateral=True))
+    assert drawn.current_lateral is not None
+    ds = film_dataset(drawn.current_lateral, BitsStored=12, HighBit=11)
+    return write_film(folder / "mislabelled.dcm", ds)
+
+
+def test_a_lateral_that_is_named_pa_is_declined(bench: Bench) -> None:
+    bench.send(lateral_named_pa(bench.folder))
+    assert wait(bench, 30) is State.COMPLETE
+    bench.turn()
+    assert bench.study().state is State.DECLINED
+    assert "but lateral by the pixels" in (bench.study().reason or "")
+
+
+def test_a_header_that_is_trusted_leaves_a_flag_in_every_report(tmp_path: Path) -> None:
+    trusting = merge(RULE, {"views": {"disagreement": "trust-header"}})
+    with bench_at(tmp_path, trusting) as bench:
+        bench.send(lateral_named_pa(bench.folder))
+        assert wait(bench, 30) is State.COMPLETE
+        while bench.study().state is not State.REPORTED:
+            assert bench.turn()
+        with bench.site.ledger.reading() as rows:
+            study = bench.study()
+            kept = rows.document(study.id, study.revision, Document.REPORTS)
+    flags = [flag for said in REPORTS.validate_json(kept or "") for flag in said.flags]
+    disputed = [flag for flag in flags if flag.kind is FlagKind.VIEW_DISPUTED]
+    assert "but lateral by the pixels" in disputed[0].detail
 
 
 def test_an_engine_of_phantoms_declines_a_film(bench: Bench) -> None:

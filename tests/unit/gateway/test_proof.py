@@ -1,5 +1,6 @@
 """The proof that a destination keeps the results, of each kind."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -14,11 +15,12 @@ from dicom_io.part10 import part10_header
 from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.sink import StoreFacts
 from gateway import proof
-from gateway.ledger import DeliveryRecord, DeliveryState
+from gateway.ledger import AuditFilter, DeliveryRecord, DeliveryState
 from gateway.lifecycle import State
 from tests.data.network import LOCAL, Recorder, listening
 from tests.data.peers import free_port
 from tests.data.stages import Bench, bench_from, keep_encoded
+from tests.data.web import Answer, serving
 
 WAITS: Table = {
     "delivery": {
@@ -140,7 +142,22 @@ def test_each_kind_of_proof_commits_the_study_and_says_how(
 
 def test_a_read_back_is_audited(bench: Bench, archive: Archive) -> None:
     commit(at(bench, archive, Proof.READ_BACK))
-    assert "archive was asked for 3 results" in bench.told()
+    assert "archive was asked for 3 results by C-FIND" in bench.told()
+
+
+def test_a_read_back_over_dicomweb_is_called_so(bench: Bench) -> None:
+    held = [
+        {"00080018": {"vr": "UI", "Value": [row.sop_instance_uid]}}
+        for row in bench.deliveries()
+    ]
+    with serving(Answer(body=json.dumps(held).encode())) as service:
+        remote = replace(service.remote(), name="archive")
+        assert commit(bench.at(destinations=(remote,))) is State.COMMITTED
+    assert how(bench) == {"read back by QIDO-RS"}
+    assert "archive was asked for 3 results by QIDO-RS" in bench.told()
+    with bench.site.ledger.reading() as rows:
+        (record,) = rows.audit(AuditFilter(event="read-back"))
+    assert "/dicom-web/studies" in record.message
 
 
 def test_a_report_is_waited_for_as_long_as_set(bench: Bench) -> None:

@@ -282,7 +282,7 @@ def test_messages_go_after_their_own_time(bench: Bench) -> None:
         patient=film_instance().patient,
     )
     with bench.site.ledger.writing() as rows:
-        rows.put_order(order, bench.clock())
+        rows.put_message(order, bench.clock())
     bench.clock.add(days=3650)
     purge(bench.site)
     with bench.site.ledger.reading() as rows:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from dicom_io.inputs.orders import Order
-from dicom_io.options import OrderSource, ReportSource
-from dicom_io.reports.values import OutsideReport
+from dicom_io.options import OrderSource
 from gateway.errors import SourceFailure
 from gateway.ledger import AuditFilter
 from gateway.sources.asking import FoundOrders, ask_for_orders, ask_for_reports
@@ -16,6 +15,7 @@ from gateway.sources.kinds import OrderKey, ReportKey
 from gateway.sources.ledger_messages import DeliveredReports
 from tests.data.films import film_instance
 from tests.data.ledgers import NOW, given_study
+from tests.data.person_reports import outside_report
 from tests.data.stages import Bench, bench_at
 
 FILM = film_instance(accession_number="ACC1", reason_for_study="cough")
@@ -100,23 +100,14 @@ def test_nobody_is_asked_without_an_accession_number(bench: Bench) -> None:
 
 
 def test_a_delivered_report_is_found_and_guarded(bench: Bench) -> None:
-    report = OutsideReport(
-        source=ReportSource.HL7,
-        document="FL1",
-        patient=FILM.patient,
-        accession_number="ACC1",
-        study_instance_uid=None,
-        text="Normal.",
-        is_final=True,
-        written_at=None,
-    )
+    report = outside_report(document="FL1")
     other = replace(
         report, document="FL2", patient=replace(FILM.patient, patient_id="P2")
     )
     ledger = bench.site.ledger
     with ledger.writing() as rows:
-        rows.put_outside_report(report, NOW)
-        rows.put_outside_report(other, NOW)
+        rows.put_message(report, NOW)
+        rows.put_message(other, NOW)
     site = replace(bench.site, reports=(DeliveredReports(ledger=ledger),))
     key = ReportKey(
         study_instance_uid="1.9", accession_number="ACC1", patient=FILM.patient

@@ -1,28 +1,29 @@
-"""A FHIR server of our own on loopback; resources made by an independent library."""
+"""Answers of a FHIR server on loopback become orders and reports, or failures."""
 
 import base64
 import json
-import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import date
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from fhir.resources.R4B.diagnosticreport import DiagnosticReport
+from fhir.resources.R4B.condition import Condition
 from fhir.resources.R4B.patient import Patient
-from fhir.resources.R4B.servicerequest import ServiceRequest
 
 from dicom_io.header import PatientIdentity
 from gateway.errors import SourceFailure
-from gateway.sources.fhir import MAX_ANSWER_BYTES, FhirOrders, FhirReports, FhirServer
-from gateway.sources.kinds import OrderKey, ReportKey
-
-ACCESSION = "ACC-9"
-TOKEN = "a-b-c"  # noqa: S105 - of the server below
-NOBODY = PatientIdentity(
-    patient_id="PAT1", issuer=None, birth_date=None, sex=None, name=None
+from gateway.sources.fhir import FhirOrders
+from gateway.sources.fhir_search import MAX_ANSWER_BYTES, MAX_RESOURCES, FhirServer
+from tests.data.fhir import (
+    TOKEN,
+    Server,
+    bundle,
+    order_key,
+    report,
+    report_key,
+    request,
+    serving,
 )
+
 PATIENT = Patient.model_validate(
     {
         "id": "p1",
@@ -34,89 +35,24 @@ PATIENT = Patient.model_validate(
 )
 
 
-@dataclass(kw_only=True)
-class Server:
-    """Answers by the path and the query; remembers what it was asked."""
-
-    answers: dict[str, bytes] = field(default_factory=dict)
-    asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
-    port: int = 0
-
-    @property
-    def client(self) -> FhirServer:
-        return FhirServer(url=f"http://127.0.0.1:{self.port}", token=TOKEN, seconds=5.0)
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    known = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            known.asked.append((self.path, dict(self.headers)))
-            body = known.answers.get(self.path.partition("?")[0], bundle())
-            self.send_response(200 if body else 500)
-            self.end_headers()
-            try:
-                self.wfile.write(body)
-            except OSError:
-                return  # the client has had enough
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            _ = format, args
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        known.port = http.server_port
-        thread = threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        yield known
-        http.shutdown()
-        thread.join()
-
-
-def bundle(*resources: str, after: str = "") -> bytes:
-    entries = [{"resource": json.loads(each)} for each in resources]
-    link = [{"relation": "next", "url": after}] if after else []
-    body = {"resourceType": "Bundle", "type": "searchset"}
-    return json.dumps({**body, "entry": entries, "link": link}).encode()
-
-
-def report(**changes: object) -> str:
-    values: dict[str, object] = {
-        "id": "r1",
-        "status": "final",
-        "identifier": [{"value": ACCESSION}],
-        "code": {"text": "Chest"},
-        "subject": {"reference": "Patient/p1"},
-        "issued": "2026-03-02T08:00:00+01:00",
-        "conclusion": "No change.",
-    }
-    return str(DiagnosticReport.model_validate({**values, **changes}).model_dump_json())
+    with serving() as opened:
+        yield opened
 
 
 def ask(server: Server) -> list[str]:
-    key = ReportKey(
-        study_instance_uid="1.2", accession_number=ACCESSION, patient=NOBODY
-    )
-    return [each.text for each in FhirReports(server=server.client).find(key)]
+    return [each.text for each in server.reports().find(report_key())]
 
 
 def test_an_order_has_its_reason_and_its_patient(server: Server) -> None:
-    request = ServiceRequest.model_validate(
-        {
-            "id": "s1",
-            "status": "active",
-            "intent": "order",
-            "identifier": [{"value": ACCESSION}],
-            "subject": {"reference": "Patient/p1"},
-            "code": {"text": "XR chest"},
-            "reasonCode": [{"text": "Cough"}, {"coding": [{"display": "Fever"}]}],
-            "note": [{"text": "Smoker"}],
-        }
-    ).model_dump_json()
-    server.answers["/ServiceRequest"] = bundle(request, PATIENT.model_dump_json())
-    key = OrderKey(accession_number=ACCESSION, patient=NOBODY)
-    (order,) = FhirOrders(server=server.client).find(key)
+    asked = request(
+        code={"text": "XR chest"},
+        reasonCode=[{"text": "Cough"}, {"coding": [{"display": "Fever"}]}],
+        note=[{"text": "Smoker"}],
+    )
+    server.answers["/ServiceRequest"] = bundle(asked, PATIENT.model_dump_json())
+    (order,) = server.orders().find(order_key())
     assert (order.reason, order.reason_codes) == ("Cough", "Fever")
     assert (order.history, order.procedure) == ("Smoker", "XR chest")
     assert order.patient == PatientIdentity(
@@ -160,14 +96,90 @@ def test_another_accession_is_passed_over(server: Server) -> None:
         b"[]",
         b'{"resourceType": "OperationOutcome"}',
         b'{"resourceType": "Bundle", "x": "' + b"y" * MAX_ANSWER_BYTES + b'"}',
-        bundle(after="http://127.0.0.2:1/elsewhere"),
     ],
-    ids=["500", "html", "list", "outcome", "large", "elsewhere"],
+    ids=["500", "html", "list", "outcome", "large"],
 )
 def test_an_odd_answer_is_a_failure(server: Server, body: bytes) -> None:
     server.answers["/DiagnosticReport"] = body
     with pytest.raises(SourceFailure):
         ask(server)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "http://127.0.0.2:1/elsewhere",
+        "https://127.0.0.1:{port}/DiagnosticReport",
+        "http://127.0.0.1:1/DiagnosticReport",
+        "http://other.invalid:{port}/DiagnosticReport",
+        "http://name:word@127.0.0.1:{port}/DiagnosticReport",
+        "//127.0.0.2/DiagnosticReport",
+        "file:///etc/passwd",
+        "http://[::1",
+    ],
+)
+def test_a_page_elsewhere_is_not_asked_for(server: Server, after: str) -> None:
+    page = bundle(report(), after=after.format(port=server.port))
+    server.answers["/DiagnosticReport"] = page
+    with pytest.raises(SourceFailure, match="next page"):
+        ask(server)
+    assert len(server.asked) == 1
+
+
+def test_the_next_page_is_asked_for(server: Server) -> None:
+    server.answers["/DiagnosticReport"] = bundle(after="/pages/2")
+    server.answers["/pages/2"] = bundle(report())
+    assert ask(server) == ["No change."]
+    assert [path.partition("?")[0] for path, _ in server.asked] == [
+        "/DiagnosticReport",
+        "/pages/2",
+    ]
+
+
+def test_more_resources_than_the_cap_are_left_out(server: Server) -> None:
+    many = [report(id=f"r{n}") for n in range(MAX_RESOURCES + 50)]
+    server.answers["/DiagnosticReport"] = bundle(*many, after="/DiagnosticReport")
+    assert len(ask(server)) == MAX_RESOURCES
+    assert len(server.asked) == 1
+
+
+CONDITION: dict[str, object] = {
+    "resourceType": "Condition",
+    "id": "c1",
+    "subject": {"reference": "Patient/p1"},
+    "code": {"text": "Suspected pneumonia", "coding": [{"display": "Pneumonia"}]},
+}
+
+
+def reasons(server: Server, **changes: object) -> tuple[str | None, str | None]:
+    condition = Condition.model_validate({**CONDITION, **changes})
+    asked = request(
+        contained=[json.loads(condition.model_dump_json())],
+        reasonReference=[{"reference": "#c1"}, {"reference": "#c1"}],
+    )
+    server.answers["/ServiceRequest"] = bundle(asked)
+    (order,) = server.orders().find(order_key())
+    return order.reason, order.reason_codes
+
+
+def test_a_contained_condition_is_the_reason(server: Server) -> None:
+    assert reasons(server) == ("Suspected pneumonia", "Pneumonia")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"verificationStatus": {"coding": [{"code": "refuted"}]}},
+        {"verificationStatus": {"coding": [{"code": "entered-in-error"}]}},
+        {"subject": {"reference": "Patient/p2"}},
+        {"id": "c2"},
+    ],
+    ids=["refuted", "error", "another patient", "another condition"],
+)
+def test_a_condition_that_is_none_of_the_order_is_no_reason(
+    server: Server, changes: dict[str, object]
+) -> None:
+    assert reasons(server, **changes) == (None, None)
 
 
 def test_pages_without_end_are_ended(server: Server) -> None:
@@ -184,6 +196,5 @@ def test_a_broken_resource_costs_only_itself(server: Server) -> None:
 
 def test_nobody_there_is_a_failure() -> None:
     nobody = FhirServer(url="http://127.0.0.1:1", seconds=1.0)
-    key = OrderKey(accession_number=ACCESSION, patient=NOBODY)
     with pytest.raises(SourceFailure):
-        FhirOrders(server=nobody).find(key)
+        FhirOrders(server=nobody).find(order_key())

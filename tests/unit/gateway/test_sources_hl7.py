@@ -5,7 +5,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from gateway.sources.hl7 import Fault, Keep, Refused, read_message
+from gateway.sources.acknowledging import Acknowledgement, Answer
+from gateway.sources.hl7 import Fault, Keep, Refused, read_envelope, read_message
+from tests.data.ledgers import NOW
 from tests.data.messages import ACCESSION, STUDY_UID, order, result
 
 
@@ -72,6 +74,12 @@ def test_a_cancelled_order_is_dropped(control: str) -> None:
     assert kept(order(control)).dropped_orders == ("PL1^RIS",)
 
 
+def test_the_header_says_in_which_language_a_report_is() -> None:
+    german = result().replace(b"|UNICODE UTF-8", b"|UNICODE UTF-8|de^German^ISO639")
+    (report,) = kept(german).reports
+    assert report.language == "de"
+
+
 def test_latin_text_is_read_as_its_header_says() -> None:
     latin = result().decode().replace("UNICODE UTF-8", "8859/1").encode("latin-1")
     (report,) = kept(latin).reports
@@ -100,6 +108,24 @@ def test_equipment_without_a_person_is_a_device() -> None:
     ]
     (report,) = kept("\r".join(marked).encode()).reports
     assert report.written_by_device
+
+
+def test_a_refusal_names_the_message_that_it_answers() -> None:
+    envelope = read_message(result(text="a\0b")).envelope
+    assert (envelope.control_id, envelope.sender) == ("CTRL-7", "RIS")
+
+
+def test_an_answer_escapes_our_separator_where_the_sender_has_another() -> None:
+    other = b"MSH#^~\\&#RIS####20260302##ORU^R01#C|7#P#2.5"
+    answer = Acknowledgement(answer=Answer.REJECT).encode(read_envelope(other), NOW)
+    assert rb"MSA|AR|C\F\7" in answer.split(b"\r")
+
+
+def test_of_several_reports_each_has_the_study_behind_its_request() -> None:
+    lines = [each for each in result().split(b"\r") if STUDY_UID.encode() not in each]
+    second = [each for each in lines if each[:3] in (b"OBR", b"OBX")]
+    told = b"\r".join([*lines, b"ZDS|1.2.3^RIS^Application^DICOM", *second])
+    assert [r.study_instance_uid for r in kept(told).reports] == ["1.2.3", None]
 
 
 @pytest.mark.parametrize("seed", range(50))

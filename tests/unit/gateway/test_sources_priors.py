@@ -56,7 +56,7 @@ def test_an_archive_is_named_as_in_the_settings() -> None:
 
 
 def test_an_archive_names_the_patients_studies(archive: Archive) -> None:
-    found = source(archive.port).find(StudyQuery(patient_id="P1"))
+    found = source(archive.port).find(StudyQuery(patient_id="P1")).studies
     assert [each.study_instance_uid for each in found] == [PRIOR_UID]
     assert found[0].study_date == date(2023, 3, 2)
 
@@ -89,7 +89,7 @@ def test_given_files_answer_for_the_patient_that_is_asked_for(bench: Bench) -> N
     bench.send(bench.film())
     bench.send(prior_film(bench.folder))
     bench.send(prior_film(bench.folder, "1.2.10", PatientID="P2"))
-    found = given(bench).find(StudyQuery(patient_id="P1"))
+    found = given(bench).find(StudyQuery(patient_id="P1")).studies
     assert {each.study_instance_uid for each in found} == {STUDY_UID, PRIOR_UID}
     by_uid = {each.study_instance_uid: each for each in found}
     prior = by_uid[PRIOR_UID]
@@ -99,7 +99,7 @@ def test_given_files_answer_for_the_patient_that_is_asked_for(bench: Bench) -> N
 
 def test_given_files_of_nobody_answer_nothing(bench: Bench) -> None:
     bench.send(bench.film())
-    assert given(bench).find(StudyQuery(patient_id="P9")) == []
+    assert given(bench).find(StudyQuery(patient_id="P9")).studies == ()
 
 
 def test_given_files_do_not_make_anybody_wait(bench: Bench) -> None:
@@ -122,7 +122,7 @@ def test_a_prior_is_found_among_more_than_a_hundred_given_studies(bench: Bench) 
         uid = f"1.2.5.{number}"
         film = {"StudyInstanceUID": uid, "SOPInstanceUID": f"{uid}.1"}
         bench.send(bench.film(uid, **film))
-    found = given(bench).find(StudyQuery(patient_id="P1"))
+    found = given(bench).find(StudyQuery(patient_id="P1")).studies
     assert len(found) == 102
     assert PRIOR_UID in {each.study_instance_uid for each in found}
 
