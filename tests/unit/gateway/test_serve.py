@@ -1,5 +1,6 @@
 """The composition root: what a start demands, writes down and brings together."""
 
+import gc
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,8 @@ def crash(settings: Settings) -> None:
     gateway._listener.close()
     gateway._scheduler.shutdown(wait=True)
     gateway.site.ledger.close()
+    del gateway
+    gc.collect()  # a kill gives the folder's lock back
 
 
 def records(settings: Settings) -> list[AuditRecord]:
