@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import (
     AfterValidator,
     Field,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     model_validator,
@@ -77,6 +78,7 @@ class Peer(Section):
     deadline_seconds: PositiveFloat = 60.0
     output: OutputProfile | Outputs = OutputProfile.GENERIC_PACS
     max_queries: PositiveInt = 2
+    keep_open_seconds: NonNegativeFloat = 5.0
     web: "Web | None" = None
     tls: Tls | None = None
 
@@ -116,6 +118,7 @@ class Peer(Section):
             outputs=self.kinds,
             web=self.web.endpoint() if self.web else None,
             max_queries=self.max_queries,
+            keep_open_seconds=self.keep_open_seconds,
         )
 
 

@@ -117,7 +117,8 @@ class RemoteAE:
     sends to us; its own `title` is always one of them. `outputs`: the result objects
     that it gets as a destination. `web`: services that it is asked for over DICOMweb.
     `port` 0: it has no DIMSE service. `max_queries`: questions and retrievals that it
-    is asked at one time.
+    is asked at one time. `keep_open_seconds`: how long an association for questions
+    stays open for the next one; 0: it is released at once.
     """
 
     name: str
@@ -134,6 +135,7 @@ class RemoteAE:
     outputs: frozenset[ResultKind] = PROFILES[OutputProfile.GENERIC_PACS]
     web: WebEndpoint | None = None
     max_queries: int = 2
+    keep_open_seconds: float = 0.0
 
     def uses_web_for(self, service: WebService) -> bool:
         """Whether a service is asked for over DICOMweb."""

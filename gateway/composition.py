@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from config.settings import Settings
 from dicom_io.ae import LocalAE
 from dicom_io.identifiers import StudyAnswers
+from dicom_io.scu.reuse import IDLE
 from dicom_io.uid import derive_uid
 from gateway.errors import NotReady
 from gateway.ledger import Ledger
@@ -43,8 +44,9 @@ def open_site(
 
 
 def close_site(site: Site) -> None:
-    """End the engine's process, if it has one, and close the ledger."""
+    """End the engine's process and idle associations, and close the ledger."""
     close_engine(site.engine)
+    IDLE.close()
     site.ledger.close()
 
 

@@ -5,7 +5,6 @@ What is asked and how answers are read stands in `answers`; here is the wire.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import count
 
 from pydicom.dataset import Dataset
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -34,16 +33,13 @@ from dicom_io.scu.association import (
     require_context,
     require_success,
 )
+from dicom_io.scu.reuse import IDLE
 from dicom_io.uid import is_uid
 
 _FIND = StudyRootQueryRetrieveInformationModelFind
 
 _INSTANCES_CAP = 10_000
 """Answers of one series that are read at most: a C-FIND need not end by itself."""
-
-_MESSAGE_IDS = 1 << 16
-"""A Message ID is a US (PS3.7 E.1)."""
-
 
 Find = Callable[[Dataset, int], Found]
 """Asks on an open association: an identifier, and how many answers are read."""
@@ -138,19 +134,19 @@ def _series(find: Find, study_instance_uid: str) -> tuple[str, ...]:
 
 @contextmanager
 def _query(local: LocalAE, remote: RemoteAE) -> Iterator[Find]:
-    """Open an association for C-FIND requests, one after the other."""
-    with associated(
-        local, remote, Proposal(contexts=[message_context(_FIND)])
-    ) as assoc:
-        require_context(assoc, _FIND, remote)
-        numbers = count(1)
+    """Open an association for C-FIND requests, or take the one that is open."""
+    proposal = Proposal(contexts=[message_context(_FIND)])
+    with IDLE.borrow(local, remote, proposal) as opened:
+        require_context(opened.association, _FIND, remote)
 
         def find(identifier: Dataset, limit: int) -> Found:
-            number = next(numbers) % _MESSAGE_IDS
             question = Question(
-                identifier=identifier, model=_FIND, limit=limit, message_id=number
+                identifier=identifier,
+                model=_FIND,
+                limit=limit,
+                message_id=opened.next_message_id(),
             )
-            return ask(assoc, remote, question)
+            return ask(opened.association, remote, question)
 
         yield find
 
