@@ -183,6 +183,8 @@ class GuardedStateMachine(StateMachine):
             super().do_action(event)
         except MALFORMED as error:
             LOGGER.warning("connection ended: %s at %s", type(error).__name__, event)
+            if self.dul.socket is not None:
+                self.dul.socket.close()
             self.dul.kill_dul()
             self._wake()
         if self.current_state == _IDLE_STATE and self.dul.assoc.is_acceptor:

@@ -46,9 +46,6 @@ from tests.data.zoo import (
     zoo_archive,
 )
 
-# Associations that are aborted while they send leave a socket to be collected.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-
 ROUTER = RemoteAE(name="router", title=AETitle("ROUTER"), host="127.0.0.1", port=104)
 QUICK: Table = {
     "prior": {
