@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.events import Event, InterventionEvent, NotificationEvent
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.pdu_primitives import A_ASSOCIATE, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from dicom_io.ae import LocalAE, RemoteAE
@@ -105,15 +105,25 @@ def _tls_args(remote: RemoteAE) -> tuple[SSLContext, str] | None:
 
 def _not_established(assoc: Association, remote: RemoteAE) -> PeerFailure:
     where = f"{remote.name} ({remote.title} at {remote.host}:{remote.port})"
-    answer = assoc.acceptor.primitive
+    answer = _answer(assoc)
     if answer is not None and answer.result == _ACCEPTED:
         return PeerRefused(f"{where} takes none of the SOP classes proposed")
-    if assoc.is_rejected and answer is not None:
+    if answer is not None:
         key = (answer.result_source, answer.diagnostic)
         why = _REJECTIONS.get(key, f"source {key[0]}, reason {key[1]}")
         kind = PeerRefused if answer.result == _REJECTED_PERMANENT else PeerUnreachable
         return kind(f"{where} rejected the association: {why}")
     return PeerUnreachable(f"{where} did not open an association")
+
+
+def _answer(assoc: Association) -> A_ASSOCIATE | None:
+    """Return what the peer answered to our request.
+
+    A rejection closes the connection; where that was quicker than the library, which
+    then takes it for one that never opened, the answer lies unread.
+    """
+    answer = assoc.acceptor.primitive or assoc.dul.receive_pdu(wait=False)
+    return answer if isinstance(answer, A_ASSOCIATE) else None
 
 
 def has_context(assoc: Association, class_uid: str) -> bool:
