@@ -23,7 +23,9 @@ check: .venv/dev.stamp  ## Format, lint, types, imports, licences, and the self-
 	$(BIN)/python -m gate
 
 bench: .venv/dev.stamp  ## Measure receiver and engine beside their peers (Debian: dcmtk).
+	$(BIN)/python -m benchmarks.limits
 	$(BIN)/python -m benchmarks.receive_small
+	$(BIN)/python -m benchmarks.study
 	$(BIN)/python -m benchmarks.engine
 
 viewer: .venv/run.stamp .peers/viewer.stamp  ## Send a phantom, look at it in OHIF (Debian: orthanc-dicomweb, npm).

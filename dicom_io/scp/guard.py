@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from select import POLLIN, poll
-from socket import SHUT_RDWR
+from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY
 from typing import NoReturn
 
 from pydicom.errors import BytesLengthException
@@ -218,5 +218,9 @@ class GuardedAE(AE):
         tls_args: tuple[ssl.SSLContext, str] | None,
     ) -> AssociationSocket:
         plain = super()._create_socket(assoc, address, tls_args)
+        if plain.socket is not None:
+            # Command and data set are two writes: with Nagle's algorithm the second
+            # waits for the peer's delayed acknowledgement, 40 ms an instance.
+            plain.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         assoc.dul.state_machine = GuardedStateMachine(assoc.dul)
         return GuardedSocket(plain, self._limits)
