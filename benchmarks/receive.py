@@ -1,9 +1,9 @@
 """Receiving: this gateway's listener beside DCMTK, pynetdicom and Orthanc, in turn.
 
-Each round runs every receiver with every number of associations, so that ratios
-survive a busy machine. A receiver is a process of its own; the sender encodes its
-messages beforehand. What arrived is counted. Writes JSON, prints medians with their
-range and ratios. Usage:
+Each round runs every receiver with every number of associations, in an order that
+changes, so that ratios survive a busy machine. A receiver is a process of its own; the
+sender encodes its messages beforehand. What arrived is counted. Writes JSON, prints
+medians with their range and ratios. Usage:
 python -m benchmarks.receive [--rounds 5] [--objects 32] [--side 2260]
                              [--associations 1,8,32] [--only "NAME;NAME"] [--json FILE]
 """
@@ -56,10 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"not measured: {name} is not installed")
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        for _ in range(options.rounds):
+        place = Path(folder)
+        for number in range(options.rounds):
+            start = number % len(present)
             for count in counts:
-                place = Path(folder)
-                runs += [_run(name, count, options, place) for name in present]
+                order = present[start:] + present[:start]
+                runs += [_run(name, count, options, place) for name in order]
     _report(runs, present, counts)
     if options.json:
         Path(options.json).write_text(json.dumps([asdict(run) for run in runs]))
@@ -86,6 +88,7 @@ def _run(name: str, count: int, options: argparse.Namespace, folder: Path) -> Ru
             _sent(port, 1, 1, options.side)
             before = RECEIVERS[name].arrived(place)
             peak = _Peak(process.pid)
+            _level(folder, options)
             seconds, times = _sent(port, count, options.objects, options.side)
             peak.stop()
             arrived = RECEIVERS[name].arrived(place) - before
@@ -105,6 +108,20 @@ def _run(name: str, count: int, options: argparse.Namespace, folder: Path) -> Ru
     )
     print(json.dumps(asdict(run)), flush=True)
     return run
+
+
+def _level(folder: Path, options: argparse.Namespace) -> None:
+    """Bring disk and memory into the same state for everyone.
+
+    Nothing is left to be written back, and the pages that files will need have
+    been touched: a virtual machine that gave them back pays for the first touch.
+    """
+    os.sync()
+    scrap, piece = folder / "scrap", bytes(1 << 20)
+    with scrap.open("wb", buffering=0) as file:
+        for _ in range(options.side**2 * 2 * options.objects // len(piece) + 1):
+            file.write(piece)
+    scrap.unlink()
 
 
 def _percentile(seconds: list[float], part: float) -> float:

@@ -57,26 +57,35 @@ class Intake:
     def file(self, facts: StoreFacts, new: NewInstance, header: Instance) -> Status:
         """Record a durable file, or answer for the one that is known already."""
         for _ in range(2):
-            with self.ledger.reading() as rows:
-                known = rows.instance(new.sop_instance_uid)
             try:
-                if known is not None:
-                    return self._meet_again(facts, known, new, header)
-                return self._record(facts, new, header)
+                outcome = self.ledger.grouped(
+                    lambda rows: self._recorded(rows, facts, new, header)
+                )
+                if isinstance(outcome, InstanceRecord):
+                    return self._meet_again(facts, outcome, new, header)
+                return self._answer(new, outcome)
             except LostRace:
                 continue  # another association or the purge was faster
         self.spool.remove([new.file_name])
         return Status.PROCESSING_FAILURE
 
-    def _record(self, facts: StoreFacts, new: NewInstance, header: Instance) -> Status:
-        with self.ledger.writing() as rows:
-            role = self.role_of(rows, facts, header, new.received_at)
-            is_kept = _recorded(rows, facts, new, header, role)
-        if not is_kept:
+    def _recorded(
+        self, rows: Writing, facts: StoreFacts, new: NewInstance, header: Instance
+    ) -> "InstanceRecord | _Recorded":
+        """Record an instance, unless its UID is known: then return the known one."""
+        known = rows.instance(new.sop_instance_uid)
+        if known is not None:
+            return known
+        role = self.role_of(rows, facts, header, new.received_at)
+        return _Recorded(role=role, is_kept=_record(rows, facts, new, header, role))
+
+    def _answer(self, new: NewInstance, recorded: "_Recorded") -> Status:
+        if not recorded.is_kept:
             self.spool.remove([new.file_name])
-        if role is Role.CURRENT:
+        if recorded.role is Role.CURRENT:
             pass_failpoint(f"state:{State.RECEIVING}")
-        return Status.SUCCESS if isinstance(role, Role) else Status.NOT_AUTHORISED
+        is_wanted = isinstance(recorded.role, Role)
+        return Status.SUCCESS if is_wanted else Status.NOT_AUTHORISED
 
     def _meet_again(
         self,
@@ -139,6 +148,14 @@ class Intake:
             return pixel_digest(held) == pixel_digest(header.path)
         except (Unreadable, FileNotFoundError):
             return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recorded:
+    """What an instance was recorded as, and whether its file stays."""
+
+    role: Role | Unmatched | None
+    is_kept: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +247,7 @@ def _received(
     )
 
 
-def _recorded(
+def _record(
     rows: Writing,
     facts: StoreFacts,
     new: NewInstance,

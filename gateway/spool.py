@@ -10,7 +10,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,8 +18,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from gateway.errors import OutOfSpace, SpoolFailure
+from gateway.writeback import WriteBack
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_PREFIX = 2
+"""Hexadecimal digits of a name that choose its folder: 256 folders a shelf."""
+
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -61,7 +64,9 @@ class SpoolFile:
         self._digest = hashlib.sha256()
         self._size = 0
         with _disk_failures():
-            self._descriptor: int | None = os.open(part, _NEW_FILE, 0o600)
+            descriptor = os.open(part, _NEW_FILE, 0o600)
+        self._descriptor: int | None = descriptor
+        self._write_back = WriteBack(descriptor)
 
     @property
     def size(self) -> int:
@@ -86,9 +91,10 @@ class SpoolFile:
         """Append pieces as they were received; 1024 at most (IOV_MAX)."""
         with _disk_failures():
             _write_all(self._open_descriptor(), pieces)
+        self._size += sum(map(len, pieces))
+        self._write_back.advance(self._size)
         for piece in pieces:
             self._digest.update(piece)
-            self._size += len(piece)
 
     def commit(self, shelf: Shelf) -> str:
         """Make the file durable; return its name, relative to the spool.
@@ -136,11 +142,10 @@ class Spool:
         self._root = root
         self._reserve_bytes = reserve_bytes
         self._incoming = root / "incoming"
-        self._durable_folders: set[Path] = set()
-        self._making_folders = threading.Lock()
         with _disk_failures():
-            for folder in (self._incoming, *(root / shelf for shelf in Shelf)):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for shelf in Shelf:
+                _make_folders(root / shelf)
             _fsync_folder(root)
             _fsync_folder(root.parent)
 
@@ -215,26 +220,22 @@ class Spool:
         return self._shelve(part, shelf, secrets.token_hex(16))
 
     def _shelve(self, part: Path, shelf: Shelf, name: str) -> str:
-        """Move a synced file to its place, two folders deep, and sync the folder."""
-        # 4096 folders: few entries in each, and soon all of them known as durable.
-        place = self._root / shelf / name[:1] / name[1:3] / name
-        self._make_durable_folder(place.parent)
+        """Move a synced file to its place and sync the folder."""
+        place = self._root / shelf / name[:_PREFIX] / name
         part.rename(place)
         # Where this fails the file stays, for a name by hash may be known already;
         # `reconcile` removes it where it is not.
         _fsync_folder(place.parent)
         return place.relative_to(self._root).as_posix()
 
-    def _make_durable_folder(self, folder: Path) -> None:
-        # Synced once by each process, also where it exists: another one may have
-        # made it and not have synced it yet.
-        with self._making_folders:
-            if folder in self._durable_folders:
-                return
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _fsync_folder(folder.parent)
-            _fsync_folder(folder.parent.parent)
-            self._durable_folders.add(folder)
+
+def _make_folders(shelf: Path) -> None:
+    """Make the folders of a shelf, durable before any file lies in them."""
+    shelf.mkdir(mode=0o700, exist_ok=True)
+    for number in range(16**_PREFIX):
+        (shelf / f"{number:0{_PREFIX}x}").mkdir(mode=0o700, exist_ok=True)
+    # Also where they exist: another process may have made them and not synced yet.
+    _fsync_folder(shelf)
 
 
 @contextmanager

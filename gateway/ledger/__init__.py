@@ -1,11 +1,15 @@
 """Tables, named queries, unit of work and compare-and-set moves."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from gateway.ledger.engine import ledger_failures, open_engine
+from gateway.errors import LedgerFailure
+from gateway.ledger.engine import BUSY_SECONDS, ledger_failures, open_engine
+from gateway.ledger.grouping import GroupCommit
 from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
     AuditFilter,
@@ -43,6 +47,8 @@ __all__ = [
     "Writing",
 ]
 
+T = TypeVar("T")
+
 
 class Ledger:
     """What the gateway remembers, safe to share between threads and processes.
@@ -53,6 +59,8 @@ class Ledger:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._turn = threading.Lock()
+        self._groups = GroupCommit(self.writing)
 
     @classmethod
     def open(cls, url: str) -> "Ledger":
@@ -75,7 +83,34 @@ class Ledger:
 
         When the block has ended, what it wrote outlives a power cut.
         """
-        with ledger_failures(), self._engine.connect() as connection:
+        with (
+            self._in_turn(),
+            ledger_failures(),
+            self._engine.connect() as connection,
+        ):
             connection.execution_options(writing=True)
             with connection.begin():
                 yield Writing(connection)
+
+    def grouped(self, change: Callable[[Writing], T]) -> T:
+        """Make a small change in a transaction that other threads may share.
+
+        Returns what `change` returns, once it outlives a power cut; what `change`
+        raises is raised here, and nothing of it is kept. It may run on another
+        thread, and must not open a transaction.
+        """
+        return self._groups.run(change)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Let the threads of this process write one after the other.
+
+        Left to SQLite they would ask for its lock again and again, with naps of up
+        to 100 ms; that is for other processes.
+        """
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            raise LedgerFailure(f"the ledger was written for {BUSY_SECONDS} s on end")
+        try:
+            yield
+        finally:
+            self._turn.release()

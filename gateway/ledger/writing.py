@@ -1,6 +1,7 @@
 """Changes to the ledger; each belongs to the transaction that `Ledger` opened."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import datetime
 from typing import TypedDict, Unpack
@@ -41,6 +42,10 @@ class DeliveryChange(TypedDict, total=False):
 
 class Writing(StudyWriting, MessageWriting):
     """An open transaction of the ledger; made by `Ledger.writing`."""
+
+    def savepoint(self) -> AbstractContextManager[object]:
+        """Open a block whose changes alone are undone where it raises."""
+        return self._connection.begin_nested()
 
     def add_instance(self, new: NewInstance, revision: int) -> InstanceRecord:
         """Record an instance whose file is durable.

@@ -48,10 +48,10 @@ def test_digest_and_size_are_those_of_the_data_set_alone(spool: Spool) -> None:
     assert file.size == 8
 
 
-def test_names_are_ours_and_two_folders_deep(spool: Spool) -> None:
-    shelf, first, second, name = spool.begin().commit(Shelf.INSTANCES).split("/")
+def test_names_are_ours_and_their_first_digits_choose_the_folder(spool: Spool) -> None:
+    shelf, folder, name = spool.begin().commit(Shelf.INSTANCES).split("/")
     assert shelf == "instances"
-    assert name.startswith(first + second)
+    assert name[:2] == folder
     assert set(name) <= set("0123456789abcdef")
 
 
@@ -127,13 +127,24 @@ def test_the_file_is_synced_before_it_is_renamed_and_the_folder_after(
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(Path, "rename", rename)
     spool.begin().commit(Shelf.INSTANCES)
-    assert calls == [
-        "fsync file",
-        "fsync folder",  # the shelf, which has got a folder
-        "fsync folder",  # and the folder, which has got another
-        "rename",
-        "fsync folder",
-    ]
+    assert calls == ["fsync file", "rename", "fsync folder"]
+
+
+def test_every_folder_is_there_and_synced_before_a_file_lies_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: dict[str, int] = {}
+    real_fsync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        folder = Path(f"/proc/self/fd/{descriptor}").resolve()
+        synced[folder.name] = len(list(folder.iterdir()))
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    Spool(tmp_path / "spool", reserve_bytes=0)
+    assert [synced[shelf] for shelf in Shelf] == [256, 256, 256]
+    assert synced["spool"] == 1 + len(Shelf)
 
 
 @pytest.mark.parametrize(
