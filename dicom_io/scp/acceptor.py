@@ -24,6 +24,9 @@ P-DATA-TF only (PS3.8 D.1)."""
 _FIXED_BYTES = 4
 """What follows the header of A-RELEASE-RQ, A-RELEASE-RP and A-ABORT (PS3.8 9.3)."""
 
+_EARNING_BYTES = 1 << 15
+"""Data that earns a PDU its time anew: at 30 s, the least rate is 1 KiB/s."""
+
 _WINDOW_BYTES = 1 << 20
 _LONGEST_LINGER_SECONDS = 5.0
 
@@ -53,7 +56,8 @@ class Limits:
     """What a peer may ask of us.
 
     max_pdu_bytes : of a P-DATA-TF, 0 for any length: no more than the window is held.
-    pdu_seconds : from the first byte of a PDU to its last; also the ARTIM timer.
+    pdu_seconds : from the first byte of a PDU to its last, or for 32 KiB of a longer
+    one; also the ARTIM timer.
     idle_seconds : without any PDU, before we abort.
     """
 
@@ -202,8 +206,15 @@ class Acceptor:
         dialogue = self._dialogue
         if dialogue is None:
             raise Interruption(Event.ABORT, "data before the association")
+        received = 0
         for piece in fragments(self._window, self._length):
             dialogue.take(piece)
+            received += len(piece.data)
+            if received >= _EARNING_BYTES:
+                # The maximum length is ours to name, and may be none: a long PDU
+                # on a slow line is late only once it stops coming.
+                self._channel.arm(self._limits.pdu_seconds, Event.ABORT)
+                received = 0
         dialogue.check_pace()
         if not dialogue.is_within and not self._window.unread:
             self._window.rewind()

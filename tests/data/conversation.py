@@ -80,7 +80,11 @@ def recorded(folder: Path) -> Recording:
     return Recording(request=request, echo=echo, command=command, data=data)
 
 
-def played(pieces: Iterable[bytes], peers: Sequence[RemoteAE] = (MODALITY,)) -> Outcome:
+def played(
+    pieces: Iterable[bytes],
+    peers: Sequence[RemoteAE] = (MODALITY,),
+    limits: Limits = LIMITS,
+) -> Outcome:
     """Deliver `pieces` one by one, close our half, and tell what came of it.
 
     A sequenced-packet pair keeps the pieces apart: each read of the receiver gets
@@ -90,7 +94,7 @@ def played(pieces: Iterable[bytes], peers: Sequence[RemoteAE] = (MODALITY,)) -> 
     node = Node(local=LOCAL, peers=peers, sink=recorder.sink, events=recorder.events())
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        receiver = threading.Thread(target=_serve, args=(node, theirs))
+        receiver = threading.Thread(target=_serve, args=(node, theirs, limits))
         receiver.start()
         sender = threading.Thread(target=_send, args=(ours, pieces))
         sender.start()
@@ -106,10 +110,10 @@ def played(pieces: Iterable[bytes], peers: Sequence[RemoteAE] = (MODALITY,)) -> 
     )
 
 
-def _serve(node: Node, connected: socket.socket) -> None:
-    channel = Channel(connected, LIMITS.pdu_seconds)
+def _serve(node: Node, connected: socket.socket, limits: Limits) -> None:
+    channel = Channel(connected, limits.pdu_seconds)
     with Session(node, "127.0.0.1", channel.stop) as session:
-        Acceptor(channel, LIMITS, session).run()
+        Acceptor(channel, limits, session).run()
     connected.close()
 
 

@@ -1,5 +1,8 @@
 """One association, byte by byte: what the receiver makes of the legal and the not."""
 
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from dicom_io.scp.command import Command, encode_response
 from tests.data.conversation import (
     ABORT,
+    LIMITS,
     RELEASE,
     Recording,
     data_pdu,
@@ -267,3 +271,37 @@ def test_another_application_context_is_rejected(recording: Recording) -> None:
 
 def test_a_stranger_is_rejected(recording: Recording) -> None:
     assert played([recording.request], peers=()).kinds == [REJECT]
+
+
+def _slowly(pieces: Iterable[bytes], seconds: float) -> Iterator[bytes]:
+    """Hand the pieces out with a pause before each."""
+    pause = threading.Event()
+    for piece in pieces:
+        pause.wait(seconds)
+        yield piece
+
+
+def _long_store(recording: Recording) -> tuple[list[bytes], bytes]:
+    """Return one association in pieces whose data set is one PDU, and the data set."""
+    value = value_of(recording.data) + bytes(1 << 19)
+    data = data_pdu((CR_CONTEXT, LAST, value))
+    pieces = [data[at : at + (1 << 16)] for at in range(0, len(data), 1 << 16)]
+    return [recording.request, recording.command, *pieces, RELEASE], value
+
+
+def test_a_long_pdu_on_a_slow_line_is_late_only_once_it_stops_coming(
+    recording: Recording,
+) -> None:
+    pieces, value = _long_store(recording)
+    outcome = played(_slowly(pieces, 0.15), limits=replace(LIMITS, max_pdu_bytes=0))
+    assert outcome.stored == (value,)
+    assert outcome.kinds == [ACCEPT, DATA, RELEASED]
+
+
+def test_a_long_pdu_that_drips_is_cut(recording: Recording) -> None:
+    pieces, _ = _long_store(recording)
+    drops = [bytes([byte]) for byte in pieces[2][:100]]
+    dripping = _slowly([*pieces[:2], *drops], 0.1)
+    outcome = played(dripping, limits=replace(LIMITS, max_pdu_bytes=0))
+    assert outcome.kinds == [ACCEPT, ABORTED]
+    assert (outcome.stored, outcome.discarded) == ((), 1)
