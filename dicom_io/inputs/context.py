@@ -22,7 +22,7 @@ from dicom_io.inputs.sections import read_sections
 from dicom_io.inputs.slots import UsedImages, fill_slots
 from dicom_io.inputs.view import Views
 from dicom_io.options import PictureOptions, Rendering
-from dicom_io.pictures.pixels import render_image
+from dicom_io.pictures.handover import FILMS
 from model.report import GreyImage, ReportInputs
 
 
@@ -89,7 +89,7 @@ def _take_picture(
         detail = f"{uid}: Patient Orientation does not tell which side is up"
         return Declined(reason=DeclineReason.UNSUPPORTED_ORIENTATION, detail=detail)
     try:
-        stored = render_image(instance.path, options.rendering, options.limits)
+        stored = FILMS.take(instance.path, options.rendering, options.limits)
     except (UnreadablePixels, UnsupportedImage) as error:
         detail = f"{uid}: {error}"
         return Declined(reason=DeclineReason.UNREADABLE_PIXELS, detail=detail)

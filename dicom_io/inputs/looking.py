@@ -11,7 +11,7 @@ from dicom_io.inputs.film import FilmReading, read_film
 from dicom_io.inputs.rejections import rejected_instances
 from dicom_io.inputs.subject import is_radiograph
 from dicom_io.options import PictureOptions
-from dicom_io.pictures.pixels import render_image
+from dicom_io.pictures.handover import FILMS
 
 MAX_LOOKED_AT = 8
 """Images of a study that are decoded to see their view; 99.6 % have three or fewer."""
@@ -61,7 +61,7 @@ def look(
 
 def _read(instance: Instance, options: PictureOptions) -> FilmReading | None:
     try:
-        picture = render_image(instance.path, options.rendering, options.limits)
+        picture = FILMS.look(instance.path, options.rendering, options.limits)
     except (UnreadablePixels, UnsupportedImage) as error:
         _log.info("%s: no view by pixels: %s", instance.sop_instance_uid, error)
         return None

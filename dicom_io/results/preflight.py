@@ -63,8 +63,12 @@ _CLOSED_BOX = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Object:
+    """An object as it was read back, with the texts of its tree and its overlay."""
+
     kind: ResultKind
     ds: Dataset
+    words: tuple[str, ...]
+    labels: tuple[str, ...]
 
 
 def check_objects(
@@ -78,7 +82,7 @@ def check_objects(
     Each problem is one line that names the kind of object and, where one is
     concerned, the attribute or UID; never a patient's name.
     """
-    read = [_Object(kind=one.kind, ds=dcmread(BytesIO(one.data))) for one in objects]
+    read = [_read_back(one) for one in objects]
     resolvable = {*_read_instances(evidence), *known}
     resolvable |= {one.sop_instance_uid for one in objects}
     checks: tuple[Callable[[_Object], Iterator[str]], ...] = (
@@ -97,6 +101,12 @@ def check_objects(
         for problem in check(one)
     ]
     return (*alone, *_apart(read), *_agreement(read))
+
+
+def _read_back(one: EncodedInstance) -> _Object:
+    ds = dcmread(BytesIO(one.data))
+    words, labels = tuple(_words(ds)), tuple(_labels(ds))
+    return _Object(kind=one.kind, ds=ds, words=words, labels=labels)
 
 
 def _attributes(one: _Object) -> Iterator[str]:
@@ -122,7 +132,7 @@ def _marks(one: _Object) -> Iterator[str]:
 
 def _says_research(one: _Object) -> bool:
     said = RESEARCH_NOTICE.lower()
-    return any(said in text.lower() for text in (*_words(one.ds), *_labels(one.ds)))
+    return any(said in text.lower() for text in (*one.words, *one.labels))
 
 
 def _uids(one: _Object) -> Iterator[str]:
@@ -134,10 +144,10 @@ def _uids(one: _Object) -> Iterator[str]:
 
 def _texts(one: _Object) -> Iterator[str]:
     """Look for texts that are empty, in the tree and in the overlay."""
-    for content in (*_words(one.ds), *_labels(one.ds)):
+    for content in (*one.words, *one.labels):
         if not content.strip():
             yield "a text is empty"
-    if one.kind in _SR_KINDS and not any(True for _ in _words(one.ds)):
+    if one.kind in _SR_KINDS and not one.words:
         yield "the document has no text"
 
 

@@ -10,6 +10,7 @@ from dicom_io.pictures.display import (
     VoiFunction,
     Window,
     apply_window,
+    count_values,
     render,
 )
 
@@ -106,3 +107,12 @@ def test_a_modality_table_replaces_the_rescaling_and_clamps() -> None:
     scale = GreyScale(slope=9.0, modality_table=table)
     picture = render(row(0, 10, 11, 12, 99), scale, TRAINED)
     assert picture.tolist() == [[128, 128, 0, 255, 255]]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "<u2", ">u2", "<i2"])
+def test_values_are_counted_lowest_first(dtype: str) -> None:
+    limits = np.iinfo(dtype)
+    drawn = np.random.default_rng(3).integers(limits.min, limits.max, (700, 500))
+    stored = drawn.astype(dtype)
+    expected = np.bincount(drawn.ravel() - limits.min, minlength=1 << limits.bits)
+    np.testing.assert_array_equal(count_values(stored), expected)

@@ -1,0 +1,74 @@
+"""Pictures on their way from who looked at them to who reads them.
+
+The view of a film is seen in its pixels, and moments later the same picture is read.
+What waits here spares decoding it again; what is not here is decoded anew.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from dicom_io.options import DecodeLimits, Rendering
+from dicom_io.pictures.pixels import render_image
+from model.report import GreyImage
+
+_ROOM_BYTES = 96 << 20
+"""Twelve films of 8 megapixels: what is in flight, as a rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A file as it was, and how it was rendered."""
+
+    path: Path
+    size: int
+    changed_ns: int
+    rendering: Rendering
+    limits: DecodeLimits
+
+
+class Handover:
+    """Holds the newest pictures, within a bound; each is taken once.
+
+    Safe to share between threads. The pictures cannot be written to.
+    """
+
+    def __init__(self, room_bytes: int = _ROOM_BYTES) -> None:
+        self._room_bytes = room_bytes
+        self._pictures: OrderedDict[_Key, GreyImage] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def look(self, path: Path, rendering: Rendering, limits: DecodeLimits) -> GreyImage:
+        """Render the image in `path` and keep it; see `render_image`."""
+        picture = render_image(path, rendering, limits)
+        picture.flags.writeable = False
+        key = _key(path, rendering, limits)
+        with self._lock:
+            if key is not None:
+                self._pictures[key] = picture
+            self._make_room()
+        return picture
+
+    def take(self, path: Path, rendering: Rendering, limits: DecodeLimits) -> GreyImage:
+        """Return what was kept and forget it, or render; see `render_image`."""
+        key = _key(path, rendering, limits)
+        with self._lock:
+            kept = None if key is None else self._pictures.pop(key, None)
+        return render_image(path, rendering, limits) if kept is None else kept
+
+    def _make_room(self) -> None:
+        while sum(each.nbytes for each in self._pictures.values()) > self._room_bytes:
+            self._pictures.popitem(last=False)
+
+
+def _key(path: Path, rendering: Rendering, limits: DecodeLimits) -> _Key | None:
+    try:
+        file = path.stat()
+    except OSError:  # rendering says what is wrong
+        return None
+    return _Key(path, file.st_size, file.st_mtime_ns, rendering, limits)
+
+
+FILMS = Handover()
+"""From `looking` to `context`."""
