@@ -22,8 +22,10 @@ test: .venv/dev.stamp  ## Run every test.
 check: .venv/dev.stamp  ## Format, lint, types, imports, licences, and the self-test.
 	$(BIN)/python -m gate
 
-bench: .venv/dev.stamp  ## Measure receiver and engine beside their peers (Debian: dcmtk).
+bench: .venv/dev.stamp  ## Measure receiver, pixels and engine beside their peers (Debian: dcmtk, orthanc).
 	$(BIN)/python -m benchmarks.limits
+	$(BIN)/python -m benchmarks.receive
+	$(BIN)/python -m benchmarks.pixels
 	$(BIN)/python -m benchmarks.receive_small
 	$(BIN)/python -m benchmarks.study
 	$(BIN)/python -m benchmarks.engine

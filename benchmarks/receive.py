@@ -14,7 +14,6 @@ import os
 import shutil
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -25,12 +24,30 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.receivers import CLASS_UID, RECEIVERS, SYNTAX_UID, TITLE
-
-SENDER_PDU_CAP = 131072
-"""DCMTK's own ceiling."""
+from benchmarks.receivers import RECEIVERS
+from benchmarks.rounds import Figure, Target, keep
+from benchmarks.sender import send
 
 _START_SECONDS = 30.0
+
+_RATE, _P99, _PEAK = "megabytes_per_second", "object_p99_ms", "peak_megabytes"
+_OURS, _DURABLE, _TUNED = "ours", "ours, durable", "storescp, tuned"
+_BOUNDS = {
+    (_OURS, _TUNED, 1, _RATE): 1.3,
+    (_OURS, _TUNED, 8, _RATE): 1.1,
+    (_OURS, _TUNED, 32, _RATE): 1.5,
+    (_DURABLE, _TUNED, 8, _RATE): 0.9,
+    (_DURABLE, _TUNED, 32, _RATE): 1.1,
+    (_DURABLE, "Orthanc", 1, _RATE): 4.0,
+    (_DURABLE, "Orthanc", 8, _RATE): 4.0,
+    (_DURABLE, "Orthanc", 32, _RATE): 4.0,
+    (_DURABLE, "Orthanc", 32, _PEAK): 0.25,
+    (_OURS, "pynetdicom", 1, _RATE): 8.0,
+    (_OURS, "pynetdicom", 8, _RATE): 12.0,
+    (_OURS, "pynetdicom", 32, _RATE): 25.0,
+    (_OURS, _TUNED, 32, _P99): 0.6,
+}
+"""What the ratio of two medians is to be: at least for a rate, else at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +102,11 @@ def _run(name: str, count: int, options: argparse.Namespace, folder: Path) -> Ru
     place.mkdir()
     try:
         with _serving(name, place) as (port, process):
-            _sent(port, 1, 1, options.side)
+            send(port, 1, 1, options.side)
             before = RECEIVERS[name].arrived(place)
             peak = _Peak(process.pid)
             _level(folder, options)
-            seconds, times = _sent(port, count, options.objects, options.side)
+            seconds, times = send(port, count, options.objects, options.side)
             peak.stop()
             arrived = RECEIVERS[name].arrived(place) - before
     finally:
@@ -144,11 +161,43 @@ def _report(runs: list[Run], names: list[str], counts: list[int]) -> None:
             peak = max(run.peak_megabytes for run in mine)
             rate = f"{rates[name, count]:.0f} ({min(speed):.0f}-{max(speed):.0f})"
             print(f"| {name} | {count} | {rate} | {p50:.0f} / {p99:.0f} | {peak:.0f} |")
-    for count in counts:
-        for own in (each for each in names if each.startswith("ours")):
-            for other in (each for each in names if not each.startswith("ours")):
-                ratio = rates[own, count] / rates[other, count]
-                print(f"{own} / {other} at {count}: {ratio:.2f}x")
+    keep("receive", _figures(runs, names, counts), _targets(runs, names, counts))
+
+
+def _figures(runs: list[Run], names: list[str], counts: list[int]) -> list[Figure]:
+    return [
+        Figure(name=f"{name}, {count}, {what}", unit=unit, values=tuple(values))
+        for name in names
+        for count in counts
+        for what, unit, values in (
+            ("rate", "MB/s", _of(runs, name, count, "megabytes_per_second")),
+            ("99th percentile", "ms", _of(runs, name, count, "object_p99_ms")),
+            ("memory", "MB", _of(runs, name, count, "peak_megabytes")),
+        )
+    ]
+
+
+def _of(runs: list[Run], name: str, count: int, what: str) -> list[float]:
+    return [
+        float(getattr(run, what))
+        for run in runs
+        if (run.name, run.associations) == (name, count)
+    ]
+
+
+def _targets(runs: list[Run], names: list[str], counts: list[int]) -> list[Target]:
+    """Return the bounds on ratios of medians for what was measured."""
+    return [
+        Target(
+            what=f"{own} over {other}, {count} associations, {what}",
+            reached=statistics.median(_of(runs, own, count, what))
+            / statistics.median(_of(runs, other, count, what)),
+            bound=bound,
+            at_least=what == _RATE,
+        )
+        for (own, other, count, what), bound in _BOUNDS.items()
+        if {own, other} <= set(names) and count in counts
+    ]
 
 
 # ------------------------------------------------------------------ receivers
@@ -219,146 +268,6 @@ def _pages(pid: str) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except OSError:
         return 0
-
-
-# --------------------------------------------------------------------- sender
-
-
-def _sent(port: int, count: int, objects: int, side: int) -> tuple[float, list[float]]:
-    """Send over `count` associations; return the seconds of all and of each."""
-    shares = [list(range(number, objects, count)) for number in range(count)]
-    shares = [share for share in shares if share]
-    connections = [_associated(port) for _ in shares]
-    messages = [
-        [_message(side, limit) for _ in share]
-        for share, (_, limit) in zip(shares, connections, strict=True)
-    ]
-    times: list[float] = []
-    start = threading.Barrier(len(shares) + 1)
-
-    def send(connection: socket.socket, mine: list[bytes]) -> None:
-        start.wait()
-        for message in mine:
-            began = time.perf_counter()
-            connection.sendall(message)
-            _require_success(connection)
-            times.append(time.perf_counter() - began)
-
-    threads = [
-        threading.Thread(target=send, args=(connection, mine))
-        for (connection, _), mine in zip(connections, messages, strict=True)
-    ]
-    for thread in threads:
-        thread.start()
-    start.wait()
-    began = time.perf_counter()
-    for thread in threads:
-        thread.join()
-    seconds = time.perf_counter() - began
-    for connection, _ in connections:
-        connection.sendall(struct.pack(">BxLL", 5, 4, 0))
-        connection.close()
-    if len(times) != objects:
-        raise RuntimeError(f"{len(times)} of {objects} objects were answered")
-    return seconds, times
-
-
-def _associated(port: int) -> tuple[socket.socket, int]:
-    connection = socket.create_connection(("127.0.0.1", port))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    context = b"\1\0\0\0" + _item(0x30, CLASS_UID) + _item(0x40, SYNTAX_UID)
-    information = _item(0x51, struct.pack(">L", 16384)) + _item(0x52, b"1.2.3.4")
-    body = struct.pack(">HH", 1, 0) + TITLE.encode().ljust(16) + b"SENDER".ljust(16)
-    body += bytes(32) + _item(0x10, b"1.2.840.10008.3.1.1.1")
-    body += _item(0x20, context) + _item(0x50, information)
-    connection.sendall(struct.pack(">BxL", 1, len(body)) + body)
-    kind, reply = _pdu(connection)
-    if kind != 2:
-        raise RuntimeError(f"association refused: PDU type {kind}")
-    announced = struct.unpack_from(">L", reply, reply.index(b"\x51\0\0\4", 68) + 4)[0]
-    return connection, min(announced or SENDER_PDU_CAP, SENDER_PDU_CAP)
-
-
-def _item(kind: int, value: bytes) -> bytes:
-    return struct.pack(">BxH", kind, len(value)) + value
-
-
-def _pdu(connection: socket.socket) -> tuple[int, bytes]:
-    kind, length = struct.unpack(">BxL", _exactly(connection, 6))
-    return int(kind), _exactly(connection, length)
-
-
-def _exactly(connection: socket.socket, count: int) -> bytes:
-    got = connection.recv(count, socket.MSG_WAITALL)
-    if len(got) < count:
-        raise RuntimeError("the receiver closed the connection")
-    return got
-
-
-def _require_success(connection: socket.socket) -> None:
-    kind, reply = _pdu(connection)
-    at = reply.find(bytes.fromhex("0000000902000000"))
-    if kind != 4 or reply[at + 8 : at + 10] != b"\0\0":
-        raise RuntimeError(f"not stored: PDU type {kind}")
-
-
-def _message(side: int, limit: int) -> bytes:
-    """Encode one C-STORE of a new instance in PDUs of up to `limit` bytes."""
-    instance = f"1.2.826.0.1.3680043.9.{time.time_ns()}"
-    command = b"".join(
-        struct.pack("<HHL", 0, element, len(value)) + value
-        for element, value in (
-            (0x0002, _even(CLASS_UID)),
-            (0x0100, b"\1\0"),
-            (0x0110, b"\1\0"),
-            (0x0700, b"\0\0"),
-            (0x0800, b"\1\0"),
-            (0x1000, _even(instance.encode())),
-        )
-    )
-    command = struct.pack("<HHLL", 0, 0, 4, len(command)) + command
-    parts: list[bytes | memoryview] = [
-        struct.pack(">BxLLBB", 4, len(command) + 6, len(command) + 2, 1, 3)
-    ]
-    parts.append(command)
-    data = memoryview(_data_set(instance, side))
-    for start in range(0, len(data), limit - 6):
-        piece = data[start : start + limit - 6]
-        last = 2 if start + len(piece) == len(data) else 0
-        size = len(piece)
-        parts += [struct.pack(">BxLLBB", 4, size + 6, size + 2, 1, last), piece]
-    return b"".join(parts)
-
-
-def _even(value: bytes, pad: bytes = b"\0") -> bytes:
-    return value + pad * (len(value) % 2)
-
-
-def _data_set(instance: str, side: int) -> bytes:
-    """Encode an image of `side` x `side` 16 bit values, explicit VR little endian."""
-    uid = instance.encode()
-    short = [
-        (0x0008, 0x0016, b"UI", _even(CLASS_UID)),
-        (0x0008, 0x0018, b"UI", _even(uid)),
-        (0x0008, 0x0060, b"CS", b"DX"),
-        (0x0010, 0x0020, b"LO", b"BENCH "),
-        (0x0020, 0x000D, b"UI", _even(uid + b".1")),
-        (0x0020, 0x000E, b"UI", _even(uid + b".2")),
-        (0x0028, 0x0002, b"US", b"\1\0"),
-        (0x0028, 0x0004, b"CS", b"MONOCHROME2 "),
-        (0x0028, 0x0010, b"US", struct.pack("<H", side)),
-        (0x0028, 0x0011, b"US", struct.pack("<H", side)),
-        (0x0028, 0x0100, b"US", b"\x10\0"),
-        (0x0028, 0x0101, b"US", b"\x0c\0"),
-        (0x0028, 0x0102, b"US", b"\x0b\0"),
-        (0x0028, 0x0103, b"US", b"\0\0"),
-    ]
-    head = b"".join(
-        struct.pack("<HH2sH", group, element, vr, len(value)) + value
-        for group, element, vr, value in short
-    )
-    pixels = (bytes(range(250)) * (side * side * 2 // 250 + 1))[: side * side * 2]
-    return head + struct.pack("<HH2sHL", 0x7FE0, 0x10, b"OW", 0, len(pixels)) + pixels
 
 
 if __name__ == "__main__":
