@@ -12,23 +12,17 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.receivers import RECEIVERS
 from benchmarks.rounds import Figure, Target, keep
 from benchmarks.sender import send
-
-_START_SECONDS = 30.0
+from benchmarks.serving import Peak, serving
 
 _RATE, _P99, _PEAK = "megabytes_per_second", "object_p99_ms", "peak_megabytes"
 _OURS, _DURABLE, _TUNED = "ours", "ours, durable", "storescp, tuned"
@@ -101,10 +95,10 @@ def _run(name: str, count: int, options: argparse.Namespace, folder: Path) -> Ru
     place = folder / "received"
     place.mkdir()
     try:
-        with _serving(name, place) as (port, process):
+        with serving(name, place) as (port, process):
             send(port, 1, 1, options.side)
             before = RECEIVERS[name].arrived(place)
-            peak = _Peak(process.pid)
+            peak = Peak(process.pid)
             _level(folder, options)
             seconds, times = send(port, count, options.objects, options.side)
             peak.stop()
@@ -198,76 +192,6 @@ def _targets(runs: list[Run], names: list[str], counts: list[int]) -> list[Targe
         for (own, other, count, what), bound in _BOUNDS.items()
         if {own, other} <= set(names) and count in counts
     ]
-
-
-# ------------------------------------------------------------------ receivers
-
-
-@contextmanager
-def _serving(
-    name: str, folder: Path
-) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
-    with socket.socket() as probe:  # a bound port is refused here
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = RECEIVERS[name].command(port, folder)
-    environment = os.environ | {"TCP_NODELAY": "1"}
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            _await(port, process)
-            yield port, process
-        finally:
-            process.terminate()
-
-
-def _await(port: int, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + _START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("the receiver did not start")
-
-
-class _Peak:
-    """Watches the resident memory of a process and its children."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self._done = threading.Event()
-        self.megabytes = 0.0
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.05):
-            children = Path(f"/proc/{self._pid}/task/{self._pid}/children")
-            try:
-                pids = [str(self._pid), *children.read_text().split()]
-                pages = sum(_pages(pid) for pid in pids)
-            except OSError:
-                continue
-            self.megabytes = max(self.megabytes, pages * 4096 / 1e6)
-
-
-def _pages(pid: str) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return 0
 
 
 if __name__ == "__main__":

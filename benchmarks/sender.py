@@ -93,9 +93,39 @@ def _require_success(connection: socket.socket) -> None:
         raise RuntimeError(f"not stored: PDU type {kind}")
 
 
+def send_long(port: int, pixel_bytes: int) -> None:
+    """Send one instance of so many bytes of pixel data, none of it held here."""
+    connection, limit = _associated(port)
+    instance = _new_uid()
+    head = _head(instance, 1, pixel_bytes)
+    connection.sendall(_command_pdu(instance))
+    connection.sendall(_data_pdu(head, is_last=False))
+    piece = bytes(limit - 6)
+    for left in range(pixel_bytes, 0, -len(piece)):
+        is_last = left <= len(piece)
+        connection.sendall(_data_pdu(piece[:left], is_last=is_last))
+    _require_success(connection)
+    connection.close()
+
+
 def _message(side: int, limit: int) -> bytes:
     """Encode one C-STORE of a new instance in PDUs of up to `limit` bytes."""
-    instance = f"1.2.826.0.1.3680043.9.{time.time_ns()}"
+    instance = _new_uid()
+    size = side * side * 2
+    pixels = (bytes(range(250)) * (size // 250 + 1))[:size]
+    data = _head(instance, side, size) + pixels
+    parts = [_command_pdu(instance)]
+    for start in range(0, len(data), limit - 6):
+        piece = data[start : start + limit - 6]
+        parts.append(_data_pdu(piece, is_last=start + len(piece) == len(data)))
+    return b"".join(parts)
+
+
+def _new_uid() -> str:
+    return f"1.2.826.0.1.3680043.9.{time.time_ns()}"
+
+
+def _command_pdu(instance: str) -> bytes:
     command = b"".join(
         struct.pack("<HHL", 0, element, len(value)) + value
         for element, value in (
@@ -108,25 +138,24 @@ def _message(side: int, limit: int) -> bytes:
         )
     )
     command = struct.pack("<HHLL", 0, 0, 4, len(command)) + command
-    parts: list[bytes | memoryview] = [
-        struct.pack(">BxLLBB", 4, len(command) + 6, len(command) + 2, 1, 3)
-    ]
-    parts.append(command)
-    data = memoryview(_data_set(instance, side))
-    for start in range(0, len(data), limit - 6):
-        piece = data[start : start + limit - 6]
-        last = 2 if start + len(piece) == len(data) else 0
-        size = len(piece)
-        parts += [struct.pack(">BxLLBB", 4, size + 6, size + 2, 1, last), piece]
-    return b"".join(parts)
+    return struct.pack(">BxLLBB", 4, len(command) + 6, len(command) + 2, 1, 3) + command
+
+
+def _data_pdu(piece: bytes, *, is_last: bool) -> bytes:
+    control = 2 if is_last else 0
+    head = struct.pack(">BxLLBB", 4, len(piece) + 6, len(piece) + 2, 1, control)
+    return head + piece
 
 
 def _even(value: bytes, pad: bytes = b"\0") -> bytes:
     return value + pad * (len(value) % 2)
 
 
-def _data_set(instance: str, side: int) -> bytes:
-    """Encode an image of `side` x `side` 16 bit values, explicit VR little endian."""
+def _head(instance: str, side: int, pixel_bytes: int) -> bytes:
+    """Encode an image of `side` x `side` 16 bit values up to its pixels' length.
+
+    Explicit VR little endian.
+    """
     uid = instance.encode()
     short = [
         (0x0008, 0x0016, b"UI", _even(CLASS_UID)),
@@ -148,5 +177,4 @@ def _data_set(instance: str, side: int) -> bytes:
         struct.pack("<HH2sH", group, element, vr, len(value)) + value
         for group, element, vr, value in short
     )
-    pixels = (bytes(range(250)) * (side * side * 2 // 250 + 1))[: side * side * 2]
-    return head + struct.pack("<HH2sHL", 0x7FE0, 0x10, b"OW", 0, len(pixels)) + pixels
+    return head + struct.pack("<HH2sHL", 0x7FE0, 0x10, b"OW", 0, pixel_bytes)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from benchmarks import limits, pixels, receive, rounds, study
+from benchmarks import limits, memory, pixels, receive, rounds, study
 from tests.data.peers import require_peer
 
 
@@ -57,3 +57,12 @@ def test_a_study_ends_stored_and_its_time_line_is_kept(results: Path) -> None:
     kept = json.loads((results / "study.json").read_text())
     assert len(kept["targets"]) == 2
     assert {len(figure["values"]) for figure in kept["figures"]} == {2}
+
+
+def test_a_long_instance_and_films_arrive_while_memory_is_watched(
+    results: Path,
+) -> None:
+    memory.main(["--associations", "2", "--side", "300", "--megabytes", "3"])
+    idle, *above = json.loads((results / "memory.json").read_text())["figures"]
+    assert idle["median"] > 0
+    assert len(above) == 2

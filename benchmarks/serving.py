@@ -1,0 +1,80 @@
+"""A receiver as a process of its own, and the memory that it takes."""
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.receivers import RECEIVERS
+
+_START_SECONDS = 30.0
+
+
+@contextmanager
+def serving(name: str, folder: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    with socket.socket() as probe:  # a bound port is refused here
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    """Run a receiver; yield its port and process."""
+    command = RECEIVERS[name].command(port, folder)
+    environment = os.environ | {"TCP_NODELAY": "1"}
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            _await(port, process)
+            yield port, process
+        finally:
+            process.terminate()
+
+
+def _await(port: int, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("the receiver did not start")
+
+
+class Peak:
+    """Watches the resident memory of a process and its children."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._done = threading.Event()
+        self.megabytes = 0.0
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.05):
+            children = Path(f"/proc/{self._pid}/task/{self._pid}/children")
+            try:
+                pids = [str(self._pid), *children.read_text().split()]
+                pages = sum(_pages(pid) for pid in pids)
+            except OSError:
+                continue
+            self.megabytes = max(self.megabytes, pages * 4096 / 1e6)
+
+
+def _pages(pid: str) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return 0
