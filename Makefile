@@ -25,6 +25,7 @@ check: .venv/dev.stamp  ## Format, lint, types, imports, licences, and the self-
 bench: .venv/dev.stamp  ## Measure receiver, pixels and engine beside their peers (Debian: dcmtk, orthanc).
 	$(BIN)/python -m benchmarks.limits
 	$(BIN)/python -m benchmarks.receive
+	$(BIN)/python -m benchmarks.associate
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.pixels
 	$(BIN)/python -m benchmarks.receive_small

@@ -19,7 +19,7 @@ def send(port: int, count: int, objects: int, side: int) -> tuple[float, list[fl
     """Send over `count` associations; return the seconds of all and of each."""
     shares = [list(range(number, objects, count)) for number in range(count)]
     shares = [share for share in shares if share]
-    connections = [_associated(port) for _ in shares]
+    connections = [associated(port) for _ in shares]
     messages = [
         [_message(side, limit) for _ in share]
         for share, (_, limit) in zip(shares, connections, strict=True)
@@ -54,7 +54,7 @@ def send(port: int, count: int, objects: int, side: int) -> tuple[float, list[fl
     return seconds, times
 
 
-def _associated(port: int) -> tuple[socket.socket, int]:
+def associated(port: int) -> tuple[socket.socket, int]:
     connection = socket.create_connection(("127.0.0.1", port))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     context = b"\1\0\0\0" + _item(0x30, CLASS_UID) + _item(0x40, SYNTAX_UID)
@@ -95,7 +95,7 @@ def _require_success(connection: socket.socket) -> None:
 
 def send_long(port: int, pixel_bytes: int) -> None:
     """Send one instance of so many bytes of pixel data, none of it held here."""
-    connection, limit = _associated(port)
+    connection, limit = associated(port)
     instance = _new_uid()
     head = _head(instance, 1, pixel_bytes)
     connection.sendall(_command_pdu(instance))

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from dicom_io.scp import pdu
 from dicom_io.scp.channel import Channel
-from dicom_io.scp.dialogue import Dialogue, ServiceUser, Speaking
+from dicom_io.scp.dialogue import (
+    SLOWEST_BYTES_PER_SECOND,
+    Dialogue,
+    ServiceUser,
+    Speaking,
+)
 from dicom_io.scp.negotiation import Rejection, Request, agree, read_request
 from dicom_io.scp.pdu import EVENTS, PDU_HEADER, PduType
 from dicom_io.scp.states import TRANSITIONS, Action, Event, Interruption, State
@@ -23,9 +28,6 @@ P-DATA-TF only (PS3.8 D.1)."""
 
 _FIXED_BYTES = 4
 """What follows the header of A-RELEASE-RQ, A-RELEASE-RP and A-ABORT (PS3.8 9.3)."""
-
-_EARNING_BYTES = 1 << 15
-"""Data that earns a PDU its time anew: at 30 s, the least rate is 1 KiB/s."""
 
 _WINDOW_BYTES = 1 << 20
 _LONGEST_LINGER_SECONDS = 5.0
@@ -56,8 +58,8 @@ class Limits:
     """What a peer may ask of us.
 
     max_pdu_bytes : of a P-DATA-TF, 0 for any length: no more than the window is held.
-    pdu_seconds : from the first byte of a PDU to its last, or for 32 KiB of a longer
-    one; also the ARTIM timer.
+    pdu_seconds : from the first byte of a PDU to its last; a longer one earns it anew
+    with each KiB a second of it. Also the ARTIM timer.
     idle_seconds : without any PDU, before we abort.
     """
 
@@ -206,11 +208,11 @@ class Acceptor:
         dialogue = self._dialogue
         if dialogue is None:
             raise Interruption(Event.ABORT, "data before the association")
-        received = 0
+        received, earning = 0, self._limits.pdu_seconds * SLOWEST_BYTES_PER_SECOND
         for piece in fragments(self._window, self._length):
             dialogue.take(piece)
             received += len(piece.data)
-            if received >= _EARNING_BYTES:
+            if received >= earning:
                 # The maximum length is ours to name, and may be none: a long PDU
                 # on a slow line is late only once it stops coming.
                 self._channel.arm(self._limits.pdu_seconds, Event.ABORT)

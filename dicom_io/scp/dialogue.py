@@ -33,7 +33,7 @@ _COMMAND_CAP_BYTES = 1 << 16
 _MESSAGE_CAP_BYTES = 16 << 20
 """Data sets of other services: a commitment report of 100,000 instances has room."""
 
-_SLOWEST_BYTES_PER_SECOND = 1024
+SLOWEST_BYTES_PER_SECOND = 1024
 
 _LIBRARY_FIELDS = (Field.N_ACTION_RQ, Field.N_EVENT_REPORT_RQ)
 
@@ -149,7 +149,7 @@ class Dialogue:
 
     def check_pace(self) -> None:
         """End a message that drips: each PDU in time, the whole never."""
-        earned = self._received / _SLOWEST_BYTES_PER_SECOND
+        earned = self._received / SLOWEST_BYTES_PER_SECOND
         allowed = self._speaking.deadline_seconds + earned
         if self.is_within and time.monotonic() - self._began > allowed:
             raise Interruption(Event.ABORT, "transfer too slow")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from benchmarks import limits, memory, pixels, receive, rounds, study
+from benchmarks import associate, limits, memory, pixels, receive, rounds, study
 from tests.data.peers import require_peer
 
 
@@ -66,3 +66,10 @@ def test_a_long_instance_and_films_arrive_while_memory_is_watched(
     idle, *above = json.loads((results / "memory.json").read_text())["figures"]
     assert idle["median"] > 0
     assert len(above) == 2
+
+
+def test_associations_are_opened_and_released_everywhere(results: Path) -> None:
+    require_peer("storescp")
+    associate.main(["--rounds", "1", "--times", "2"])
+    kept = json.loads((results / "associate.json").read_text())
+    assert [figure["name"] for figure in kept["figures"]] == list(associate.NAMES)
