@@ -54,7 +54,8 @@ READ = "read"
 
 LINES = (
     Line(name="complete", states=(State.RECEIVING,), workers=2),
-    Line(name="prepare", states=(State.COMPLETE, State.REPORTED)),
+    Line(name="look", states=(State.COMPLETE,), workers=2),
+    Line(name="encode", states=(State.REPORTED,), workers=2),
     Line(name="gather", states=(State.SELECTED,), workers=3),
     Line(name=READ, states=(State.GATHERED,)),
     Line(name="send", states=(State.ENCODED,), workers=3),
