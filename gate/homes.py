@@ -31,6 +31,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "gdcm": ("dicom_io",),
     "pylibjpeg": ("dicom_io",),
     "huggingface_hub": ("model.maira2.fetch",),
+    "blake3": ("gateway.digests",),
     "pypdf": ("dicom_io.reports",),
     "defusedxml": ("dicom_io.reports",),
 }

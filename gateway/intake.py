@@ -137,7 +137,7 @@ class Intake:
         self, known: InstanceRecord, new: NewInstance, header: Instance
     ) -> bool:
         same_syntax = known.transfer_syntax_uid == new.transfer_syntax_uid
-        if same_syntax and known.sha256 == new.sha256:
+        if same_syntax and known.digest == new.digest:
             return True
         held = self.spool.path(known.file_name)
         try:
@@ -223,7 +223,7 @@ class _Arriving:
             transfer_syntax_uid=self.facts.transfer_syntax_uid,
             file_name=file_name,
             size=self.place.size,
-            sha256=self.place.sha256,
+            digest=self.place.digest,
             role=Role.DOCUMENT,
             calling_title=str(self.facts.calling_title),
             received_at=self.intake.clock(),
@@ -271,7 +271,7 @@ def _record(
 
 def _set_aside(rows: Writing, new: NewInstance, reason: str) -> bool:
     """Quarantine an instance; true where the same one is kept there already."""
-    again = rows.is_quarantined(new.sop_instance_uid, new.sha256)
+    again = rows.is_quarantined(new.sop_instance_uid, new.digest)
     if not again:
         rows.quarantine(new, reason)
     rows.append_audit(kinds.instance_quarantined(new, reason))

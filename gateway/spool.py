@@ -17,14 +17,13 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from gateway import digests
+from gateway.blockfile import BlockFile
 from gateway.errors import OutOfSpace, SpoolFailure
-from gateway.writeback import WriteBack
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _PREFIX = 2
 """Hexadecimal digits of a name that choose its folder: 256 folders a shelf."""
-
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class Shelf(StrEnum):
@@ -61,40 +60,36 @@ class SpoolFile:
     def __init__(self, part: Path, shelve: Callable[[Path, Shelf], str]) -> None:
         self._part = part
         self._shelve = shelve
-        self._digest = hashlib.sha256()
+        self._digest = digests.begin()
+        self._head = 0
         self._size = 0
         with _disk_failures():
-            descriptor = os.open(part, _NEW_FILE, 0o600)
-        self._descriptor: int | None = descriptor
-        self._write_back = WriteBack(descriptor)
+            self._file = BlockFile(part, self._account)
 
     @property
     def size(self) -> int:
-        """Bytes given to `write`; the header does not count."""
+        """Bytes given to `write` that are written; the header does not count."""
         return self._size
 
     @property
-    def sha256(self) -> str:
-        """Hexadecimal SHA-256 of the bytes given to `write`."""
-        return self._digest.hexdigest()
+    def digest(self) -> str:
+        """Digest of these bytes; of all of them once committed."""
+        return digests.told(self._digest)
 
     def header(self, data: bytes) -> None:
-        """Append bytes of our own: preamble and file meta information."""
-        with _disk_failures():
-            _write_all(self._open_descriptor(), [data])
+        """Begin with bytes of our own: preamble and file meta information."""
+        self._head += len(data)
+        self.write_pieces([data])
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes as they were received."""
         self.write_pieces([data])
 
     def write_pieces(self, pieces: Sequence[bytes | memoryview]) -> None:
-        """Append pieces as they were received; 1024 at most (IOV_MAX)."""
+        """Append pieces as they were received."""
+        self._require_open()
         with _disk_failures():
-            _write_all(self._open_descriptor(), pieces)
-        self._size += sum(map(len, pieces))
-        self._write_back.advance(self._size)
-        for piece in pieces:
-            self._digest.update(piece)
+            self._file.write(pieces)
 
     def commit(self, shelf: Shelf) -> str:
         """Make the file durable; return its name, relative to the spool.
@@ -102,11 +97,11 @@ class SpoolFile:
         After an error of fsync the kernel may have dropped the bytes and a second
         fsync may still succeed, so the file is discarded, never synced again.
         """
-        descriptor = self._open_descriptor()
+        self._require_open()
         try:
             with _disk_failures():
-                os.fsync(descriptor)
-                self._close()
+                self._file.sync()
+                self._file.close()
                 return self._shelve(self._part, shelf)
         except SpoolFailure:
             self.discard()
@@ -115,19 +110,20 @@ class SpoolFile:
     def discard(self) -> None:
         """Delete what was written; a file that is gone is no error."""
         with suppress(OSError):
-            self._close()
+            self._file.close()
         with suppress(OSError):
             self._part.unlink()
 
-    def _open_descriptor(self) -> int:
-        if self._descriptor is None:
-            raise SpoolFailure(f"{self._part.name} is closed")
-        return self._descriptor
+    def _account(self, block: memoryview) -> None:
+        """Count and digest what is written, without the header that it begins with."""
+        head = min(self._head, len(block))
+        self._head -= head
+        self._size += len(block) - head
+        self._digest.update(block[head:])
 
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
+    def _require_open(self) -> None:
+        if not self._file.is_open:
+            raise SpoolFailure(f"{self._part.name} is closed")
 
 
 class Spool:
@@ -245,16 +241,6 @@ def _disk_failures() -> Iterator[None]:
     except OSError as error:
         kind = OutOfSpace if error.errno in _NO_SPACE else SpoolFailure
         raise kind(f"the spool failed: {error}") from error
-
-
-def _write_all(descriptor: int, pieces: Sequence[bytes | memoryview]) -> None:
-    written = os.writev(descriptor, pieces) if len(pieces) > 1 else 0
-    for piece in pieces:
-        # What one call did not take is written on its own: a disk that fills up.
-        rest = memoryview(piece)[written:]
-        written = max(written - len(piece), 0)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
 
 
 def _fsync_folder(folder: Path) -> None:

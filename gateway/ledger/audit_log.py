@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.audit.message import AuditEntry
 from gateway.ledger import schema
+
+_HEAD = schema.audit_head.c.last_sequence
+_LAST = select(_HEAD)
+_TAKEN = (
+    update(schema.audit_head)
+    .values(last_sequence=_HEAD + bindparam("count"))
+    .returning(_HEAD)
+)
+_APPENDED = schema.audit.insert()
 
 
 def append(connection: Connection, entries: Sequence[AuditEntry]) -> int:
@@ -16,19 +25,13 @@ def append(connection: Connection, entries: Sequence[AuditEntry]) -> int:
     only to what is committed, and no later number is committed earlier. The
     clock has no part in it.
     """
-    head = schema.audit_head
-    taken = (
-        update(head)
-        .values(last_sequence=head.c.last_sequence + len(entries))
-        .returning(head.c.last_sequence)
-    )
     if not entries:
-        return int(connection.execute(select(head.c.last_sequence)).scalar_one())
-    last = int(connection.execute(taken).scalar_one())
+        return int(connection.execute(_LAST).scalar_one())
+    last = int(connection.execute(_TAKEN, {"count": len(entries)}).scalar_one())
     first = last - len(entries) + 1
     rows = [
         {"sequence": sequence, **asdict(entry)}
         for sequence, entry in enumerate(entries, start=first)
     ]
-    connection.execute(schema.audit.insert(), rows)
+    connection.execute(_APPENDED, rows)
     return last

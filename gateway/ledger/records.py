@@ -25,7 +25,7 @@ class Role(StrEnum):
 class NewInstance:
     """What the intake knows of an instance whose file is durable.
 
-    `file_name` is relative to the spool; `sha256` is over the data set as
+    `file_name` is relative to the spool; `digest` is over the data set as
     received, without preamble and file meta.
     """
 
@@ -36,7 +36,7 @@ class NewInstance:
     transfer_syntax_uid: str
     file_name: str
     size: int
-    sha256: str
+    digest: str
     role: Role
     calling_title: str
     received_at: datetime
@@ -55,7 +55,7 @@ class InstanceRecord:
     transfer_syntax_uid: str
     file_name: str
     size: int
-    sha256: str
+    digest: str
     role: Role
     calling_title: str
     received_at: datetime

@@ -123,7 +123,7 @@ def _instance_columns() -> list[Column[object]]:
         Column("transfer_syntax_uid", UID, nullable=False),
         Column("file_name", Text, nullable=False),
         Column("size", BigInteger, nullable=False),
-        Column("sha256", String(64), nullable=False),
+        Column("digest", String(80), nullable=False),
         Column("role", _words(Role), nullable=False),
         Column("calling_title", String(16), nullable=False),
         Column("received_at", Moment, nullable=False),

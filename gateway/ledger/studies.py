@@ -19,6 +19,9 @@ WORKER_LOST = "the worker stopped before the stage ended"
 _NO_LEASE: dict[str, None] = {"lease_owner": None, "lease_until": None}
 _AFRESH: dict[str, object] = {"attempts": 0, "not_before": None, **_NO_LEASE}
 
+_OPENED = schema.studies.insert().returning(schema.studies)
+_MOVED = schema.moves.insert()
+
 
 class StudyWriting(Reading):
     """What changes where a study stands.
@@ -46,8 +49,7 @@ class StudyWriting(Reading):
             "changed_at": now,
             **_AFRESH,
         }
-        opened = schema.studies.insert().values(values).returning(schema.studies)
-        row = self._connection.execute(opened).mappings().one()
+        row = self._connection.execute(_OPENED, values).mappings().one()
         study = StudyRecord(**row)
         self._record_move(study, None, Event.IMAGE_ARRIVED)
         return study
@@ -185,15 +187,16 @@ class StudyWriting(Reading):
         self, study: StudyRecord, from_state: State | None, event: Event
     ) -> None:
         self._connection.execute(
-            schema.moves.insert().values(
-                study_id=study.id,
-                revision=study.revision,
-                from_state=from_state,
-                event=event,
-                to_state=study.state,
-                at=study.changed_at,
-                reason=study.reason,
-            )
+            _MOVED,
+            {
+                "study_id": study.id,
+                "revision": study.revision,
+                "from_state": from_state,
+                "event": event,
+                "to_state": study.state,
+                "at": study.changed_at,
+                "reason": study.reason,
+            },
         )
 
 

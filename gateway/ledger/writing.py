@@ -28,6 +28,8 @@ from gateway.ledger.records import (
 from gateway.ledger.studies import StudyWriting
 from gateway.lifecycle import State
 
+_ADDED = insert(schema.instances).returning(schema.instances)
+
 
 class DeliveryChange(TypedDict, total=False):
     """What changes of a delivery; what is not named stays."""
@@ -52,12 +54,11 @@ class Writing(StudyWriting, MessageWriting):
 
         Raises LostRace where the ledger has an instance with this UID.
         """
-        table = schema.instances
-        added = insert(table).values(revision=revision, **asdict(new)).returning(table)
+        values = {"revision": revision, **asdict(new)}
         try:
             # A savepoint: on PostgreSQL the refusal would end the transaction.
             with self._connection.begin_nested():
-                row = self._connection.execute(added).mappings().one()
+                row = self._connection.execute(_ADDED, values).mappings().one()
         except IntegrityError as error:
             raise LostRace(f"instance {new.sop_instance_uid} is here") from error
         return InstanceRecord(**row)

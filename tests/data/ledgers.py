@@ -76,7 +76,7 @@ def new_instance(
         transfer_syntax_uid="1.2.840.10008.1.2.1",
         file_name=f"instances/{study_uid}.{number}",
         size=1000 + number,
-        sha256=f"{number:064x}",
+        digest=f"blake3:{number:064x}",
         role=role,
         calling_title="MODALITY",
         received_at=NOW,

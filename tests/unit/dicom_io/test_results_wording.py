@@ -50,7 +50,7 @@ def test_a_square_film_has_no_unseen_margin() -> None:
     assert unseen_margin(ImageFrame(rows=9, columns=9)) is None
 
 
-@pytest.mark.parametrize("kind", UNFINISHED)
+@pytest.mark.parametrize("kind", sorted(UNFINISHED))
 def test_what_ended_a_text_fits_the_description_of_its_completion(
     kind: FlagKind,
 ) -> None:

@@ -313,7 +313,9 @@ def test_a_prior_is_purgeable_once_nobody_is_at_work_on_it(
 
 def test_files_of_no_study_are_strays_once_they_are_old(ledger: Ledger) -> None:
     document = new_instance(role=Role.DOCUMENT)
-    contradiction = replace(document, file_name="instances/2", sha256="f" * 64)
+    contradiction = replace(
+        document, file_name="instances/2", digest="blake3:" + "f" * 64
+    )
     with ledger.writing() as rows:
         rows.add_instance(document, 0)
         rows.quarantine(contradiction, "other content")
@@ -350,9 +352,9 @@ def test_a_contradiction_is_known_by_its_uid_and_its_bytes(ledger: Ledger) -> No
     new = new_instance()
     with ledger.writing() as rows:
         rows.quarantine(new, "other content")
-        assert rows.is_quarantined(new.sop_instance_uid, new.sha256)
+        assert rows.is_quarantined(new.sop_instance_uid, new.digest)
         assert not rows.is_quarantined(new.sop_instance_uid, "f" * 64)
-        assert not rows.is_quarantined("1.2.3.99", new.sha256)
+        assert not rows.is_quarantined("1.2.3.99", new.digest)
 
 
 def test_a_lost_file_is_named_anew_and_what_is_purged_is_not(ledger: Ledger) -> None:
