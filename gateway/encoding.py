@@ -4,7 +4,6 @@ Everything is read from what the stages before kept, so the stage may run twice:
 same case, same UIDs, same bytes.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -12,10 +11,10 @@ from pathlib import Path
 
 from dicom_io.errors import NotEncodable
 from dicom_io.evidence import Evidence, ReferencedInstance
-from dicom_io.results.encode import Outputs, encode_results
+from dicom_io.results.apart import encode_apart
+from dicom_io.results.encode import Outputs
 from dicom_io.results.identity import identify
 from dicom_io.results.kinds import ResultKind
-from dicom_io.results.preflight import check_objects
 from dicom_io.results.values import EncodedInstance, ResultContext
 from gateway.audit import kinds
 from gateway.documents import ENGINE, EVIDENCE, REPORTS, VIEWS
@@ -77,7 +76,7 @@ def _written(site: Site, study: StudyRecord) -> Moved:
         keep(site, study, said, context, made)
         for said in case.reports
         for context in [result_context(site, study, said, case.engine)]
-        for made in _encoded(case, said, context, outputs)
+        for made in encode_apart(case.frontal, said, case.evidence, context, outputs)
     ]
     entry = kinds.results_created(study.study_instance_uid, results, site.clock())
     return Moved(event=Event.RESULTS_ENCODED, results=tuple(results), audit=(entry,))
@@ -95,7 +94,9 @@ def encode_stand_in(
         context = result_context(site, study, said, case.engine)
         own = identify(ResultKind.FINDINGS_SR, said, context)
         if own.sop_instance_uid == refused.sop_instance_uid:
-            (made,) = _encoded(case, said, context, _STAND_IN)
+            (made,) = encode_apart(
+                case.frontal, said, case.evidence, context, _STAND_IN
+            )
             return keep(site, study, said, context, made)
     raise NotEncodable(f"no report here made {refused.sop_instance_uid}")
 
@@ -118,31 +119,6 @@ def read_case(site: Site, study: StudyRecord) -> ReadCase:
         reports=REPORTS.validate_json(reports),
         engine=ENGINE.validate_json(engine),
     )
-
-
-def _encoded(
-    case: ReadCase,
-    said: GroundedReport,
-    context: ResultContext,
-    outputs: Outputs,
-) -> tuple[EncodedInstance, ...]:
-    made = encode_results(case.frontal, said, case.evidence, context, outputs)
-    return checked(made, case.evidence, context)
-
-
-def checked(
-    made: tuple[EncodedInstance, ...],
-    evidence: Evidence,
-    context: ResultContext,
-    withdrawn: Iterable[ReferencedInstance] = (),
-) -> tuple[EncodedInstance, ...]:
-    """Return the objects where the last look finds nothing; raises NotEncodable."""
-    named = (*context.predecessors, *withdrawn)
-    known = [instance.sop_instance_uid for instance in named]
-    problems = check_objects(made, evidence, known)
-    if problems:
-        raise NotEncodable("; ".join(problems))
-    return made
 
 
 def result_context(

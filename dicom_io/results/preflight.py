@@ -6,18 +6,22 @@ leaves: its study is parked with the reason.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
 from pydicom import dcmread
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from dicom_io.evidence import Evidence
+from dicom_io.errors import NotEncodable
+from dicom_io.evidence import Evidence, ReferencedInstance
 from dicom_io.product import RESEARCH_NOTICE
 from dicom_io.results.kinds import ResultKind
-from dicom_io.results.values import EncodedInstance
+from dicom_io.results.values import EncodedInstance, ResultContext
 
 _PRESENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate")
 """Type 2: there, though maybe empty (PS3.5 7.4.3)."""
@@ -63,12 +67,32 @@ _CLOSED_BOX = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Object:
-    """An object as it was read back, with the texts of its tree and its overlay."""
+    """An object as it was read back, with the texts of its tree and its overlay.
+
+    `elements` are all of it by tag, at any depth; `tree` those below its content.
+    """
 
     kind: ResultKind
     ds: Dataset
+    elements: "_Elements"
+    tree: "_Elements"
     words: tuple[str, ...]
     labels: tuple[str, ...]
+
+
+def demand_sound(
+    objects: tuple[EncodedInstance, ...],
+    evidence: Evidence,
+    context: ResultContext,
+    withdrawn: Iterable[ReferencedInstance] = (),
+) -> tuple[EncodedInstance, ...]:
+    """Return the objects where the last look finds nothing; raises NotEncodable."""
+    named = (*context.predecessors, *withdrawn)
+    known = [instance.sop_instance_uid for instance in named]
+    problems = check_objects(objects, evidence, known)
+    if problems:
+        raise NotEncodable("; ".join(problems))
+    return objects
 
 
 def check_objects(
@@ -105,8 +129,15 @@ def check_objects(
 
 def _read_back(one: EncodedInstance) -> _Object:
     ds = dcmread(BytesIO(one.data))
-    words, labels = tuple(_words(ds)), tuple(_labels(ds))
-    return _Object(kind=one.kind, ds=ds, words=words, labels=labels)
+    elements = _by_tag([ds])
+    return _Object(
+        kind=one.kind,
+        ds=ds,
+        elements=elements,
+        tree=_by_tag(ds.get("ContentSequence", ())),
+        words=tuple(_words(elements)),
+        labels=tuple(_labels(elements)),
+    )
 
 
 def _attributes(one: _Object) -> Iterator[str]:
@@ -157,11 +188,11 @@ def _of_study(one: _Object, evidence: Evidence) -> Iterator[str]:
 
 
 def _references(one: _Object, resolvable: set[str]) -> Iterator[str]:
-    named = {str(uid) for uid in _values(one.ds, "ReferencedSOPInstanceUID")}
+    named = {str(uid) for uid in _values(one.elements, _REFERENCED)}
     for uid in sorted(named - resolvable):
         yield f"refers to {uid}, which was neither read nor made"
     if one.kind in _SR_KINDS:
-        tree = {str(uid) for uid in _values(_tree(one.ds), _REFERENCED)}
+        tree = {str(uid) for uid in _values(one.tree, _REFERENCED)}
         for uid in sorted(tree - _evidence_of(one.ds)):
             yield f"{uid} stands in the tree and not among the evidence"
 
@@ -204,11 +235,11 @@ def _outlines(one: _Object) -> dict[str, list[float]]:
             str(item.get("TrackingUID", "")): [
                 float(number) for number in item.GraphicData
             ]
-            for item in _items(one.ds, "GraphicObjectSequence")
+            for item in _items(one.elements, "GraphicObjectSequence")
         }
     return {
         _tracking_uid(group): [float(number) for number in region.GraphicData]
-        for group in _items(one.ds, "ContentSequence")
+        for group in _items(one.elements, "ContentSequence")
         for region in group.get("ContentSequence", ())
         if region.get("ValueType") == "SCOORD"
     }
@@ -218,46 +249,56 @@ def _tracking_uid(group: Dataset) -> str:
     return next((str(c.UID) for c in group.ContentSequence if "UID" in c), "")
 
 
-def _words(ds: Dataset) -> Iterator[str]:
-    for item in _items(ds, "ContentSequence"):
+def _words(elements: "_Elements") -> Iterator[str]:
+    for item in _items(elements, "ContentSequence"):
         if item.get("ValueType") == "TEXT":
             yield str(item.get("TextValue", ""))
 
 
-def _labels(ds: Dataset) -> Iterator[str]:
-    for item in _items(ds, "TextObjectSequence"):
+def _labels(elements: "_Elements") -> Iterator[str]:
+    for item in _items(elements, "TextObjectSequence"):
         yield str(item.get("UnformattedTextValue", ""))
-
-
-def _tree(ds: Dataset) -> Dataset:
-    tree = Dataset()
-    tree.ContentSequence = ds.get("ContentSequence", [])
-    return tree
 
 
 def _evidence_of(ds: Dataset) -> set[str]:
     return {
         str(uid)
         for keyword in _EVIDENCE
-        for study in ds.get(keyword, ())
-        for uid in _values(study, _REFERENCED)
+        for uid in _values(_by_tag(ds.get(keyword, ())), _REFERENCED)
     }
 
 
-def _items(ds: Dataset, keyword: str) -> Iterator[Dataset]:
-    """Yield the items of every sequence of this name, at any depth."""
-    for element in ds:
-        for item in element.value if element.VR == "SQ" else ():
-            if element.keyword == keyword:
-                yield item
-            yield from _items(item, keyword)
+_Elements = Mapping[int, Sequence[DataElement]]
 
 
-def _values(ds: Dataset, keyword: str) -> Iterator[object]:
-    """Yield the values of an attribute, at any depth."""
-    for element in ds.iterall():
-        if element.keyword == keyword:
-            yield element.value
+def _by_tag(items: Iterable[Dataset]) -> _Elements:
+    """Sort the elements of data sets by tag, those of their items included.
+
+    Once for each object: to walk one is what looking at it costs.
+    """
+    found: defaultdict[int, list[DataElement]] = defaultdict(list)
+    waiting = list(items)[::-1]
+    while waiting:
+        inner: list[Dataset] = []
+        for element in waiting.pop():
+            found[element.tag].append(element)
+            if element.VR == "SQ":
+                inner += element.value
+        waiting += inner[::-1]
+    return found
+
+
+def _items(elements: _Elements, keyword: str) -> Iterator[Dataset]:
+    """Yield the items of every sequence of this name."""
+    for sequence in _values(elements, keyword):
+        if isinstance(sequence, Sequence):
+            yield from sequence
+
+
+def _values(elements: _Elements, keyword: str) -> Iterator[object]:
+    """Yield the values of an attribute."""
+    for element in elements.get(tag_for_keyword(keyword) or 0, ()):
+        yield element.value
 
 
 def _read_instances(evidence: Evidence) -> Iterator[str]:

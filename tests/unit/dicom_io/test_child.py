@@ -6,15 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from dicom_io.child import run_child
+from tests.data.processes import is_gone, wait_until
 
 CHILD = "tests.data.children"
+
 SECONDS = 20.0
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -35,22 +36,6 @@ def number(found: dict[str, object], name: str) -> int:
     value = found[name]
     assert isinstance(value, int)
     return value
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def is_gone(pid: int) -> bool:
-    """Tell whether a process has ended; one that nobody has waited for counts."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return state == "Z"
 
 
 def test_the_answer_is_what_the_child_writes() -> None:

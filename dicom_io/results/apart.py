@@ -1,0 +1,97 @@
+"""Result objects are made and looked at in processes beside the gateway's own.
+
+The objects of one report take some 100 ms of Python. In the gateway's interpreter all
+its other threads would wait for that, the receiver's among them; here each has a core.
+The processes begin when the first report is encoded and live as long as this one.
+"""
+
+import multiprocessing
+import os
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from dicom_io.evidence import Evidence
+from dicom_io.results.encode import Outputs, encode_results
+from dicom_io.results.preflight import demand_sound
+from dicom_io.results.values import EncodedInstance, ResultContext
+from model.report import GroundedReport
+
+_PROCESSES = 2
+
+
+class _Encoders:
+    """The processes of this one; safe for many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def pool(self) -> ProcessPoolExecutor:
+        """Return the processes, which are started where none are."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(
+                    _PROCESSES,
+                    # by exec: a fork of this process would have its threads' locks
+                    mp_context=multiprocessing.get_context("spawn"),
+                    initializer=_end_with_parent,
+                )
+            return self._pool
+
+    def lose(self, pool: ProcessPoolExecutor) -> None:
+        """Let others take the place of processes one of which has died."""
+        with self._lock:
+            if self._pool is pool:
+                self._pool = None
+        pool.shutdown(wait=False)
+
+
+_ENCODERS = _Encoders()
+
+
+def encode_apart(
+    frontal: Path,
+    report: GroundedReport,
+    evidence: Evidence,
+    context: ResultContext,
+    outputs: Outputs,
+) -> tuple[EncodedInstance, ...]:
+    """Return the objects of one report as `encode_results` makes them, found sound.
+
+    Raises as `encode_results` and `demand_sound` do, and ChildProcessError where a
+    process was killed meanwhile: nothing is wrong with the report then.
+    """
+    pool = _ENCODERS.pool()
+    try:
+        return pool.submit(
+            _encode, frontal, report, evidence, context, outputs
+        ).result()
+    except BrokenProcessPool as error:
+        _ENCODERS.lose(pool)
+        raise ChildProcessError("a process that makes result objects died") from error
+
+
+def _encode(
+    frontal: Path,
+    report: GroundedReport,
+    evidence: Evidence,
+    context: ResultContext,
+    outputs: Outputs,
+) -> tuple[EncodedInstance, ...]:
+    made = encode_results(frontal, report, evidence, context, outputs)
+    return demand_sound(made, evidence, context)
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as the one that started it has gone, however it went."""
+    threading.Thread(target=_outlive_nobody, daemon=True).start()
+
+
+def _outlive_nobody() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+    os._exit(1)
