@@ -100,6 +100,12 @@ studies = Table(
     Index(None, "changed_at"),
 )
 
+# Partial: few studies are leased at one time, and a whole index would offer itself
+# to whoever looks for one that is not.
+for _column in (studies.c.lease_owner, studies.c.lease_until):
+    _leased = _column.is_not(None)
+    Index(None, _column, sqlite_where=_leased, postgresql_where=_leased)
+
 moves = Table(
     "moves",
     metadata,

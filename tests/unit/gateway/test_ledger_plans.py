@@ -1,0 +1,118 @@
+"""What is asked for every study or several times a second reads no whole table."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+from gateway.ledger import Writing
+from gateway.ledger.engine import open_engine
+from gateway.lifecycle import WORKING, Event, State
+from tests.data.ledgers import (
+    NOW,
+    STUDY_UID,
+    add_study,
+    at,
+    audit_entry,
+    new_instance,
+    result_of,
+    url_of,
+)
+
+Statement = tuple[str, object]
+
+SCANNED = re.compile(r"^SCAN (\w+)\b(?! USING INDEX ix_studies_changed_at)")
+"""The newest of all studies are read from their index, as many as are shown."""
+SMALL = {"audit_head", "notes"}
+"""Tables that do not grow with the studies."""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_engine(url_of(tmp_path))
+    yield engine
+    engine.dispose()
+
+
+def _move(rows: Writing) -> None:
+    study = add_study(rows)
+    rows.move(study, Event.VIEWS_CHOSEN, NOW, audit=[audit_entry()])
+
+
+def _deliver(rows: Writing) -> None:
+    study = add_study(rows)
+    results = [result_of(study)]
+    rows.add_results(results)
+    rows.add_deliveries(study.id, 1, "pacs", results)
+    rows.deliveries_of_transaction("1.2.3")
+    rows.results(study.id)
+
+
+def _receive(rows: Writing) -> None:
+    study = add_study(rows, state=State.RECEIVING)
+    rows.add_instance(new_instance(), 1)
+    rows.touch_study(study.id, at(1))
+    rows.instance(new_instance().sop_instance_uid)
+    rows.is_own_result(new_instance().sop_instance_uid)
+    rows.recent_retrieval(STUDY_UID, NOW)
+    rows.is_quarantined(new_instance().sop_instance_uid, "0" * 64)
+
+
+def _retrieve(rows: Writing) -> None:
+    study = add_study(rows)
+    begun = rows.begin_retrieval(STUDY_UID, study.id, "pacs", NOW, at(1))
+    rows.close_retrieval(begun.id)
+
+
+QUESTIONS: dict[str, Callable[[Writing], object]] = {
+    "claim": lambda rows: rows.claim(WORKING, NOW, "worker", 60.0),
+    "expire": lambda rows: rows.expire_leases(NOW),
+    "renew": lambda rows: rows.renew_owned("worker", NOW),
+    "receiving": lambda rows: rows.receiving(),
+    "list": lambda rows: rows.studies(),
+    "audit": lambda rows: rows.append_audit(audit_entry()),
+    "move": _move,
+    "deliver": _deliver,
+    "receive": _receive,
+    "retrieve": _retrieve,
+}
+
+
+def plans(engine: Engine, ask: Callable[[Writing], object]) -> list[str]:
+    """Return how SQLite goes about every statement of a question."""
+    asked: list[Statement] = []
+
+    def note(*given: object) -> None:
+        asked.append((str(given[2]), given[3]))
+
+    with engine.connect() as connection:
+        connection.execution_options(writing=True)
+        with connection.begin():
+            event.listen(connection, "before_cursor_execute", note)
+            ask(Writing(connection))
+            event.remove(connection, "before_cursor_execute", note)
+            return [
+                str(row[3])
+                for statement, values in asked
+                if not statement.startswith(("SAVEPOINT", "RELEASE"))
+                for row in connection.exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {statement}",
+                    values,  # type: ignore[arg-type]
+                )
+            ]
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_no_frequent_question_reads_a_whole_table(engine: Engine, name: str) -> None:
+    found = [SCANNED.match(step) for step in plans(engine, QUESTIONS[name])]
+    assert {match[1] for match in found if match} <= SMALL
+
+
+def test_the_claim_looks_for_lost_leases_and_for_work_by_their_indexes(
+    engine: Engine,
+) -> None:
+    steps = "\n".join(plans(engine, QUESTIONS["claim"]))
+    assert "INDEX ix_studies_lease_until" in steps
+    assert "INDEX ix_studies_state_changed_at (state=?)" in steps
