@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check bench train-phantom evaluate-phantom viewer \
+.PHONY: help demo test check bench soak train-phantom evaluate-phantom viewer \
 	coded-findings views validate-results dockerfile-check
 .DEFAULT_GOAL := help
 
@@ -22,15 +22,21 @@ test: .venv/dev.stamp  ## Run every test.
 check: .venv/dev.stamp  ## Format, lint, types, imports, licences, and the self-test.
 	$(BIN)/python -m gate
 
-bench: .venv/dev.stamp  ## Measure receiver, pixels and engine beside their peers (Debian: dcmtk, orthanc).
+bench: .venv/dev.stamp  ## Measure everything beside its peers, write docs/performance.md (Debian: dcmtk, orthanc).
 	$(BIN)/python -m benchmarks.limits
 	$(BIN)/python -m benchmarks.receive
 	$(BIN)/python -m benchmarks.associate
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.pixels
 	$(BIN)/python -m benchmarks.receive_small
-	$(BIN)/python -m benchmarks.study
+	$(BIN)/python -m benchmarks.study --studies 16
+	$(BIN)/python -m benchmarks.query
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.page
+
+soak: .venv/dev.stamp  ## Send N= studies through a whole gateway: nothing slows, grows or is lost.
+	$(BIN)/python -m benchmarks.soak --studies $(or $(N),10000)
+	$(BIN)/python -m benchmarks.page
 
 viewer: .venv/run.stamp .peers/viewer.stamp  ## Send a phantom, look at it in OHIF (Debian: orthanc-dicomweb, npm).
 	@$(BIN)/python -m viewer

@@ -3,12 +3,11 @@
 A model of MAIRA-2's shape (518 px tower, four-layer projector, Llama) with random
 weights made on the spot: small on a CPU, full size in bfloat16 with --device cuda.
 The peer is `generate` of the same classes, one call a task, with its own caches and
-the same attention code. Rounds alternate, medians count. The last line is JSON.
-Usage: python -m benchmarks.engine [--device cuda] [--rounds 3] [--new 24]
+the same attention code. Rounds alternate, medians count.
+Usage: python -m benchmarks.engine [--device cuda] [--rounds 5] [--new 24]
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from benchmarks.rounds import Figure, Target, keep
 from model.maira2.answering import Answerer, FastPaths
 from model.maira2.configuration import Maira2Config
 from model.maira2.modeling import Maira2ForConditionalGeneration
@@ -31,16 +31,28 @@ SMALL = {"hidden_size": 384, "intermediate_size": 1056, "num_hidden_layers": 8}
 SMALL_VISION = {"hidden_size": 192, "num_hidden_layers": 6}
 HEAD = 64
 NO_END = -1
+LEAST_RATIO = 2.0
+"""Several questions about one image, on a CPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One comparison: medians in seconds, their ratio, and whether ids are equal."""
+    """One comparison: the seconds of each round, and whether the ids are equal."""
 
     name: str
-    peer: float
-    ours: float
+    peers: tuple[float, ...]
+    own: tuple[float, ...]
     same: bool
+
+    @property
+    def peer(self) -> float:
+        """The median."""
+        return statistics.median(self.peers)
+
+    @property
+    def ours(self) -> float:
+        """The median."""
+        return statistics.median(self.own)
 
     @property
     def ratio(self) -> float:
@@ -52,6 +64,14 @@ class Row:
             f"| {self.name} | {self.peer:.3f} | {self.ours:.3f} | "
             f"{self.ratio:.2f}x | {same} |"
         )
+
+    def figures(self) -> list[Figure]:
+        """Return what is kept: both sides, and 1 for equal ids."""
+        return [
+            Figure(name=f"{self.name}, peer", unit="s", values=self.peers),
+            Figure(name=f"{self.name}, ours", unit="s", values=self.own),
+            Figure(name=f"{self.name}, ids", unit="equal", values=(float(self.same),)),
+        ]
 
 
 class Bench:
@@ -139,11 +159,10 @@ class Bench:
                 answers[key] = run()
                 if number >= warm:
                     spent[key].append(time.perf_counter() - started)
-        medians = {key: statistics.median(values) for key, values in spent.items()}
         row = Row(
             name=name,
-            peer=medians["peer"],
-            ours=medians["ours"],
+            peers=tuple(spent["peer"]),
+            own=tuple(spent["ours"]),
             same=answers["peer"] == answers["ours"],
         )
         print(row.line(), flush=True)
@@ -250,11 +269,27 @@ def bandwidth_share(bench: Bench, rows: dict[str, Row], new: int) -> float | Non
     return float(floor / step)
 
 
+def targets(rows: dict[str, Row]) -> list[Target]:
+    """Return the bounds: on the time of several tasks, and on ids that differ."""
+    tasks = rows["five_tasks"]
+    what = f"{tasks.name}, time of the peer over ours"
+    differing = sum(not row.same for row in rows.values())
+    return [
+        Target(what=what, reached=tasks.ratio, bound=LEAST_RATIO),
+        Target(
+            what="comparisons whose ids differ",
+            reached=differing,
+            bound=0,
+            at_least=False,
+        ),
+    ]
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Measure and print; return the exit code."""
+    """Measure, print and keep; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--new", type=int, default=24)
     parser.add_argument("--studies", type=int, default=2)
     parser.add_argument("--attention", choices=("eager", "sdpa"), default="sdpa")
@@ -277,13 +312,14 @@ def main(arguments: Sequence[str]) -> int:
     }
     share = bandwidth_share(bench, rows, given.new)
     print(f"per token: {per_token['peer']:.4f} s, ours {per_token['ours']:.4f} s")
-    figures: dict[str, object] = {
-        name: {"ratio": round(row.ratio, 3), "same_ids": row.same}
-        for name, row in rows.items()
-    }
-    figures["per_token_seconds"] = per_token
-    figures["bandwidth_share"] = share
-    print(json.dumps({"device": given.device, "attention": given.attention, **figures}))
+    figures = [figure for row in rows.values() for figure in row.figures()]
+    figures += [
+        Figure(name=f"a token, {side}", unit="s", values=(seconds,))
+        for side, seconds in per_token.items()
+    ]
+    if share is not None:
+        figures.append(Figure(name="bandwidth share", unit="", values=(share,)))
+    keep("engine" if given.device == "cpu" else "engine_cuda", figures, targets(rows))
     return 0 if all(row.same for row in rows.values()) or given.full else 1
 
 

@@ -5,6 +5,7 @@ Usage: python -m benchmarks.limits [--rounds 5] [--mebibytes 10]
 """
 
 import argparse
+import hashlib
 import os
 import socket
 import tempfile
@@ -27,6 +28,14 @@ def copy_memory(size: int) -> float:
     source, target = np.ones(size, np.uint8), np.ones(size, np.uint8)
     began = time.perf_counter()
     np.copyto(target, source)
+    return size / (time.perf_counter() - began) / MEGABYTE
+
+
+def digest(size: int) -> float:
+    """Return MB/s of SHA-256, which a receiver of ours computes of all it takes."""
+    body = bytes(size)
+    began = time.perf_counter()
+    hashlib.sha256(body).digest()
     return size / (time.perf_counter() - began) / MEGABYTE
 
 
@@ -96,6 +105,7 @@ def contenders(folder: Path, size: int) -> dict[str, Measure]:
     large, small = os.urandom(size), os.urandom(max(1, size // 20))
     return {
         "memory copy": partial(copy_memory, size * 16),
+        "SHA-256": partial(digest, size * 4),
         "loopback, reads of 16 KiB": partial(loopback, 1 << 14, size * 16),
         "loopback, reads of 1 MiB": partial(loopback, 1 << 20, size * 32),
         "write films": partial(write_files, folder, large, 10, durable=False),

@@ -5,10 +5,14 @@ every contender once, in an order that changes; a ratio is one of medians of one
 """
 
 import json
+import os
+import platform
 import socket
 import statistics
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
@@ -100,7 +104,11 @@ def keep(
         print(target)
     body = {
         "benchmark": benchmark,
-        "command": f"python -m benchmarks.{benchmark}",
+        "command": " ".join(
+            ["python -m", f"benchmarks.{benchmark}", *_words(benchmark)]
+        ),
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         "figures": [figure.as_json() for figure in figures],
         "targets": [
             {
@@ -117,6 +125,11 @@ def keep(
     path = RESULTS / f"{benchmark}.json"
     path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _words(benchmark: str) -> list[str]:
+    """Return what the command was given, where it is this benchmark that runs."""
+    return sys.argv[1:] if Path(sys.argv[0]).stem == benchmark else []
 
 
 def free_port() -> int:

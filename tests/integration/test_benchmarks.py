@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from benchmarks import associate, limits, memory, pixels, receive, rounds, study
+from benchmarks import (
+    associate,
+    engine,
+    limits,
+    memory,
+    pixels,
+    query,
+    receive,
+    rounds,
+    soak,
+    study,
+)
 from tests.data.peers import require_peer
 
 
@@ -19,7 +30,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_limits_of_the_machine_are_all_measured(results: Path) -> None:
     limits.main(["--rounds", "1", "--mebibytes", "1"])
     kept = json.loads((results / "limits.json").read_text())
-    assert len(kept["figures"]) == 7
+    assert len(kept["figures"]) == 8
     assert all(figure["median"] > 0 for figure in kept["figures"])
 
 
@@ -73,3 +84,74 @@ def test_associations_are_opened_and_released_everywhere(results: Path) -> None:
     associate.main(["--rounds", "1", "--times", "2"])
     kept = json.loads((results / "associate.json").read_text())
     assert [figure["name"] for figure in kept["figures"]] == list(associate.NAMES)
+
+
+def test_the_same_priors_are_found_by_everybody(results: Path) -> None:
+    require_peer("Orthanc")
+    require_peer("findscu")
+    query.main(["--rounds", "1", "--patients", "3", "--studies", "2"])
+    kept = json.loads((results / "query.json").read_text())
+    assert [figure["name"] for figure in kept["figures"]] == [
+        query.OURS,
+        query.ALONE,
+        query.PYNETDICOM,
+        query.FINDSCU,
+    ]
+
+
+def test_other_priors_are_no_measurement() -> None:
+    with pytest.raises(RuntimeError, match="1 of 2 studies"):
+        query.timed(lambda _: {"1.2": 2}, ["P"], {"1.2": 2, "1.3": 1})
+
+
+def test_what_a_soak_sends_arrives_once(results: Path) -> None:
+    soak.main(["--studies", "10", "--in-flight", "3", "--minutes", "3"])
+    kept = json.loads((results / "soak.json").read_text())
+    found = {figure["name"]: figure["values"] for figure in kept["figures"]}
+    assert found["studies"] == [13]
+    assert found["images"] == [26]
+    assert found["results"][0] >= 13
+    assert len(found["throughput"]) == soak.PARTS
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"1": 1}, "1 are lost, 0 came again, and 0"),
+        ({"1": 1, "2": 2}, "0 are lost, 1 came again, and 0"),
+        ({"1": 1, "2": 1, "3": 1}, "0 are lost, 0 came again, and 1"),
+    ],
+)
+def test_a_result_that_is_lost_comes_again_or_is_unknown_ends_a_soak(
+    counts: dict[str, int], said: str
+) -> None:
+    with pytest.raises(RuntimeError, match=said):
+        soak.compare(["1", "2"], counts)
+
+
+def test_a_slope_is_that_of_the_second_half() -> None:
+    # 100, 0, then 10 and 12 MB at 2,000 and 3,000 studies: 2 MB for 1,000 studies
+    samples = [
+        soak.Sample(done=1000 * n, at=n, megabytes=mb, descriptors=1, threads=1)
+        for n, mb in enumerate([100.0, 0.0, 10.0, 12.0])
+    ]
+    assert soak.slope(samples) == pytest.approx(2.0)
+
+
+def test_the_engine_says_what_the_library_says(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_layer = {"hidden_size": 64, "num_hidden_layers": 1}
+    monkeypatch.setattr(engine, "SMALL", {**one_layer, "intermediate_size": 64})
+    monkeypatch.setattr(engine, "SMALL_VISION", one_layer)
+    assert engine.main(["--rounds", "1", "--new", "2", "--studies", "1"]) == 0
+    kept = json.loads((results / "engine.json").read_text())
+    assert kept["targets"][1]["reached"] == 0
+
+
+def test_ids_of_the_engine_are_compared_and_kept(results: Path) -> None:
+    row = engine.Row(name="a", peers=(3.0, 1.0, 2.0), own=(1.0,), same=False)
+    rounds.keep("engine", row.figures(), engine.targets({"five_tasks": row}))
+    kept = json.loads((results / "engine.json").read_text())
+    assert [figure["median"] for figure in kept["figures"]] == [2, 1, 0]
+    assert [target["met"] for target in kept["targets"]] == [True, False]

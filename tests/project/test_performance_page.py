@@ -1,0 +1,53 @@
+"""docs/performance.md is what the kept figures say, and nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.page import DOCS, Page, plot_path
+from benchmarks.plots import PLOTS, digest, draw
+from benchmarks.rounds import RESULTS
+from benchmarks.tables import NOT_MEASURED
+
+
+def test_the_page_is_the_rendering_of_the_results() -> None:
+    page = (DOCS / "performance.md").read_text("utf-8")
+    assert page == Page().text(), "run `python -m benchmarks.page`"
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_each_plot_shows_the_results(name: str) -> None:
+    kept = Page().plots()[name]
+    drawn = plot_path(name).read_text("utf-8")
+    assert digest(kept) in drawn, "run `python -m benchmarks.page`"
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda p: p.stem)
+def test_each_result_is_on_the_page(path: Path, tmp_path: Path) -> None:
+    body = json.loads(path.read_text("utf-8"))
+    for figure in body["figures"]:
+        figure["values"] = [777_777.0 for _ in figure["values"]]
+    for target in body["targets"]:
+        target["reached"] = 777_777.0
+    (tmp_path / path.name).write_text(json.dumps(body), "utf-8")
+    text = Page(results=tmp_path).text()
+    assert "777,777" in text
+
+
+def test_a_plot_changes_with_its_figures(tmp_path: Path) -> None:
+    kept = Page().plots()["pixels"]
+    figures = dict(list(kept.figures.items())[:2])
+    other = type(kept)(
+        command=kept.command, when="", note="", figures=figures, targets=()
+    )
+    assert digest(kept) != digest(other)
+    draw("pixels", other, tmp_path / "plot.svg")
+    assert digest(other) in (tmp_path / "plot.svg").read_text("utf-8")
+
+
+def test_a_benchmark_that_was_not_run_is_said_to_be_not_measured(
+    tmp_path: Path,
+) -> None:
+    assert NOT_MEASURED in Page(results=tmp_path).text()
+    assert "{{" not in Page(results=tmp_path).text()
