@@ -24,6 +24,8 @@ from pynetdicom.transport import (
     AssociationSocket,
 )
 
+from dicom_io.scp.checkpoint import Checkpoint
+
 LOGGER = logging.getLogger(__name__)
 
 # pynetdicom writes identifiers with patients in them, and text from the network
@@ -223,4 +225,5 @@ class GuardedAE(AE):
             # waits for the peer's delayed acknowledgement, 40 ms an instance.
             plain.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         assoc.dul.state_machine = GuardedStateMachine(assoc.dul)
+        assoc._reactor_checkpoint = Checkpoint(assoc)  # noqa: SLF001 - no other way
         return GuardedSocket(plain, self._limits)
