@@ -99,7 +99,7 @@ def _parts(name: str, axes: Axes, kept: Kept) -> None:
     figure = kept.figures[name]
     axes.plot(range(1, len(figure.values) + 1), figure.values, "o-", color=_OURS)
     axes.set(xlabel="tenth of the run", ylabel=f"{name}, {figure.unit}")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(figure.values))
     axes.grid(axis="y", color="#dddddd")
 
 

@@ -7,6 +7,7 @@ every contender once, in an order that changes; a ratio is one of medians of one
 import json
 import os
 import platform
+import re
 import socket
 import statistics
 import sys
@@ -128,8 +129,14 @@ def keep(
 
 
 def _words(benchmark: str) -> list[str]:
-    """Return what the command was given, where it is this benchmark that runs."""
-    return sys.argv[1:] if Path(sys.argv[0]).stem == benchmark else []
+    """Return what the command was given, where it is this benchmark that runs.
+
+    Without the folder: where it lay on this machine tells nobody anything.
+    """
+    if Path(sys.argv[0]).stem != benchmark:
+        return []
+    words = " ".join(sys.argv[1:])
+    return re.sub(r"--folder[ =]\S+", "", words).split()
 
 
 def free_port() -> int:

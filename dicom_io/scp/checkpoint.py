@@ -16,6 +16,8 @@ class Checkpoint(threading.Event):
 
     Takes the place of the association's own. What a thread finds when it wakes
     counts, not why it woke; and `_is_paused` says that it rests as long as it does.
+    Not for associations whose `network_timeout_response` is "A-RELEASE": their own
+    thread then asks for the release while it has gone through.
     """
 
     def __init__(self, assoc: Association) -> None:
