@@ -142,6 +142,8 @@ def _serve_ours(port: int, folder: Path, *, durable: bool) -> None:
         port=port,
         require_calling=False,
         max_associations=64,
+        max_per_address=64,
+        reserved_for_peers=0,
         max_instance_bytes=4 << 30,
     )
     sink = _durable(folder) if durable else lambda facts: _written(folder, facts)

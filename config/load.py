@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import InvalidSettings
 from config.settings import Settings
-from config.urls import has_secret, masked
+from config.urls import MASK, has_secret, masked
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 Table: TypeAlias = dict[str, Value]
@@ -66,11 +66,14 @@ def merge(below: Table, above: Table) -> Table:
 
 
 def show_settings(settings: Settings) -> Table:
-    """Return the settings as plain values, passwords in a URL masked."""
+    """Return the settings as plain values, passwords and hashes masked."""
     tree: Table = settings.model_dump(mode="json")
     if settings.ledger.url:
         tree["ledger"] = {"url": masked(settings.ledger.url)}
-    return tree
+    users: Table = {
+        name: MASK for name, kept in settings.listener.users.items() if kept
+    }
+    return merge(tree, {"listener": {"users": users}})
 
 
 def _site(site_file: Path) -> Table:
@@ -114,7 +117,8 @@ def _line(detail: ErrorDetails) -> str:
     whole = isinstance(detail["input"], dict) or detail["type"] == "missing"
     if not key:
         return message
-    if whole or place[0] == "ledger":  # a URL may hold a password
+    # A URL may hold a password, and somebody may write a passcode as it is.
+    if whole or place[0] == "ledger" or place[:2] == ("listener", "users"):
         return f"{key}: {message}"
     return f"{key}: {message} (it is {repr(detail['input'])[:_SHOWN]})"
 

@@ -7,17 +7,21 @@ from pydantic import (
     AfterValidator,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     model_validator,
 )
 
 from config.values import (
+    CertificateName,
     HttpUrl,
     Network,
     Outputs,
+    PasscodeHash,
     Section,
     Title,
+    UserName,
     Variable,
     distinct,
     secret,
@@ -28,6 +32,7 @@ from dicom_io.ae import (
     RemoteAE,
     Retrieval,
     TlsOptions,
+    UserIdentity,
     WebEndpoint,
     WebService,
 )
@@ -40,11 +45,15 @@ class Tls(Section):
     certificate: Path
     key: Path
     authority: Path
+    revocations: str = ""
 
     def options(self) -> TlsOptions:
         """Return what `dicom_io` takes."""
         return TlsOptions(
-            certificate=self.certificate, key=self.key, authority=self.authority
+            certificate=self.certificate,
+            key=self.key,
+            authority=self.authority,
+            revocations=Path(self.revocations) if self.revocations else None,
         )
 
 
@@ -57,11 +66,26 @@ class ListenerSettings(Section):
     require_calling: bool
     require_called: bool
     max_associations: PositiveInt
+    max_per_address: PositiveInt
+    reserved_for_peers: NonNegativeInt
     max_pdu_bytes: Annotated[int, Field(ge=4096, le=1 << 30)]
     max_instance_bytes: PositiveInt
     pdu_deadline_seconds: PositiveFloat
     idle_seconds: PositiveFloat
+    user_identity: UserIdentity
+    users: dict[UserName, PasscodeHash] = Field(default_factory=dict)
     tls: Tls | None = None
+
+    @model_validator(mode="after")
+    def _users_are_hidden_from_the_network(self) -> Self:
+        if self.user_identity is not UserIdentity.OFF and self.tls is None:
+            raise ValueError(
+                f'user_identity "{self.user_identity}" needs listener.tls: without it '
+                "everybody on the way reads the passcodes"
+            )
+        if self.user_identity is UserIdentity.REQUIRED and not self.users:
+            raise ValueError('user_identity "required" needs listener.users')
+        return self
 
 
 class Peer(Section):
@@ -71,6 +95,7 @@ class Peer(Section):
     host: str = ""
     port: Annotated[int, Field(ge=0, le=65535)] = 0
     networks: tuple[Network, ...] = ()
+    certificates: tuple[CertificateName, ...] = ()
     send_titles: tuple[Title, ...] = ()
     may_store: bool = True
     retrieval: Retrieval = Retrieval.AUTO
@@ -110,6 +135,7 @@ class Peer(Section):
             port=self.port,
             tls=self.tls.options() if self.tls else None,
             networks=self.networks,
+            certificates=frozenset(self.certificates),
             send_titles=tuple(AETitle(title) for title in self.send_titles),
             may_store=self.may_store,
             retrieval=self.retrieval,

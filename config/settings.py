@@ -101,6 +101,20 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _certificates_tell_peers_apart(self) -> Self:
+        owner: dict[str, str] = {}
+        for name, peer in self.peers.items():
+            if peer.certificates and self.listener.tls is None:
+                raise ValueError(f"peers.{name}: certificates need listener.tls")
+            for each in peer.certificates:
+                other = owner.setdefault(each, name)
+                if other != name:
+                    raise ValueError(
+                        f"peers.{name}: {each!r} is a certificate of peers.{other} too"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _commitments_can_be_reported(self) -> Self:
         """Refuse a port that changes where archives must know it (PS3.4 J.3.3)."""
         waiting = [n for n, p in self.peers.items() if p.proof is Proof.COMMITMENT]
@@ -136,10 +150,14 @@ class Settings(Section):
             require_calling=own.require_calling,
             require_called=own.require_called,
             max_associations=own.max_associations,
+            max_per_address=own.max_per_address,
+            reserved_for_peers=own.reserved_for_peers,
             max_pdu_bytes=own.max_pdu_bytes,
             max_instance_bytes=own.max_instance_bytes,
             pdu_deadline_seconds=own.pdu_deadline_seconds,
             idle_seconds=own.idle_seconds,
+            user_identity=own.user_identity,
+            users=own.users,
         )
 
     def remote_aes(self) -> tuple[RemoteAE, ...]:

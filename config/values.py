@@ -14,9 +14,8 @@ from pydantic import (
 )
 
 from config.urls import is_url
-from dicom_io.ae import (
-    AETitle,
-)
+from dicom_io.ae import AETitle, certificate_name
+from dicom_io.passcodes import is_hash
 from dicom_io.results.kinds import SELECTABLE, ResultKind
 
 Item = TypeVar("Item")
@@ -73,10 +72,21 @@ def _url(text: str) -> str:
     return text
 
 
+def _passcode_hash(text: str) -> str:
+    if text and not is_hash(text):
+        raise ValueError(
+            'what `config passcode` prints, or "" for a user without a passcode'
+        )
+    return text
+
+
 Day = Annotated[date | Literal[""], PlainValidator(_day)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_url)]
 Title = Annotated[str, AfterValidator(AETitle)]
+CertificateName = Annotated[str, AfterValidator(certificate_name)]
+UserName = Annotated[str, Field(min_length=1, max_length=64)]
+PasscodeHash = Annotated[str, AfterValidator(_passcode_hash)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 
 

@@ -3,7 +3,9 @@
 Titles follow PS3.5 6.2 (VR AE) and PS3.8 9.3.2.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -53,12 +55,51 @@ class TlsOptions:
     """Certificates of a TLS connection, PEM files.
 
     `authority` verifies the other side; a listener with it demands a client
-    certificate (PS3.15 B.12).
+    certificate (PS3.15 B.12). `revocations` are lists of the authority's revoked
+    certificates (RFC 5280 5), None: nobody looks.
     """
 
     certificate: Path
     key: Path
     authority: Path
+    revocations: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that is named."""
+        named = (self.certificate, self.key, self.authority)
+        return named if self.revocations is None else (*named, self.revocations)
+
+
+_FINGERPRINT = re.compile(r"(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}")
+
+
+def certificate_name(text: str) -> str:
+    """Return a name of a certificate as the listener compares it.
+
+    text : the SHA-256 of the certificate in hexadecimal digits, with or without
+    colons; "cn:" and its common name; or "dns:" and an alternative name of it.
+    Raises ValueError where it is neither.
+    """
+    kind, colon, name = text.partition(":")
+    if _FINGERPRINT.fullmatch(text):
+        return f"sha256:{text.replace(':', '').lower()}"
+    if colon and kind == "cn" and name.strip():
+        return f"cn:{name.strip()}"
+    if colon and kind == "dns" and name.strip():
+        return f"dns:{name.strip().lower()}"
+    raise ValueError('a SHA-256 in hexadecimal digits, "cn:NAME" or "dns:NAME"')
+
+
+class UserIdentity(StrEnum):
+    """What becomes of a user identity in an association request (PS3.7 D.3.3.7)."""
+
+    OFF = "off"
+    """It is not looked at."""
+    OPTIONAL = "optional"
+    """A name or passcode that is given must be right."""
+    REQUIRED = "required"
+    """Who gives none is rejected."""
 
 
 class WebService(StrEnum):
@@ -93,6 +134,9 @@ class LocalAE:
 
     Sizes are bytes and times seconds. `require_calling` and `require_called`
     reject unknown calling titles and any called title but ours (PS3.8 9.3.4).
+    `max_per_address`: associations of one address, of the `max_associations`;
+    `reserved_for_peers`: so many of these are kept for peers that more than a title
+    vouches for. `users`: names, and the hash of each one's passcode or "" for none.
     """
 
     title: AETitle
@@ -102,17 +146,23 @@ class LocalAE:
     require_calling: bool = True
     require_called: bool = True
     max_associations: int = 32
+    max_per_address: int = 24
+    reserved_for_peers: int = 8
     max_pdu_bytes: int = 1 << 20
     max_instance_bytes: int = 512 << 20
     pdu_deadline_seconds: float = 30.0
     idle_seconds: float = 60.0
+    user_identity: UserIdentity = UserIdentity.OFF
+    users: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteAE:
     """A node that the site wrote down.
 
-    `networks`: addresses that it may connect from; empty means any. `may_store`
+    `networks`: addresses that it may connect from; empty means any. `certificates`:
+    names of those that it may show to us, as `certificate_name` returns them; empty
+    means any of the listener's authority that is no other peer's. `may_store`
     lets it send us instances. `send_titles`: calling titles that it uses when it
     sends to us; its own `title` is always one of them. `outputs`: the result objects
     that it gets as a destination. `web`: services that it is asked for over DICOMweb.
@@ -127,6 +177,7 @@ class RemoteAE:
     port: int
     tls: TlsOptions | None = None
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    certificates: frozenset[str] = frozenset()
     send_titles: tuple[AETitle, ...] = ()
     may_store: bool = True
     retrieval: Retrieval = Retrieval.AUTO

@@ -26,7 +26,8 @@ class StoreFacts:
     The UIDs are those of the command set and obey the UID grammar (PS3.5 9.1);
     the data set may still say otherwise. `peer` is None only for a caller that
     nobody wrote down. `move_originator` is the title that asked for the C-MOVE
-    which this is a sub-operation of (PS3.7 9.1.1.1.6), None outside of one.
+    which this is a sub-operation of (PS3.7 9.1.1.1.6), None outside of one. `user`
+    is who was identified at its other end (PS3.7 D.3.3.7), None: nobody.
     """
 
     association_id: str
@@ -38,6 +39,7 @@ class StoreFacts:
     sop_instance_uid: str
     transfer_syntax_uid: str
     move_originator: str | None
+    user: str | None = None
 
     @property
     def is_move_delivery(self) -> bool:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from dicom_io.scp.session import AssociationFacts, ClassCount
+from dicom_io.scp.admission import AssociationFacts
+from dicom_io.scp.session import ClassCount
 from gateway.audit import kinds
 from gateway.ledger import Ledger
 from gateway.site import Clock

@@ -33,6 +33,17 @@ def show(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def passcode() -> None:
+    """Ask for a passcode of user identity; print what listener.users takes."""
+    from dicom_io.passcodes import hash_passcode
+
+    given = typer.prompt(
+        "passcode", hide_input=True, confirmation_prompt=True, err=True
+    )
+    print_line(hash_passcode(given.encode("utf-8")))
+
+
+@app.command()
 def check(context: typer.Context, as_json: AsJson = False) -> None:
     """Say whether the settings are right; one line a wrong key."""
     try:

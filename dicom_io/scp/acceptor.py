@@ -36,6 +36,11 @@ _LONGEST_LINGER_SECONDS = 5.0
 class AssociationUser(ServiceUser, Protocol):
     """Who decides about an association."""
 
+    @property
+    def answers_user(self) -> bool:
+        """Whether a judged request is owed a response to its user identity."""
+        ...
+
     def judge(self, request: Request) -> Rejection | None:
         """Say why the association is not accepted; None: it is."""
         ...
@@ -109,11 +114,18 @@ class Acceptor:
             self._step(event)
             return self._next()
         except Interruption as cut:
-            if self._state is not State.CLOSING:
-                LOGGER.info("association cut in %s: %s", self._state.value, cut)
+            self._tell(cut)
             if cut.event is Event.INVALID_PDU:
                 self._abort = pdu.ABORT_INVALID
             return cut.event
+
+    def _tell(self, cut: Interruption) -> None:
+        """Log what ended an association; a probe of the port is no event."""
+        if self._state is State.CLOSING:
+            return
+        is_probe = self._state is State.AWAITING_REQUEST and not self._window.touched
+        level = logging.DEBUG if is_probe else logging.INFO
+        LOGGER.log(level, "association cut in %s: %s", self._state.value, cut)
 
     def _step(self, event: Event) -> None:
         """Act as the table says.
@@ -189,7 +201,11 @@ class Acceptor:
 
     def _send_accept(self) -> None:
         request = self._agreed_request()
-        agreement = agree(request, self._limits.max_pdu_bytes)
+        agreement = agree(
+            request,
+            self._limits.max_pdu_bytes,
+            answers_user=self._user.answers_user,
+        )
         speaking = Speaking(
             contexts=agreement.contexts,
             send=self._channel.send,

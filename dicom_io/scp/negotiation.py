@@ -16,6 +16,7 @@ from pynetdicom.pdu_primitives import (
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
     SCP_SCU_RoleSelectionNegotiation,
+    UserIdentityNegotiation,
 )
 from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
@@ -31,10 +32,14 @@ _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 9.3.4), in words too."""
+    """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 9.3.4), in words too.
+
+    user : the name that a failed user identity gave.
+    """
 
     code: tuple[int, int, int]
     reason: str
+    user: str | None = None
 
 
 _VERSION = Rejection(code=(1, 2, 2), reason="protocol version is not 1")
@@ -97,12 +102,14 @@ def _refusal(pdu: A_ASSOCIATE_RQ, primitive: A_ASSOCIATE) -> Rejection | None:
     return None if name == _APPLICATION_CONTEXT else _CONTEXT
 
 
-def agree(request: Request, max_pdu_bytes: int) -> Agreement:
+def agree(
+    request: Request, max_pdu_bytes: int, *, answers_user: bool = False
+) -> Agreement:
     """Accept a request; contexts that nothing here serves are refused one by one.
 
-    User identity is accepted without a response (PS3.7 D.3.3.7), extended
-    negotiation and an asynchronous window are not answered: one operation at a
-    time (PS3.7 D.3.3.3). Raises Interruption where the contexts make no sense.
+    `answers_user`: a positive response to a user identity is owed (PS3.7 D.3.3.7.2).
+    Extended negotiation and an asynchronous window are not answered: one operation
+    at a time (PS3.7 D.3.3.3). Raises Interruption where the contexts make no sense.
     """
     try:
         primitive = request.primitive
@@ -112,7 +119,9 @@ def agree(request: Request, max_pdu_bytes: int) -> Agreement:
             _proposed_roles(primitive),
         )
         reply = _acceptance(primitive, results)
-        reply.user_information = [*_our_information(max_pdu_bytes), *roles]
+        identity = [_identity_accepted()] if answers_user else []
+        ours = _our_information(max_pdu_bytes)
+        reply.user_information = [*ours, *roles, *identity]
         pdu = A_ASSOCIATE_AC()
         pdu.from_primitive(reply)
         encoded = pdu.encode()
@@ -150,6 +159,13 @@ def _acceptance(
     reply.result, reply.result_source = 0, 1
     reply.presentation_context_definition_results_list = list(results)
     return reply
+
+
+def _identity_accepted() -> UserIdentityNegotiation:
+    """Return the response to a name: empty (PS3.7 Table D.3-15)."""
+    response = UserIdentityNegotiation()
+    response.server_response = b""
+    return response
 
 
 def _our_information(

@@ -21,7 +21,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
-from dicom_io.scp.crowd import Crowd
+from dicom_io.scp.crowd import Crowd, origin_of
 from dicom_io.scp.guard import GuardedSocket, GuardedStateMachine, Limits
 
 LOGGER = logging.getLogger(__name__)
@@ -113,6 +113,11 @@ class GuardedHandler(RequestHandler):
 
     server: GuardedServer
     request: socket
+
+    @property
+    def origin(self) -> str:
+        """Where the connection comes from."""
+        return origin_of(str(self.client_address[0]))
 
     def handle(self) -> None:
         """Shake hands, then run the association until its threads have ended."""

@@ -5,7 +5,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from threading import Lock
 from types import TracebackType
 from uuid import uuid4
@@ -15,7 +14,15 @@ from pynetdicom.events import Event as LibraryEvent
 from pynetdicom.presentation import PresentationContext
 
 from dicom_io.ae import LocalAE, RemoteAE
+from dicom_io.scp.admission import (
+    AssociationFacts,
+    Identified,
+    find_peer,
+    identify,
+    judge,
+)
 from dicom_io.scp.arrival import Arrival, StoreRequest, guarded
+from dicom_io.scp.crowd import origin_of
 from dicom_io.scp.negotiation import Rejection, Request
 from dicom_io.scp.refusals import Refusals
 from dicom_io.scp.services import LibraryServices
@@ -25,18 +32,6 @@ from dicom_io.sink import Incoming, Sink, StoreFacts
 from dicom_io.status import Status
 
 LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssociationFacts:
-    """Who asked for an association; empty titles: none was read."""
-
-    association_id: str
-    calling_title: str
-    called_title: str
-    peer_address: str
-    peer: RemoteAE | None
-    encrypted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +78,26 @@ class Node:
 
         Connections that wait for an association hold none.
         """
+        local, facts = self.local, session.facts
+        origin = origin_of(facts.peer_address)
+        # One place at least is for everybody.
+        reserved = min(local.reserved_for_peers, local.max_associations - 1)
         with self.lock:
-            taken = sum(each.holds_place for each in self.sessions)
-            if taken >= self.local.max_associations:
-                return Rejection(code=(2, 3, 2), reason="no association left")
+            holders = [each for each in self.sessions if each.holds_place]
+            near = sum(origin_of(h.facts.peer_address) == origin for h in holders)
+            plain = sum(not h.facts.is_vouched_for for h in holders)
+            if len(holders) >= local.max_associations:
+                return _no_place("no association left")
+            if near >= local.max_per_address:
+                return _no_place("no association left for its address")
+            if not facts.is_vouched_for and plain >= local.max_associations - reserved:
+                return _no_place("no association left that is not reserved")
             session.holds_place = True
         return None
 
-    def facts(self, address: str) -> AssociationFacts:
+    def facts(
+        self, address: str, certificate: frozenset[str] = frozenset()
+    ) -> AssociationFacts:
         """Return what is known of a connection before it says anything."""
         return AssociationFacts(
             association_id=uuid4().hex,
@@ -99,64 +106,58 @@ class Node:
             peer_address=address,
             peer=None,
             encrypted=self.local.tls is not None,
+            certificate=certificate,
         )
 
-    def refuse(self, facts: AssociationFacts, reason: str) -> None:
-        """Record that a connection came to nothing; repeats are counted."""
+    def refuse(
+        self, facts: AssociationFacts, reason: str, *, at_once: bool = True
+    ) -> None:
+        """Record that a connection came to nothing; repeats are counted.
+
+        at_once : before it returns; else a little later, by another thread.
+        """
 
         def tell(told: str) -> None:
             LOGGER.warning("association %s refused: %s", facts.association_id, told)
             refused = self.events.association_refused
             guarded(lambda: refused(facts, told), "recording a refusal")
 
-        self.refusals.add(facts.peer_address, reason, tell)
+        record = self.refusals.add if at_once else self.refusals.note
+        record(origin_of(facts.peer_address), reason, tell)
 
 
-def find_peer(peers: Sequence[RemoteAE], title: str) -> RemoteAE | None:
-    """Return the peer that calls itself `title` when it connects to us."""
-    found = [each for each in peers if title in (each.title, *each.send_titles)]
-    return found[0] if found else None
-
-
-def judge(local: LocalAE, facts: AssociationFacts) -> Rejection | None:
-    """Say why an association is not accepted; None: it is.
-
-    A title is only a label, so where a peer's networks are written down, the
-    address must be in them too.
-    """
-    peer = facts.peer
-    if local.require_called and facts.called_title != local.title:
-        return Rejection(code=(1, 1, 7), reason="called AE title is not ours")
-    if local.require_calling and peer is None:
-        return Rejection(code=(1, 1, 3), reason="calling AE title is not known")
-    if peer is not None and not _is_in_networks(facts.peer_address, peer):
-        reason = f"address is not in the networks of {peer.name}"
-        return Rejection(code=(1, 1, 3), reason=reason)
-    return None
-
-
-def _is_in_networks(address: str, peer: RemoteAE) -> bool:
-    if not peer.networks:
-        return True
-    where = ip_address(address.partition("%")[0])
-    mapped = getattr(where, "ipv4_mapped", None)
-    return any((mapped or where) in network for network in peer.networks)
+def _no_place(reason: str) -> Rejection:
+    return Rejection(code=(2, 3, 2), reason=reason)
 
 
 class Session:
     """One connection: who is at its other end, and what is taken from them."""
 
-    def __init__(self, node: Node, address: str, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        address: str,
+        stop: Callable[[], None],
+        certificate: frozenset[str] = frozenset(),
+    ) -> None:
         self._node = node
-        self._facts = node.facts(address)
+        self._facts = node.facts(address, certificate)
         self._counts: Counter[tuple[str, bool]] = Counter()
         self._stop = stop
         self._services: LibraryServices | None = None
         self._request: Request | None = None
         self._was_opened = False
+        self._refused: set[Status] = set()
+        self.answers_user = False
         self.at_place: Callable[[], None] = _nothing
+        self.at_end: Callable[[], None] = _nothing
         self.holds_place = False
         self.is_busy = False
+
+    @property
+    def facts(self) -> AssociationFacts:
+        """What is known of the other end."""
+        return self._facts
 
     def __enter__(self) -> "Session":
         """Be counted among the connections of the node."""
@@ -203,6 +204,7 @@ class Session:
         with self._node.lock:
             is_first = self in self._node.sessions
             self._node.sessions.discard(self)
+        self.at_end()
         if is_first and self._was_opened:
             closed, counts = self._node.events.association_closed, self._totals()
             guarded(lambda: closed(self._facts, counts), "recording a close")
@@ -217,7 +219,8 @@ class Session:
         """Count an instance before its sender is answered."""
         received = status is Status.SUCCESS
         self._counts[request.sop_class_uid, received] += 1
-        if not received:
+        if not received and status not in self._refused:
+            self._refused.add(status)  # one line of each: the close tells the count
             identity = self._facts.association_id
             LOGGER.warning("association %s: instance refused, %r", identity, status)
 
@@ -248,7 +251,17 @@ class Session:
             called_title=request.called_title,
             peer=find_peer(self._node.peers, request.calling_title),
         )
-        return judge(self._node.local, self._facts) or self._node.admit(self)
+        local = self._node.local
+        rejection = judge(local, self._facts, self._node.peers)
+        return rejection or self._identified(request) or self._node.admit(self)
+
+    def _identified(self, request: Request) -> Rejection | None:
+        found = identify(self._node.local, request)
+        self._facts = replace(self._facts, user=found.user)
+        if not isinstance(found, Identified):
+            return found
+        self.answers_user = found.answered
+        return None
 
     def _opened(self, request: StoreRequest) -> Incoming | Status:
         refusal = request.refusal
@@ -273,6 +286,7 @@ class Session:
             sop_instance_uid=request.sop_instance_uid,
             transfer_syntax_uid=request.transfer_syntax,
             move_originator=request.move_originator or None,
+            user=self._facts.user,
         )
 
     def _totals(self) -> tuple[ClassCount, ...]:

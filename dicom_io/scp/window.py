@@ -43,6 +43,11 @@ class Window:
         """Count the bytes that were received and not taken."""
         return self._end - self._begin
 
+    @property
+    def touched(self) -> bool:
+        """Whether anything was received."""
+        return self._end > 0
+
     def fill(self) -> None:
         """Receive more."""
         if len(self._bytes) - self._end < _LEAST_ROOM:

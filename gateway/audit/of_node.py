@@ -5,7 +5,7 @@ Sections are those of PS3.15 A.5.3.
 
 from datetime import datetime
 
-from dicom_io.scp.session import AssociationFacts
+from dicom_io.scp.admission import AssociationFacts
 from gateway.audit import codes, parts
 from gateway.audit.message import (
     Action,
@@ -70,9 +70,10 @@ def association_refused(
         detail=f"{facts.association_id}: {reason}",
     )
     asking = parts.node(facts.calling_title, facts.peer_address, is_requestor=True)
+    asked = parts.gateway(is_requestor=False, title=facts.called_title)
     return parts.record(
         what,
-        [asking, parts.gateway(is_requestor=False, title=facts.called_title)],
+        [asking, asked, *parts.identified(facts.user)],
         [parts.alert_subject(facts.calling_title, reason)],
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dicom_io.ae import RemoteAE, WebService
-from dicom_io.scp.session import AssociationFacts, ClassCount
+from dicom_io.scp.admission import AssociationFacts
+from dicom_io.scp.session import ClassCount
 from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.scu.send import StoreOutcome
 from dicom_io.sink import StoreFacts
@@ -198,6 +199,7 @@ def _receiving(facts: StoreFacts | AssociationFacts) -> list[Participant]:
         parts.gateway(
             is_requestor=False, role=codes.DESTINATION, title=facts.called_title
         ),
+        *parts.identified(facts.user),
     ]
 
 

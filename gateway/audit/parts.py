@@ -108,6 +108,11 @@ def person(name: str, role: PersonRole | None = None) -> Participant:
     )
 
 
+def identified(user: str | None) -> list[Participant]:
+    """Return who the other side says has started it (PS3.7 D.3.3.7); None: nobody."""
+    return [] if user is None else [person(user)]
+
+
 def study(
     study_instance_uid: str,
     *,

@@ -33,7 +33,7 @@ def _names(group: typer.Typer) -> Iterator[str]:
 
 
 def test_there_are_verbs_and_pages_to_check() -> None:
-    assert len(verbs()) == 21
+    assert len(verbs()) == 22
     assert len(pages()) == 4
 
 

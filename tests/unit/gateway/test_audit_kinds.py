@@ -12,7 +12,8 @@ from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.coordinates import ImageFrame
 from dicom_io.evidence import Evidence, ReferencedInstance, Rejection
 from dicom_io.identifiers import StudyAnswers, StudyQuery
-from dicom_io.scp.session import AssociationFacts, ClassCount
+from dicom_io.scp.admission import AssociationFacts
+from dicom_io.scp.session import ClassCount
 from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.scu.send import StoreOutcome
 from dicom_io.sink import StoreFacts
