@@ -120,7 +120,10 @@ def _line(detail: ErrorDetails) -> str:
     # A URL may hold a password, and somebody may write a passcode as it is.
     if whole or place[0] == "ledger" or place[:2] == ("listener", "users"):
         return f"{key}: {message}"
-    return f"{key}: {message} (it is {repr(detail['input'])[:_SHOWN]})"
+    shown = repr(detail["input"])
+    if "@" in shown and "://" in shown:  # any URL may
+        return f"{key}: {message}"
+    return f"{key}: {message} (it is {shown[:_SHOWN]})"
 
 
 def _allowed(place: Place) -> str:

@@ -1,11 +1,56 @@
-"""Times of the test groups, printed at the end of a run."""
+"""Times of the test groups, and an ear for patients in what is logged."""
 
+import logging
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
+
+PLANTED = (
+    *("Doe^Jane", "Phantom^One", "Fictional^Frontal", "Canary^Zebra", "FICT-1"),
+    *("Müller^Zoë", "Yamada^Tarou", "Nobody^Known", "Somebody^Else"),
+)
+"""Names and IDs that the builders of `tests/data` and single tests give to patients."""
+
+OURS = ("gateway", "config", "dicom_io", "model")
+"""Loggers that speak at a site; `quieten_libraries` silences those of others."""
+
+
+class _Ear(logging.Handler):
+    """Keeps the records of ours that name a patient."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.setFormatter(logging.Formatter("%(name)s %(message)s"))
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at the whole text of a record, with its traceback."""
+        if record.name.partition(".")[0] not in OURS:
+            return
+        text = self.format(record)
+        if any(name in text for name in PLANTED):
+            self.heard.append(text)
+
+
+_EAR = _Ear()
+
+
+@pytest.fixture(autouse=True)
+def _no_patient_is_logged() -> Iterator[None]:
+    """Fail the test in which a record named a patient (or the one after it)."""
+    yield
+    heard, _EAR.heard = _EAR.heard, []
+    assert heard == [], "a patient is named in the log"
+
+
+def pytest_configure() -> None:
+    """Listen to what every test logs, from INFO on, as `serve` does."""
+    logging.getLogger().addHandler(_EAR)
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.INFO)
+
 
 _SECONDS: defaultdict[str, float] = defaultdict(float)
 _TESTS: defaultdict[str, int] = defaultdict(int)

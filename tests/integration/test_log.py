@@ -71,3 +71,19 @@ def test_neither_a_patient_nor_a_forged_line_reaches_the_log(
     assert "instance refused" in said
     assert "Canary" not in said
     assert not any(line.startswith("2026") for line in said.splitlines())
+
+
+def test_a_patient_in_a_record_is_heard() -> None:
+    from tests import conftest
+
+    ear = conftest._Ear()
+    logger = logging.getLogger("gateway.canary")
+    logger.addHandler(ear)
+    logger.propagate = False
+    try:
+        logger.error("study of %s failed", NAME)
+        logging.getLogger("gateway.canary").info("study 1.2.3 failed")
+    finally:
+        logger.removeHandler(ear)
+        logger.propagate = True
+    assert ear.heard == [f"gateway.canary study of {NAME} failed"]
