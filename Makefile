@@ -6,8 +6,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check bench soak train-phantom evaluate-phantom viewer \
-	coded-findings views validate-results dockerfile-check
+.PHONY: help demo test check bench coded-findings dockerfile-check \
+	evaluate-phantom leaks soak train-phantom validate-results viewer views
 .DEFAULT_GOAL := help
 
 help:  ## Show what can be made.
@@ -46,6 +46,9 @@ validate-results: .venv/dev.stamp  ## Put 200 generated results before the valid
 
 coded-findings: .venv/dev.stamp  ## Measure how well sentences are coded.
 	$(BIN)/python -m benchmarks.coded_findings
+
+leaks: .venv/dev.stamp  ## Count what 10,000 associations, 10,000 probes and 1,000 aborts leave.
+	$(BIN)/python -m benchmarks.leaks
 
 views: .venv/dev.stamp  ## Resolve the views of N= phantom studies under headers as real ones.
 	$(BIN)/python -m benchmarks.views $(or $(N),2000)

@@ -9,6 +9,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from benchmarks import (
     associate,
     engine,
+    leaks,
     limits,
     memory,
     pixels,
@@ -155,3 +156,17 @@ def test_ids_of_the_engine_are_compared_and_kept(results: Path) -> None:
     kept = json.loads((results / "engine.json").read_text())
     assert [figure["median"] for figure in kept["figures"]] == [2, 1, 0]
     assert [target["met"] for target in kept["targets"]] == [True, False]
+def test_connections_leave_neither_threads_nor_descriptors_nor_memory() -> None:
+    counts = {"associations": 200, "probes": 200, "aborts": 100}
+    for kind, looks in leaks.measure(counts).items():
+        assert looks[-1].threads <= looks[0].threads, kind
+        assert looks[-1].files <= looks[0].files, kind
+        # 40 MiB a thousand: a window or a data set that stays with each would show.
+        grown = leaks.slope([each.kilobytes for each in looks], counts[kind])
+        assert grown < 40, kind
+
+
+def test_the_slope_of_memory_is_in_megabytes_a_thousand() -> None:
+    # 2 MiB more with each 500 connections: 4 MiB a thousand.
+    assert leaks.slope([2048 * n for n in range(5)], 2000) == pytest.approx(4.0)
+    assert leaks.slope([7000] * 5, 2000) == 0
