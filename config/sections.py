@@ -17,6 +17,7 @@ from config.values import (
     DatabaseUrl,
     Day,
     HttpUrl,
+    Loopback,
     Network,
     Phrase,
     Section,
@@ -40,6 +41,7 @@ class Storage(Section):
 
     folder: Path
     reserve_bytes: NonNegativeInt
+    reserve_memory_bytes: NonNegativeInt
 
 
 class LedgerSettings(Section):
@@ -232,6 +234,13 @@ class Delivery(Section):
     max_pause_seconds: PositiveFloat
     give_up_days: PositiveFloat
     commitment_wait_seconds: PositiveFloat
+
+
+class WebSettings(Section):
+    """The port of health."""
+
+    host: Loopback
+    port: Annotated[int, Field(ge=0, le=65535)]
 
 
 class Retention(Section):

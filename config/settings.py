@@ -30,6 +30,7 @@ from config.sections import (
     Retention,
     Storage,
     ViewSettings,
+    WebSettings,
     Work,
 )
 from config.values import Section
@@ -73,6 +74,7 @@ class Settings(Section):
     work: Work
     delivery: Delivery
     retention: Retention
+    web: WebSettings
 
     @model_validator(mode="after")
     def _peers_are_written_down(self) -> Self:

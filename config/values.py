@@ -2,7 +2,7 @@
 
 import os
 from datetime import date
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
@@ -80,6 +80,16 @@ def _passcode_hash(text: str) -> str:
     return text
 
 
+def _loopback(host: str) -> str:
+    try:
+        is_ours = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_ours = False
+    if not is_ours:
+        raise ValueError('an address of this machine alone, as "127.0.0.1"')
+    return host
+
+
 Day = Annotated[date | Literal[""], PlainValidator(_day)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_url)]
@@ -87,6 +97,7 @@ Title = Annotated[str, AfterValidator(AETitle)]
 CertificateName = Annotated[str, AfterValidator(certificate_name)]
 UserName = Annotated[str, Field(min_length=1, max_length=64)]
 PasscodeHash = Annotated[str, AfterValidator(_passcode_hash)]
+Loopback = Annotated[str, AfterValidator(_loopback)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 
 

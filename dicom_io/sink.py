@@ -15,8 +15,11 @@ class NoRoom(Exception):  # noqa: N818 - says what is missing
     """The sink cannot keep anything now; the sender may try again later.
 
     For those who implement a sink: raised from any of its calls, it is answered
-    with A700, Out of Resources (PS3.4 B.2.3).
+    with A700, Out of Resources (PS3.4 B.2.3). `is_told`: whoever raises it has said so
+    in the log, once for all.
     """
+
+    is_told = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,7 +115,12 @@ def _set_up(folder: Path, seed: int) -> Stage:
 
 def _settings(folder: Path, archive: Archive) -> SettingsTable:
     return {
-        "storage": {"folder": str(folder / "data"), "reserve_bytes": 0},
+        "storage": {
+            "folder": str(folder / "data"),
+            "reserve_bytes": 0,
+            "reserve_memory_bytes": 0,
+        },
+        "web": {"port": 0},
         "listener": {"host": "127.0.0.1", "port": 0},
         "completeness": {"quiet_seconds": 1.0},
         "peers": {

@@ -29,6 +29,7 @@ from gateway.ledger import (
 )
 from gateway.lifecycle import Event, State
 from gateway.matching import RoleRule, Unmatched
+from gateway.reserves import Reserves
 from gateway.site import Clock
 from gateway.spool import Shelf, Spool, SpoolFile
 
@@ -37,15 +38,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """Makes received instances durable and files them under their study."""
+    """Makes received instances durable and files them under their study.
+
+    `reserves` are demanded before each instance; None: those of the spool alone.
+    """
 
     ledger: Ledger
     spool: Spool
     clock: Clock
     role_of: RoleRule
+    reserves: Reserves | None = None
 
     def receive(self, facts: StoreFacts) -> Incoming:
-        """Open a place for one instance; raises `OutOfSpace` under the reserve."""
+        """Open a place for one instance; raises NoRoom under a reserve."""
+        if self.reserves is not None:
+            self.reserves.demand()
         place = self.spool.begin()
         try:
             place.header(part10_header(facts))

@@ -6,29 +6,40 @@ process: jobs claim their work from the ledger, and each may meet its twin.
 
 import fcntl
 import logging
-import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from config.settings import Settings
-from dicom_io.scp.listener import ListenerEvents, open_listener
+from dicom_io.scp.listener import Listener, ListenerEvents, open_listener
 from gateway import association_audit, pipeline, proof, retention
 from gateway.audit import kinds
 from gateway.composition import close_engine, close_site, open_site
-from gateway.errors import NotReady
+from gateway.errors import LedgerFailure, NotReady
+from gateway.health import (
+    Beats,
+    Finding,
+    Question,
+    disk_finding,
+    engine_finding,
+    listener_finding,
+)
+from gateway.health_port import HealthPort
 from gateway.intake import Intake
 from gateway.lifecycle import State
 from gateway.matching import role_of_sent
+from gateway.reserves import reserves_of
+from gateway.signals import StopSignals, leave
 from gateway.site import Site
 from gateway.sources.ledger_messages import MessageIntake
 from gateway.sources.mllp import MllpListener, MllpOptions
@@ -67,15 +78,32 @@ archive delays neither the model nor what goes elsewhere."""
 _OTHER_JOBS = 3
 """renew, expire, purge."""
 
+STOP_SECONDS = 20.0
+"""What the work under way gets at a stop; then its studies are given back."""
+
+_INSTANCE_SECONDS = 8.0
+"""What an instance that is arriving gets at a stop."""
+
 RUNNING = "running"
+ASKED_FOR_HEALTH = "health"
 ACKNOWLEDGED = "licence-acknowledged"
 
 
 class Gateway:
-    """A running gateway; use it as a context manager."""
+    """A running gateway; use it as a context manager.
 
-    def __init__(self, site: Site) -> None:
+    hurry : set, while it stops, by whoever does not want to wait.
+    """
+
+    def __init__(self, site: Site, hurry: threading.Event | None = None) -> None:
         self._site = site
+        self._hurry = hurry or threading.Event()
+        self._stop_by = float("inf")
+        self.left_work = False
+        self._listener: Listener | None = None
+        self._beats = Beats(site.settings.work.longest_turn_seconds)
+        self._reserves = reserves_of(site)
+        self._ledger_question = Question("ledger", partial(_write, site))
         self._turns = Turns(self._due)
         self._messages: MllpListener | None = None
         self._closing = ExitStack()
@@ -91,7 +119,34 @@ class Gateway:
     @property
     def port(self) -> int:
         """The DICOM port that is bound."""
+        if self._listener is None:
+            raise NotReady("the gateway has not started")
         return self._listener.port
+
+    @property
+    def web_port(self) -> int:
+        """The port of health that is bound."""
+        return self._health.port
+
+    def live(self) -> tuple[Finding, ...]:
+        """Say whether it works at all; where not, a new start helps."""
+        listener = self._listener
+        is_accepting = listener is not None and listener.is_accepting
+        # While it stops, neither a port nor workers are to be expected.
+        if self._stopping.is_set():
+            return ()
+        return (listener_finding(is_accepting=is_accepting), self._beats.finding())
+
+    def ready(self) -> tuple[Finding, ...]:
+        """Say whether it takes studies and reads them."""
+        if self._stopping.is_set():
+            return (Finding(name="stopping", ok=False, detail="it is being stopped"),)
+        return (
+            *self.live(),
+            self._ledger_question.finding(),
+            disk_finding(self._site.spool),
+            engine_finding(self._site.engine),
+        )
 
     @property
     def hl7_port(self) -> int | None:
@@ -123,10 +178,12 @@ class Gateway:
         started.callback(close_site, site)
         started.enter_context(hold_folder(site.settings.storage.folder))
         reconcile(site)
-        self._listener = open_listener(
+        started.callback(self._ledger_question.close)
+        self._open_health(started)
+        self._listener = listener = open_listener(
             site.local,
             site.settings.remote_aes(),
-            sent_intake(site).receive,
+            replace(sent_intake(site), reserves=self._reserves).receive,
             _events(site),
         )
         _record_start(site)
@@ -134,17 +191,41 @@ class Gateway:
         self._messages = _listen_for_messages(site, started)
         self._add_jobs()
         self._scheduler.start()
-        started.callback(self._scheduler.shutdown, wait=True)
+        started.callback(self._end_work)
         started.callback(close_engine, site.engine)  # ends a reading in a process
-        started.callback(self._stopping.set)
-        started.callback(self._listener.close)
+        started.callback(listener.close, _INSTANCE_SECONDS, self._hurry.is_set)
+        started.callback(self._begin_stop)
+
+    def _open_health(self, started: ExitStack) -> None:
+        own = self._site.settings.web
+        pages = {"/health/live": self.live, "/health/ready": self.ready}
+        self._health = HealthPort(own.host, own.port, pages)
+        started.callback(self._health.close)
+
+    def _begin_stop(self) -> None:
+        self._stop_by = time.monotonic() + STOP_SECONDS
+        self._stopping.set()
+
+    def _end_work(self) -> None:
+        """Let the turns under way end; what takes longer is given back untouched."""
+
+        def is_over() -> bool:
+            return self._hurry.is_set() or time.monotonic() > self._stop_by
+
+        self.left_work = not self._turns.end_by(is_over)
+        if self.left_work:
+            logger.warning("work under way is left, and will be done at the next start")
+            with suppress(LedgerFailure):
+                self._turns.give_back(self._site)
+        self._scheduler.shutdown(wait=not self.left_work)
 
     def _add_jobs(self) -> None:
         site = self._site
         for line in self._lines:
             for number in range(line.workers):
                 name, states = f"{line.name}-{number}", line.states
-                self._every(0.2, name, partial(self._drain, states))
+                self._beats.add(name)
+                self._every(0.2, name, partial(self._drain, name, states))
         lease = site.settings.work.lease_seconds
         self._every(lease / 4, "renew", lambda: self._turns.renew(site))
         self._every(lease / 4, "expire", lambda: _expire_leases(site))
@@ -159,7 +240,13 @@ class Gateway:
             if state not in line.states or self._stopping.is_set():
                 continue
             if at > self._site.clock():
-                self._scheduler.add_job(self._rouse, "date", [line], run_date=at)
+                # One a line and second: thousands may wait for a silent archive.
+                self._scheduler.add_job(
+                    *(self._rouse, "date", [line]),
+                    id=f"{line.name} at {at:%FT%T}",
+                    run_date=at,
+                    replace_existing=True,
+                )
             else:
                 self._rouse(line)
 
@@ -170,31 +257,27 @@ class Gateway:
             for number in range(line.workers):
                 self._scheduler.modify_job(f"{line.name}-{number}", next_run_time=now)
 
-    def _drain(self, states: tuple[State, ...]) -> None:
-        while not self._stopping.is_set() and take_turn(
-            self._site, pipeline.STAGES, states, self._turns
-        ):
-            pass
+    def _drain(self, name: str, states: tuple[State, ...]) -> None:
+        with self._beats.at_work(name) as moved:
+            while not self._stopping.is_set() and take_turn(
+                self._site, pipeline.STAGES, states, self._turns
+            ):
+                moved()
 
 
 def serve(settings: Settings, ready: Callable[[Gateway], None] | None = None) -> None:
-    """Run until SIGTERM or SIGINT.
+    """Run until SIGTERM or SIGINT; a second one does not wait, a third one kills.
 
     ready : called once the port is open. Raises `NotReady`, `InvalidSettings`,
     `CheckpointError`, `LedgerFailure` or `ListenerFailure` where it cannot start.
     """
-    stop = threading.Event()
-
-    def asked(number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)  # who asks twice does not wait
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, asked)
-    with Gateway(open_site(settings)) as gateway:
+    signals = StopSignals()
+    with Gateway(open_site(settings), signals.hurry) as gateway:
         if ready is not None:
             ready(gateway)
-        stop.wait()
+        signals.wait(lambda: all(finding.ok for finding in gateway.live()))
+    if gateway.left_work:
+        leave()
 
 
 @contextmanager
@@ -225,6 +308,13 @@ def sent_intake(site: Site) -> Intake:
     return Intake(
         ledger=site.ledger, spool=site.spool, clock=site.clock, role_of=role_of_sent
     )
+
+
+def _write(site: Site) -> str:
+    """Write to the ledger; raises LedgerFailure."""
+    with site.ledger.writing() as rows:
+        rows.remember(ASKED_FOR_HEALTH, site.clock().isoformat())
+    return "written"
 
 
 def reconcile(site: Site) -> None:

@@ -145,6 +145,11 @@ class Spool:
             _fsync_folder(root)
             _fsync_folder(root.parent)
 
+    @property
+    def reserve_bytes(self) -> int:
+        """Free space below which nothing new is begun."""
+        return self._reserve_bytes
+
     def begin(self) -> SpoolFile:
         """Open a new file; raises OutOfSpace under the reserve."""
         free = self.free_bytes()

@@ -9,6 +9,7 @@ import os
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from gateway.site import Site
 from model.errors import EngineDied
 
 logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.05
 
 LEAST_PAUSE = timedelta(seconds=0.5)
 """A stage that waits is not asked again sooner, whatever it says."""
@@ -98,6 +101,22 @@ class Turns:
         finally:
             with self._lock:
                 del self._began[owner]
+
+    def end_by(self, is_over: Callable[[], bool]) -> bool:
+        """Wait until no turn is under way, or `is_over`; true: none is."""
+        while not is_over():
+            if not self._began:
+                return True
+            time.sleep(_POLL_SECONDS)
+        return not self._began
+
+    def give_back(self, site: Site) -> None:
+        """Release what is under way; a worker that goes on has lost its study."""
+        with self._lock:
+            owners = list(self._began)
+        with site.ledger.writing() as rows:
+            for owner in owners:
+                rows.release_owned(owner)
 
     def renew(self, site: Site) -> None:
         """Hold what is under way longer, except what takes far too long."""

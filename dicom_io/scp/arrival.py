@@ -25,6 +25,10 @@ def guarded(action: Callable[[], T], what: str) -> T | Status:
     """
     try:
         return action()
+    except NoRoom as error:
+        if not error.is_told:
+            LOGGER.warning("%s failed: %s", what, error)
+        return _status_of(error)
     except Exception as error:  # around a request
         LOGGER.exception("%s failed", what)
         return _status_of(error)

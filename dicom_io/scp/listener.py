@@ -37,7 +37,7 @@ __all__ = [
 _POLL_SECONDS = 0.02
 _TEND_SECONDS = 0.5
 _STUCK_SECONDS = 5.0
-_LONGEST_END_SECONDS = 5.0
+_LONGEST_END_SECONDS = 3.0
 """What associations get to hear that they are over."""
 
 

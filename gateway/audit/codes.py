@@ -45,6 +45,8 @@ RESULTS_CREATED = _ours("results-created", "Results created")
 RESULTS_SENT = _ours("results-sent", "Results sent")
 READ_BACK = _ours("read-back", "Results looked for at the destination")
 COMMITMENT = _ours("storage-commitment", "Storage commitment result")
+INTAKE_STOPPED = _ours("intake-stopped", "Intake stopped under a reserve")
+INTAKE_RESUMED = _ours("intake-resumed", "Intake resumed above a reserve")
 
 EVENTS = (
     APPLICATION_ACTIVITY,
@@ -75,6 +77,8 @@ EVENTS = (
     RESULTS_SENT,
     READ_BACK,
     COMMITMENT,
+    INTAKE_STOPPED,
+    INTAKE_RESUMED,
 )
 """Every event and event type that a record of the log may have."""
 

@@ -10,6 +10,7 @@ from gateway.audit.of_node import (
     association_refused,
     audit_used,
     licence_acknowledged,
+    reserve_crossed,
 )
 from gateway.audit.of_prior import (
     prior_queried,
@@ -61,6 +62,7 @@ __all__ = [
     "prior_refused",
     "prior_retrieved",
     "report_written",
+    "reserve_crossed",
     "results_created",
     "results_read_back",
     "results_sent",

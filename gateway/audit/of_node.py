@@ -41,6 +41,19 @@ def application_stopped(now: datetime) -> AuditEntry:
     return parts.record(what, [parts.application(is_requestor=True)])
 
 
+def reserve_crossed(what: str, now: datetime, *, is_below: bool) -> AuditEntry:
+    """Record that intake stopped for want of disk or memory, or went on."""
+    happened = Happening(
+        event=codes.APPLICATION_ACTIVITY,
+        event_type=codes.INTAKE_STOPPED if is_below else codes.INTAKE_RESUMED,
+        action=Action.EXECUTE,
+        at=now,
+        outcome=Outcome.SERIOUS_FAILURE if is_below else Outcome.SUCCESS,
+        detail=f"{what} is {'under' if is_below else 'above'} its reserve",
+    )
+    return parts.record(happened, [parts.application(is_requestor=True)])
+
+
 def licence_acknowledged(acknowledged_by: str, now: datetime) -> AuditEntry:
     """Record who allowed an engine that reads radiographs."""
     what = Happening(

@@ -149,6 +149,13 @@ class StudyWriting(Reading):
             update(table).where(table.c.lease_owner == owner).values(lease_until=until)
         )
 
+    def release_owned(self, owner: str) -> None:
+        """Give back untouched what `owner` has claimed."""
+        table = schema.studies
+        self._connection.execute(
+            update(table).where(table.c.lease_owner == owner).values(_NO_LEASE)
+        )
+
     def release(self, study: StudyRecord) -> None:
         """Give a claimed study back untouched; nothing happens if it is lost."""
         self._connection.execute(_still(study).values(_NO_LEASE))

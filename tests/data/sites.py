@@ -30,7 +30,12 @@ def site_settings(folder: Path, overrides: Table | None = None) -> Settings:
 
 def _quick(folder: Path) -> Table:
     return {
-        "storage": {"folder": str(folder), "reserve_bytes": 0},
+        "storage": {
+            "folder": str(folder),
+            "reserve_bytes": 0,
+            "reserve_memory_bytes": 0,
+        },
+        "web": {"port": 0},
         "listener": {"host": "127.0.0.1", "port": 0},
         "completeness": {"quiet_seconds": 0.5, "max_wait_seconds": 5.0},
         "prior": {"attempts": 2, "pause_seconds": 0.1},

@@ -1,4 +1,4 @@
-"""A gateway at work opens the DICOM port and nothing else."""
+"""A gateway at work opens the DICOM port, that of health on loopback, and no other."""
 
 import subprocess
 import sys
@@ -9,6 +9,9 @@ import pytest
 
 from gateway.failpoints import VARIABLE
 from tests.data.sites import toml_of
+
+LOOPBACK = "0100007F"
+"""127.0.0.1 in /proc/net/tcp, on a little-endian machine."""
 
 LISTENS = "0A"
 """TCP_LISTEN in /proc/net/tcp."""
@@ -34,11 +37,11 @@ def served(
             process.wait(60)
 
 
-def listening_ports(pid: int) -> list[int]:
-    """Return the port of each listening TCP socket of a process."""
+def listening(pid: int) -> list[tuple[str, int]]:
+    """Return address and port of each listening TCP socket of a process."""
     held = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
     return [
-        int(fields[1].rpartition(":")[2], 16)
+        (fields[1].rpartition(":")[0], int(fields[1].rpartition(":")[2], 16))
         for table in ("tcp", "tcp6")
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
         if (fields := line.split())[3] == LISTENS and f"socket:[{fields[9]}]" in held
@@ -46,6 +49,11 @@ def listening_ports(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's /proc")
-def test_nothing_but_the_dicom_port_listens(served: tuple[int, int]) -> None:
+def test_the_dicom_port_and_the_port_of_health_listen(
+    served: tuple[int, int],
+) -> None:
     pid, port = served
-    assert listening_ports(pid) == [port]
+    held = listening(pid)
+    assert {number for _, number in held} > {port}
+    others = [where for where in held if where[1] != port]
+    assert [address for address, _ in others] == [LOOPBACK]

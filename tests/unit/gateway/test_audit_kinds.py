@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 from xml.etree import ElementTree as ET
 
@@ -248,6 +249,14 @@ ABOUT_A_NODE: dict[str, tuple[Callable[[], AuditEntry], str, str, int]] = {
         4,
     ),
     "stopped": (lambda: kinds.application_stopped(NOW), "110100", "E", 0),
+    "stopped taking": (
+        lambda: kinds.reserve_crossed("disk", NOW, is_below=True),
+        *("110100", "E", 8),
+    ),
+    "taking again": (
+        lambda: kinds.reserve_crossed("disk", NOW, is_below=False),
+        *("110100", "E", 0),
+    ),
     "licence": (lambda: kinds.licence_acknowledged("ann", NOW), "110113", "E", 0),
     "refused": (
         lambda: kinds.association_refused(ASSOCIATION, "unknown title", NOW),
@@ -440,3 +449,12 @@ def test_no_two_codes_share_a_value() -> None:
     ours = [c for c in vars(codes).values() if isinstance(c, Code)]
     ours += codes.PERSON_ROLES.values()
     assert len({(code.scheme, code.value) for code in ours}) == len(ours)
+
+
+def test_who_identified_himself_takes_part_and_the_node_stays_the_requestor() -> None:
+    named = replace(ASSOCIATION, user="alice")
+    refused = kinds.association_refused(named, "user identity failed", NOW)
+    ended = kinds.transfer_ended(named, (), NOW)
+    for entry in (refused, ended):
+        assert 'UserID="alice"' in entry.message
+        assert entry.user == "STRANGER"

@@ -2,8 +2,10 @@
 
 import gc
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from time import monotonic
 
 import pytest
@@ -24,12 +26,14 @@ from gateway.lifecycle import State
 from gateway.serve import LINES, Gateway, hold_folder, lines_of, reconcile
 from gateway.spool import Shelf
 from model.engines.process import ProcessEngine
+from model.report import GroundedReport, ReportRequest
 from tests.data.engine_child import child_command
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film
 from tests.data.ledgers import add_study
 from tests.data.sites import (
     MODALITY,
+    Running,
     running_gateway,
     site_settings,
     wait_until,
@@ -55,7 +59,10 @@ def crash(settings: Settings) -> None:
     """Start a gateway and end it without its own `__exit__`, as a kill does."""
     gateway = Gateway(open_site(settings, CannedEngine()))
     gateway.__enter__()
+    assert gateway._listener is not None
     gateway._listener.close()
+    gateway._health.close()
+    gateway._ledger_question.close()
     gateway._scheduler.shutdown(wait=True)
     gateway.site.ledger.close()
     del gateway
@@ -242,6 +249,77 @@ def test_under_the_reserve_a_sender_hears_out_of_resources(tmp_path: Path) -> No
     assert outcome.status == Status.OUT_OF_RESOURCES
 
 
+MARKS = {"intake-stopped", "intake-resumed"}
+
+
+def test_a_reserve_that_is_passed_is_recorded_once_for_all_instances(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    film = write_film(tmp_path / "film.dcm", film_dataset())
+    settings = site_settings(tmp_path / "data")
+    with running_gateway(settings, CannedEngine()) as gateway:
+        disk = gateway.gateway._reserves._disk
+        disk._reserve = 1 << 60
+        for _ in range(3):
+            (outcome,) = store_instances(MODALITY, gateway.remote, [film])
+            assert outcome.status == Status.OUT_OF_RESOURCES
+        disk._reserve = 0
+        (outcome,) = store_instances(MODALITY, gateway.remote, [film])
+        assert outcome.status == Status.SUCCESS
+    told = [r for r in reversed(records(settings)) if r.event_type in MARKS]
+    assert {(r.event_type, r.outcome) for r in told} == {
+        ("intake-stopped", 8),
+        ("intake-resumed", 0),
+    }
+    assert len(told) == 2
+    assert len([r for r in caplog.records if "disk is under" in r.message]) == 1
+    assert "Traceback" not in caplog.text
+
+
+class _Hanging(CannedEngine):
+    """Reads until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading, self.let_go = Event(), Event()
+
+    def generate(
+        self, requests: Sequence[ReportRequest]
+    ) -> list[tuple[GroundedReport, ...]]:
+        if requests:
+            self.reading.set()
+            self.let_go.wait(60)
+        return super().generate(requests)
+
+
+@pytest.mark.parametrize("hurried", [False, True])
+def test_work_that_does_not_end_is_given_back_at_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hurried: bool
+) -> None:
+    monkeypatch.setattr("gateway.serve.STOP_SECONDS", 60.0 if hurried else 0.2)
+    engine, hurry = _Hanging(), Event()
+    film = write_film(tmp_path / "film.dcm", film_dataset())
+    settings = site_settings(tmp_path / "data")
+    with Gateway(open_site(settings, engine), hurry) as gateway:
+        running = Running(gateway=gateway)
+        store_instances(MODALITY, running.remote, [film])
+        assert engine.reading.wait(60)
+        if hurried:
+            hurry.set()
+        began = monotonic()
+    assert monotonic() - began < 30
+    assert gateway.left_work
+    study = running.study("1.2.3")
+    assert study is not None
+    assert (study.state, study.lease_owner) == (State.GATHERED, None)
+    assert study.attempts == 0
+    engine.let_go.set()
+    wait_until(lambda: not gateway._turns._began or None, 60, lambda: "it ends")
+    late = running.study("1.2.3")
+    gateway.site.ledger.close()
+    assert late == study  # who was given up has nothing to say any more
+
+
 def test_a_peer_that_may_not_store_is_refused_though_it_names_itself_as_mover(
     tmp_path: Path,
 ) -> None:
@@ -270,6 +348,18 @@ def test_the_settings_say_how_many_studies_are_read_at_one_time(
     usual = lines_of(site_settings(tmp_path))
     assert usual == LINES
     assert {line.name: line.workers for line in usual} == {**lines, "read": 1}
+
+
+def test_studies_that_wait_for_later_do_not_fill_the_schedule(
+    settings: Settings,
+) -> None:
+    with Gateway(open_site(settings, CannedEngine())) as gateway:
+        before = len(gateway._scheduler.get_jobs())
+        later = gateway.site.clock() + timedelta(hours=1)
+        for number in range(500):
+            at = later.replace(microsecond=number)
+            gateway._due(State.ENCODED, at)
+        assert len(gateway._scheduler.get_jobs()) == before + 1
 
 
 def test_a_stop_does_not_wait_for_a_process_that_reads(tmp_path: Path) -> None:
