@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import rounds
 from benchmarks.page import DOCS, Page, plot_path
 from benchmarks.plots import PLOTS, digest, draw
 from benchmarks.rounds import RESULTS
@@ -51,3 +52,13 @@ def test_a_benchmark_that_was_not_run_is_said_to_be_not_measured(
 ) -> None:
     assert NOT_MEASURED in Page(results=tmp_path).text()
     assert "{{" not in Page(results=tmp_path).text()
+
+
+def test_a_command_is_kept_without_the_folder_of_a_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "RESULTS", tmp_path)
+    words = ["soak.py", "--folder", str(tmp_path), "--studies", "5"]
+    monkeypatch.setattr("sys.argv", words)
+    kept = json.loads(rounds.keep("soak", []).read_text("utf-8"))
+    assert kept["command"] == "python -m benchmarks.soak --studies 5"
