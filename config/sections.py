@@ -233,6 +233,7 @@ class Delivery(Section):
     first_pause_seconds: PositiveFloat
     max_pause_seconds: PositiveFloat
     give_up_days: PositiveFloat
+    failures_in_a_row: PositiveInt
     commitment_wait_seconds: PositiveFloat
 
 
@@ -241,6 +242,15 @@ class WebSettings(Section):
 
     host: Loopback
     port: Annotated[int, Field(ge=0, le=65535)]
+
+
+class Commitment(Section):
+    """Storage commitment that we give to others."""
+
+    serve: bool
+    keeper: Literal["archive", "here"]
+    max_references: PositiveInt
+    decide_seconds: PositiveFloat
 
 
 class Retention(Section):

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from config.peers import ListenerSettings, Peer
 from config.sections import (
     Archive,
+    Commitment,
     Completeness,
     Delivery,
     EngineSettings,
@@ -73,6 +74,7 @@ class Settings(Section):
     licence: Licence
     work: Work
     delivery: Delivery
+    commitment: Commitment
     retention: Retention
     web: WebSettings
 
@@ -127,6 +129,16 @@ class Settings(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _commitments_have_a_keeper(self) -> Self:
+        own = self.commitment
+        if own.serve and own.keeper == "archive" and not self.archive.peer:
+            raise ValueError(
+                'commitment.serve: keeper "archive" needs archive.peer, which is '
+                "asked whether it holds the instances"
+            )
+        return self
+
     @property
     def ledger_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
@@ -160,6 +172,7 @@ class Settings(Section):
             idle_seconds=own.idle_seconds,
             user_identity=own.user_identity,
             users=own.users,
+            commits=self.commitment.serve,
         )
 
     def remote_aes(self) -> tuple[RemoteAE, ...]:

@@ -137,6 +137,7 @@ class LocalAE:
     `max_per_address`: associations of one address, of the `max_associations`;
     `reserved_for_peers`: so many of these are kept for peers that more than a title
     vouches for. `users`: names, and the hash of each one's passcode or "" for none.
+    `commits`: others may ask us for storage commitment.
     """
 
     title: AETitle
@@ -154,6 +155,7 @@ class LocalAE:
     idle_seconds: float = 60.0
     user_identity: UserIdentity = UserIdentity.OFF
     users: Mapping[str, str] = field(default_factory=dict)
+    commits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,14 +81,15 @@ def storage_contexts() -> list[PresentationContext]:
     return [_storage_context(class_uid) for class_uid in STORAGE_CLASSES]
 
 
-def listener_contexts() -> list[PresentationContext]:
+def listener_contexts(*, commits: bool = False) -> list[PresentationContext]:
     """List what our listener accepts: storage, C-ECHO, commitment reports.
 
     A peer that opens an association to report a commitment is its SCP, so it may
-    propose that role for itself (PS3.4 J.3.3).
+    propose that role for itself (PS3.4 J.3.3). That of the SCU, who asks for a
+    commitment, is its to propose where we give any: `commits`.
     """
     commitment = message_context(sop_class.StorageCommitmentPushModel)  # type: ignore[attr-defined]
-    commitment.scu_role = False
+    commitment.scu_role = commits
     commitment.scp_role = True
     return [*storage_contexts(), message_context(sop_class.Verification), commitment]  # type: ignore[attr-defined]
 

@@ -14,6 +14,7 @@ from dicom_io.errors import DicomError
 from gateway import (
     cli_audit,
     cli_config,
+    cli_delivery,
     cli_evaluate,
     cli_metrics,
     cli_model,
@@ -50,6 +51,7 @@ app = typer.Typer(
     help="Chest radiographs in by DICOM, grounded reports back. For research only.",
 )
 app.add_typer(cli_study.app, name="study")
+app.add_typer(cli_delivery.app, name="delivery")
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_model.app, name="model")

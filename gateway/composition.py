@@ -44,7 +44,8 @@ def open_site(
 
 
 def close_site(site: Site) -> None:
-    """End the engine's process and idle associations, and close the ledger."""
+    """End the engine's process and all associations, and close the ledger."""
+    site.couriers.close()
     close_engine(site.engine)
     IDLE.close()
     site.ledger.close()

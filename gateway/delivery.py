@@ -1,12 +1,14 @@
 """Send results: each destination on its own, an outcome per instance.
 
 A transient failure is tried again for days with a growing pause; a refusal for
-good stops that result there and is shown. A destination that is silent costs one
-deadline a pause, whatever waits for it, and never delays another.
+good stops that result there and is shown. All destinations are sent to side by
+side, and a turn does not wait for the end of one that hangs (`couriers`). One that
+is silent costs one deadline a pause, whatever waits for it (`away`).
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from dicom_io.ae import RemoteAE
 from dicom_io.results.kinds import ResultKind
@@ -28,6 +30,9 @@ from gateway.lifecycle import Event
 from gateway.site import Site
 from gateway.turn import Later, Moved, Outcome, pause_before
 
+LOOK_AGAIN = timedelta(seconds=2)
+"""When a study is looked at again while something is under way for it."""
+
 _WITHDRAWING = frozenset({ResultKind.WITHDRAWAL_SR, ResultKind.REJECTION_NOTE})
 
 
@@ -38,10 +43,18 @@ def store(site: Site, study: StudyRecord) -> Outcome:
         for remote in site.destinations:
             due = [result for result in results if _is_for(rows, study, remote, result)]
             rows.add_deliveries(study.id, study.revision, remote.name, due)
-    for remote in site.destinations:
-        _send_due(site, study, remote)
+    claimed = {remote: _claim(site, study, remote) for remote in site.destinations}
+    jobs = {
+        _key(study, remote): partial(_send, site, study, remote, due)
+        for remote, due in claimed.items()
+        if due
+    }
+    site.couriers.run(jobs)
+    out = [r for r in site.destinations if site.couriers.is_out(_key(study, r))]
+    for remote in out:
+        _let_it_go_on(site, study, remote, claimed[remote])
     with site.ledger.reading() as rows:
-        return _judge(site, read_outbox(site, rows, study))
+        return _judge(site, read_outbox(site, rows, study), is_out=bool(out))
 
 
 def _is_for(
@@ -71,39 +84,48 @@ def read_outbox(site: Site, rows: Reading, study: StudyRecord) -> list[DeliveryR
     return [row for row in outbox if row.destination in names]
 
 
-def reopen_refused(rows: Writing, study: StudyRecord, now: datetime) -> None:
-    """Put what was refused back into the outbox: a person asked for another try."""
-    for row in rows.deliveries(study.id, study.revision):
-        if row.state is DeliveryState.REFUSED:
-            rows.update_delivery(
-                row.id,
-                state=DeliveryState.PENDING,
-                now=now,
-                detail="tried again on request",
-                attempts=0,
-                not_before=None,
-                transaction_uid=None,
-            )
-
-
 def is_too_old(site: Site, row: DeliveryRecord) -> bool:
     """Whether the result has been on its way for longer than the site waits."""
     began = row.first_tried_at or site.clock()
     return site.clock() - began > timedelta(days=site.settings.delivery.give_up_days)
 
 
-def _send_due(site: Site, study: StudyRecord, remote: RemoteAE) -> None:
+def _key(study: StudyRecord, remote: RemoteAE) -> tuple[str, int, str]:
+    """Name the sending of a study to a destination among what is under way."""
+    return ("send", study.id, remote.name)
+
+
+def _claim(
+    site: Site, study: StudyRecord, remote: RemoteAE
+) -> tuple[DeliveryRecord, ...]:
+    """Return what is to be sent to a destination now; nothing while it is away.
+
+    Who may have got something is written down before anything leaves: a retraction
+    asks for that, even while the sending is under way or was cut off. Raises
+    LostRace where the study moved meanwhile: nothing leaves then.
+    """
+    if site.couriers.is_out(_key(study, remote)):
+        return ()
     now = site.clock()
-    with site.ledger.reading() as rows:
+    with site.ledger.writing() as rows:
         outbox = rows.deliveries(study.id, study.revision, remote.name)
-    due = [row for row in outbox if _is_due(row, now)]
-    if not due:
-        return
-    until = away.is_away(site, remote.name)
-    if until is not None:
-        _leave(site, due, until)
-        return
-    _note_try(site, study, due)
+        due = tuple(row for row in outbox if _is_due(row, now))
+        if not due:
+            return ()
+        until = away.claim(site, rows, remote.name, remote.deadline_seconds)
+        if until is not None:
+            _leave(site, rows, due, until)
+            return ()
+        rows.renew(study, now + timedelta(seconds=site.settings.work.lease_seconds))
+        for row in due:
+            rows.update_delivery(row.id, now=now)
+    return due
+
+
+def _send(
+    site: Site, study: StudyRecord, remote: RemoteAE, due: Sequence[DeliveryRecord]
+) -> None:
+    """Send what was claimed, and write down what became of it."""
     paths = [site.spool.path(row.file_name) for row in due]
     outcomes = store_instances(site.local, remote, paths)
     if all(_is_silence(outcome) for outcome in outcomes):
@@ -120,20 +142,26 @@ def _send_due(site: Site, study: StudyRecord, remote: RemoteAE) -> None:
             study.study_instance_uid, remote, outcomes, site.clock()
         )
         rows.append_audit(entry)
+        rows.wake(study.id, site.clock())
 
 
-def _note_try(site: Site, study: StudyRecord, due: Sequence[DeliveryRecord]) -> None:
-    """Write down who may have got something, before anything leaves.
+def _let_it_go_on(
+    site: Site, study: StudyRecord, remote: RemoteAE, due: Sequence[DeliveryRecord]
+) -> None:
+    """End the turn without a sending that takes long.
 
-    A retraction asks for that, even while the sending is under way or was cut off.
-    Raises LostRace where the study moved meanwhile: nothing leaves then.
+    Nobody else tries these results until it has ended for sure, and nobody asks
+    its destination anything before it has answered.
     """
-    now = site.clock()
+    longest = remote.deadline_seconds * (2 + len(due))
+    until = site.clock() + timedelta(seconds=longest)
     with site.ledger.writing() as rows:
-        until = now + timedelta(seconds=site.settings.work.lease_seconds)
-        rows.renew(study, until)
         for row in due:
-            rows.update_delivery(row.id, now=now)
+            rows.hold_delivery(row.id, row.attempts, until)
+    away.note_slow(site, remote.name, remote.deadline_seconds)
+    site.couriers.when_ended(
+        _key(study, remote), partial(away.note_end, site, remote.name)
+    )
 
 
 def _stand_ins(
@@ -175,17 +203,18 @@ def _is_silence(outcome: StoreOutcome) -> bool:
     return outcome.verdict is StoreVerdict.TRANSIENT and outcome.status is None
 
 
-def _leave(site: Site, due: Sequence[DeliveryRecord], until: datetime) -> None:
+def _leave(
+    site: Site, rows: Writing, due: Sequence[DeliveryRecord], until: datetime
+) -> None:
     """Note that a destination is away: no try of these results, but they age."""
-    with site.ledger.writing() as rows:
-        for row in due:
-            rows.update_delivery(
-                row.id,
-                state=_failed(site, row),
-                now=site.clock(),
-                detail="the destination does not answer",
-                not_before=until,
-            )
+    for row in due:
+        rows.update_delivery(
+            row.id,
+            state=_failed(site, row),
+            now=site.clock(),
+            detail=away.NO_ANSWER,
+            not_before=until,
+        )
 
 
 def _record(
@@ -197,13 +226,14 @@ def _record(
     )
     refused = outcome.verdict is StoreVerdict.PERMANENT
     failed = DeliveryState.REFUSED if refused else _failed(site, row)
+    is_stored = outcome.verdict.is_stored
     rows.update_delivery(
         row.id,
-        state=DeliveryState.STORED if outcome.verdict.is_stored else failed,
+        state=DeliveryState.STORED if is_stored else failed,
         now=now,
         detail=outcome.detail,
         attempts=row.attempts + 1,
-        not_before=now + pause,
+        not_before=None if is_stored else now + pause,
         transaction_uid=None,
     )
 
@@ -212,13 +242,14 @@ def _failed(site: Site, row: DeliveryRecord) -> DeliveryState:
     return DeliveryState.REFUSED if is_too_old(site, row) else DeliveryState.PENDING
 
 
-def _judge(site: Site, outbox: Sequence[DeliveryRecord]) -> Outcome:
+def _judge(site: Site, outbox: Sequence[DeliveryRecord], *, is_out: bool) -> Outcome:
     if not outbox:
         reason = "nothing is to be sent" if site.destinations else "no destination"
         return Moved(event=Event.RESULTS_KEPT, reason=reason)
     pending = [row for row in outbox if row.state is DeliveryState.PENDING]
     if pending:
         waits = [row.not_before or site.clock() for row in pending]
+        waits += [site.clock() + LOOK_AGAIN] if is_out else []
         names = sorted({row.destination for row in pending})
         return Later(not_before=min(waits), reason=f"waits for {', '.join(names)}")
     refused = [row for row in outbox if row.state is DeliveryState.REFUSED]

@@ -7,7 +7,7 @@ processor's help and some 20 without. Those of earlier gateways begin with `sha2
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from blake3 import blake3
 
@@ -30,6 +30,8 @@ _KINDS: Mapping[str, Callable[[], Digest]] = {
 }
 _KIND = "blake3"
 
+_PIECE_BYTES = 1 << 20
+
 
 def begin(like: str | None = None) -> Digest:
     """Begin a digest of the kind that `like` is of; None: of the present kind.
@@ -46,3 +48,11 @@ def told(digest: Digest, like: str | None = None) -> str:
     """Return a digest as it is kept; `like` as given to `begin`."""
     kind = _KIND if like is None else like.partition(":")[0]
     return f"{kind}:{digest.hexdigest()}"
+
+
+def of_rest(file: BinaryIO, like: str) -> str:
+    """Return the digest of what is left of a file, in the kind of `like`."""
+    digest = begin(like)
+    while piece := file.read(_PIECE_BYTES):
+        digest.update(piece)
+    return told(digest, like)

@@ -1,10 +1,10 @@
 """What the ledger counts, as Prometheus text exposition; no patient data."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dicom_io.evidence import SlotName
-from gateway.ledger import Reading
+from gateway.ledger import DeliveryState, Reading
 from gateway.lifecycle import State
 
 
@@ -13,11 +13,16 @@ class Metrics:
     """Counts over all that the ledger holds.
 
     `filled[name] / readings` is the share of readings in which an input was given.
+    `deliveries` by destination and state; `silences` are failures in a row of peers
+    that do not answer just now; `commitments` are those that we owe others.
     """
 
     studies: Mapping[State, int]
     readings: int
     filled: Mapping[SlotName, int]
+    deliveries: Mapping[tuple[str, DeliveryState], int] = field(default_factory=dict)
+    silences: Mapping[str, int] = field(default_factory=dict)
+    commitments: int = 0
 
 
 def collect(rows: Reading) -> Metrics:
@@ -27,6 +32,9 @@ def collect(rows: Reading) -> Metrics:
         studies=rows.counts(),
         readings=max(of for _, of in slots.values()),
         filled={name: filled for name, (filled, _) in slots.items()},
+        deliveries=rows.delivery_counts(),
+        silences={each.peer: each.failures for each in rows.silences()},
+        commitments=rows.commitments_open(),
     )
 
 
@@ -50,6 +58,27 @@ def _lines(metrics: Metrics) -> Iterator[str]:
     yield from _head(name, "counter", "Readings in which the model had this input.")
     for slot, count in metrics.filled.items():
         yield f'{name}{{input="{slot}"}} {count}'
+    yield from _lines_of_peers(metrics)
+
+
+def _lines_of_peers(metrics: Metrics) -> Iterator[str]:
+    name = "maira_gateway_deliveries"
+    yield from _head(name, "gauge", "Results by destination and state.")
+    for (peer, state), count in sorted(metrics.deliveries.items()):
+        yield f'{name}{{destination="{_label(peer)}",state="{state}"}} {count}'
+    name = "maira_gateway_peer_failures"
+    yield from _head(name, "gauge", "Failures in a row of peers that do not answer.")
+    for peer, failures in metrics.silences.items():
+        yield f'{name}{{peer="{_label(peer)}"}} {failures}'
+    name = "maira_gateway_commitments_owed"
+    yield from _head(name, "gauge", "Storage commitments that others wait for.")
+    yield f"{name} {metrics.commitments}"
+
+
+def _label(text: str) -> str:
+    """Return a site's name as the value of a label."""
+    plain = text.replace("\\", r"\\").replace('"', r"\"")
+    return plain.replace("\n", r"\n")
 
 
 def _head(name: str, kind: str, what: str) -> tuple[str, str]:

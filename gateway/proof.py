@@ -1,11 +1,13 @@
 """Obtain the proof that a destination keeps the results.
 
 Storage commitment (PS3.4 Annex J), its result on the same association or on a
-later one to our listener; or a read-back by query where the archive has none.
+later one to our listener; or a read-back by query where the archive has none. All
+destinations are asked side by side, and a turn does not wait for one that hangs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from dicom_io.ae import Proof, RemoteAE
 from dicom_io.errors import PeerFailure, PeerRefused, PeerUnreachable
@@ -13,12 +15,14 @@ from dicom_io.scu import peer
 from dicom_io.scu.commitment import (
     CommitmentReport,
     InstanceReference,
+    Remedy,
+    remedy_of,
     request_commitment,
 )
 from dicom_io.uid import derive_uid
 from gateway import away
 from gateway.audit import kinds
-from gateway.delivery import is_too_old, read_outbox
+from gateway.delivery import LOOK_AGAIN, is_too_old, read_outbox
 from gateway.ledger import DeliveryRecord, DeliveryState, StudyRecord, Writing
 from gateway.lifecycle import Event
 from gateway.site import Site
@@ -27,20 +31,33 @@ from gateway.turn import Later, Moved, Outcome, pause_before
 
 def commit(site: Site, study: StudyRecord) -> Outcome:
     """Ask each destination that still owes a proof; return where the study stands."""
-    failures = [_seek(site, study, remote) for remote in site.destinations]
+    told = _seek_each(site, study, site.destinations)
     with site.ledger.reading() as rows:
         outbox = read_outbox(site, rows, study)
-    told = "; ".join(failure for failure in failures if failure)
     return _judge(site, study, outbox, told)
 
 
 def seek_where_stored(site: Site, study: StudyRecord) -> None:
     """Seek the proof of each destination that has everything already."""
-    for remote in site.destinations:
-        with site.ledger.reading() as rows:
-            outbox = rows.deliveries(study.id, study.revision, remote.name)
-        if not any(row.state is DeliveryState.PENDING for row in outbox):
-            _seek(site, study, remote)
+    with site.ledger.reading() as rows:
+        outbox = rows.deliveries(study.id, study.revision)
+    lacking = {row.destination for row in outbox if row.state is DeliveryState.PENDING}
+    _seek_each(site, study, [r for r in site.destinations if r.name not in lacking])
+
+
+def _seek_each(site: Site, study: StudyRecord, remotes: Collection[RemoteAE]) -> str:
+    """Seek the proofs side by side; return why some could not be had, empty: none."""
+    keys = {remote: ("prove", study.id, remote.name) for remote in remotes}
+    jobs = {keys[remote]: partial(_seek, site, study, remote) for remote in remotes}
+    failures = site.couriers.run(jobs)
+    told = [failure for failure in failures.values() if failure]
+    for remote, key in keys.items():
+        if not site.couriers.is_out(key):
+            continue
+        away.note_slow(site, remote.name, remote.deadline_seconds)
+        site.couriers.when_ended(key, partial(away.note_end, site, remote.name))
+        told.append(f"{remote.name} has not answered yet")
+    return "; ".join(told)
 
 
 def take_report(site: Site, report: CommitmentReport) -> None:
@@ -51,21 +68,74 @@ def take_report(site: Site, report: CommitmentReport) -> None:
     """
     now = site.clock()
     with site.ledger.writing() as rows:
-        waiting = [
-            row
-            for row in rows.deliveries_of_transaction(report.transaction_uid)
-            if row.state is DeliveryState.STORED and row.destination == report.peer_name
-        ]
-        failed = dict(report.failed)
+        asked = rows.deliveries_of_transaction(report.transaction_uid)
+        theirs = [row for row in asked if row.destination == report.peer_name]
+        waiting = [row for row in theirs if row.state is DeliveryState.STORED]
         for row in waiting:
-            if row.sop_instance_uid in report.committed:
-                _mark_kept(rows, row, now, "storage commitment")
-            elif row.sop_instance_uid in failed:
-                code = failed[row.sop_instance_uid]
-                _mark_lost(site, rows, row, f"commitment failed, reason {code:04X}")
-        rows.append_audit(kinds.commitment_reported(report, len(waiting), now))
+            _take_item(site, rows, row, report)
+        standing = _standing(asked, theirs, waiting)
+        rows.append_audit(kinds.commitment_reported(report, standing, now))
         for study_id in {row.study_id for row in waiting}:
             rows.wake(study_id, now)
+
+
+def _standing(
+    asked: Sequence[DeliveryRecord],
+    theirs: Sequence[DeliveryRecord],
+    waiting: Sequence[DeliveryRecord],
+) -> str | None:
+    """Say why a report is not believed; None: it is awaited."""
+    if waiting:
+        return None
+    if theirs:
+        return "answered before"
+    return "asked of another node" if asked else "not awaited here"
+
+
+def _take_item(
+    site: Site, rows: Writing, row: DeliveryRecord, report: CommitmentReport
+) -> None:
+    """Record what a report says of one result; nothing where it says nothing."""
+    now, failed = site.clock(), dict(report.failed)
+    if row.sop_instance_uid in report.committed:
+        _mark_kept(rows, row, now, "storage commitment")
+    elif row.sop_instance_uid in failed:
+        code = failed[row.sop_instance_uid]
+        _mark_failed(site, rows, row, code)
+
+
+def _mark_failed(site: Site, rows: Writing, row: DeliveryRecord, code: int) -> None:
+    """Do what a Failure Reason asks for."""
+    now, why = site.clock(), f"commitment failed, reason {code:04X}"
+    match remedy_of(code):
+        case Remedy.SEND_AGAIN:
+            _mark_lost(site, rows, row, why)
+        case Remedy.ASK_AGAIN:
+            pause = _pause(site, rows.study_by_id(row.study_id).attempts)
+            rows.update_delivery(
+                row.id,
+                now=now,
+                detail=why,
+                not_before=now + pause,
+                transaction_uid=None,
+            )
+        case Remedy.ASK_OTHERWISE if _proof_by(site, row) is not Proof.COMMITMENT:
+            # The transaction stays: what was asked in vain is read back.
+            rows.update_delivery(row.id, now=now, detail=why, not_before=now)
+        case Remedy.ASK_OTHERWISE | Remedy.GIVE_UP:
+            rows.update_delivery(
+                row.id,
+                now=now,
+                state=DeliveryState.REFUSED,
+                detail=why,
+                transaction_uid=None,
+            )
+
+
+def _proof_by(site: Site, row: DeliveryRecord) -> Proof | None:
+    """Return how a destination is to prove it; None: it left the settings."""
+    found = [r.proof for r in site.destinations if r.name == row.destination]
+    return found[0] if found else None
 
 
 def _seek(site: Site, study: StudyRecord, remote: RemoteAE) -> str | None:
@@ -88,10 +158,12 @@ def _seek(site: Site, study: StudyRecord, remote: RemoteAE) -> str | None:
 def _ask(
     site: Site, study: StudyRecord, remote: RemoteAE, owed: Sequence[DeliveryRecord]
 ) -> None:
-    """Get the proof in the way of the settings, unless its answer is awaited."""
-    asked = [row for row in owed if row.transaction_uid is not None]
-    if any(row.not_before and row.not_before > site.clock() for row in asked):
+    """Get the proof in the way of the settings, except what is awaited."""
+    now = site.clock()
+    owed = [row for row in owed if row.not_before is None or row.not_before <= now]
+    if not owed:
         return
+    asked = [row for row in owed if row.transaction_uid is not None]
     with away.asking(site, remote.name):
         # Storage commitment has no DICOMweb form that archives know.
         without = bool(asked) or not remote.port
@@ -197,17 +269,13 @@ def _mark_kept(rows: Writing, row: DeliveryRecord, now: datetime, how: str) -> N
 
 def _mark_lost(site: Site, rows: Writing, row: DeliveryRecord, why: str) -> None:
     """Return the result to the outbox, or give it up when it bounces for too long."""
-    wanted, now = site.settings.delivery, site.clock()
-    pause = pause_before(
-        row.attempts, wanted.first_pause_seconds, wanted.max_pause_seconds
-    )
-    too_old = is_too_old(site, row)
+    now, too_old = site.clock(), is_too_old(site, row)
     rows.update_delivery(
         row.id,
         state=DeliveryState.REFUSED if too_old else DeliveryState.PENDING,
         now=now,
         detail=why,
-        not_before=now + pause,
+        not_before=now + _pause(site, row.attempts),
         transaction_uid=None,
     )
 
@@ -233,15 +301,23 @@ def _wait(
     site: Site, study: StudyRecord, owed: Sequence[DeliveryRecord], told: str
 ) -> Outcome:
     now, wanted = site.clock(), site.settings.delivery
+    is_out = any(
+        site.couriers.is_out(("prove", study.id, row.destination)) for row in owed
+    )
+    if is_out:
+        return Later(not_before=now + LOOK_AGAIN, reason=told, attempts=study.attempts)
     if now - study.changed_at > timedelta(days=wanted.give_up_days):
         reason = f"no proof came; {told or 'no answer'}"
         return Moved(event=Event.GAVE_UP, reason=reason)
     if told:
-        pause = pause_before(
-            study.attempts, wanted.first_pause_seconds, wanted.max_pause_seconds
-        )
+        pause = _pause(site, study.attempts)
         return Later(not_before=now + pause, reason=told, attempts=study.attempts + 1)
     until = min((row.not_before for row in owed if row.not_before), default=now)
     names = ", ".join(sorted({row.destination for row in owed}))
     reason = f"waits for the commitment of {names}"
     return Later(not_before=until, reason=reason, attempts=study.attempts + 1)
+
+
+def _pause(site: Site, attempts: int) -> timedelta:
+    wanted = site.settings.delivery
+    return pause_before(attempts, wanted.first_pause_seconds, wanted.max_pause_seconds)

@@ -31,6 +31,8 @@ def purge(site: Site) -> int:
             rows.append_audit(kinds.strays_purged(len(strays), site.clock()))
     site.spool.remove(strays)
     _forget_messages(site)
+    with site.ledger.writing() as rows:
+        rows.forget_commitments(before)
     return purged
 
 

@@ -14,7 +14,6 @@ from pydantic import TypeAdapter
 
 from dicom_io.evidence import Evidence, Rejection
 from gateway.audit import kinds
-from gateway.delivery import reopen_refused
 from gateway.documents import ENGINE, EVIDENCE, REPORTS
 from gateway.errors import IllegalMove, NoSuchStudy
 from gateway.ledger import (
@@ -31,6 +30,7 @@ from gateway.ledger import (
 )
 from gateway.lifecycle import Event, State
 from gateway.people import Decider, demand_role
+from gateway.resending import PARKED, reopen
 from gateway.withdrawal import is_withdrawal
 from model.engine import EngineIdentity
 from model.report import Flag, GroundedPhrase, GroundedReport, Task
@@ -183,7 +183,8 @@ def decide(
         entry = kinds.study_decided(study_instance_uid, event, by, now)
         reason = f"{decision} by {by}: {by.why}"
         if event is Event.SENDING_RETRIED:
-            reopen_refused(rows, study, now)
+            outbox = rows.deliveries(study.id, study.revision)
+            reopen(rows, [row for row in outbox if row.state in PARKED], now)
         return rows.move(study, event, now, reason=reason, audit=[entry])
 
 

@@ -22,7 +22,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from config.settings import Settings
 from dicom_io.scp.listener import Listener, ListenerEvents, open_listener
-from gateway import association_audit, pipeline, proof, retention
+from gateway import association_audit, committing, pipeline, proof, retention
 from gateway.audit import kinds
 from gateway.composition import close_engine, close_site, open_site
 from gateway.errors import LedgerFailure, NotReady
@@ -75,8 +75,8 @@ LINES = (
 """What waits for the engine, for disks and for other nodes is apart: a silent
 archive delays neither the model nor what goes elsewhere."""
 
-_OTHER_JOBS = 3
-"""renew, expire, purge."""
+_OTHER_JOBS = 4
+"""renew, expire, purge, commit."""
 
 STOP_SECONDS = 20.0
 """What the work under way gets at a stop; then its studies are given back."""
@@ -230,6 +230,8 @@ class Gateway:
         self._every(lease / 4, "renew", lambda: self._turns.renew(site))
         self._every(lease / 4, "expire", lambda: _expire_leases(site))
         self._every(3600.0, "purge", lambda: retention.purge(site))
+        # What was asked while it was on is answered though it is off by now.
+        self._every(1.0, "commit", lambda: committing.work(site))
 
     def _every(self, seconds: float, name: str, job: Callable[[], object]) -> None:
         self._scheduler.add_job(job, "interval", seconds=seconds, id=name, name=name)
@@ -372,6 +374,7 @@ def _events(site: Site) -> ListenerEvents:
         association_refused=audit.refused,
         association_closed=audit.closed,
         commitment_reported=lambda report: proof.take_report(site, report),
+        commitment_asked=lambda request: committing.take_request(site, request),
     )
 
 

@@ -1,11 +1,12 @@
 """What a stage works with: the ledger, the spool, the engine, peers and rules."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from config.settings import Settings
 from dicom_io.ae import LocalAE, RemoteAE
+from gateway.couriers import Couriers
 from gateway.ledger import Ledger
 from gateway.sources.kinds import Orders, Reports
 from gateway.sources.priors import PriorSource
@@ -28,6 +29,7 @@ class Site:
     `priors` is None where nobody is asked for earlier studies; `orders` and `reports`
     are asked in the order of trust. `device_uid` is
     this installation's own UID, the device observer of every SR (TID 1004).
+    `couriers` are at work with other nodes.
     """
 
     settings: Settings
@@ -41,3 +43,4 @@ class Site:
     destinations: tuple[RemoteAE, ...]
     device_uid: str
     clock: Clock = utc_now
+    couriers: Couriers = field(default_factory=Couriers)

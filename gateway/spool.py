@@ -184,6 +184,21 @@ class Spool:
             for file_name in file_names:
                 self.path(file_name).unlink(missing_ok=True)
 
+    def is_sound(self, file_name: str, size: int, digest: str) -> bool:
+        """Whether a file is there and ends with the bytes that were received.
+
+        size, digest : as the `SpoolFile` had them; what stands before is our header.
+        """
+        try:
+            with self.path(file_name).open("rb") as file:
+                start = os.fstat(file.fileno()).st_size - size
+                if start < 0:
+                    return False
+                file.seek(start)
+                return digests.of_rest(file, digest) == digest
+        except OSError:
+            return False
+
     def free_bytes(self) -> int:
         """Return the space that this user may still fill."""
         with _disk_failures():

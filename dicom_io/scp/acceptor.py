@@ -66,11 +66,13 @@ class Limits:
     pdu_seconds : from the first byte of a PDU to its last; a longer one earns it anew
     with each KiB a second of it. Also the ARTIM timer.
     idle_seconds : without any PDU, before we abort.
+    commits : whether it may ask for storage commitment.
     """
 
     max_pdu_bytes: int
     pdu_seconds: float
     idle_seconds: float
+    commits: bool = False
 
 
 class Acceptor:
@@ -205,6 +207,7 @@ class Acceptor:
             request,
             self._limits.max_pdu_bytes,
             answers_user=self._user.answers_user,
+            commits=self._limits.commits,
         )
         speaking = Speaking(
             contexts=agreement.contexts,

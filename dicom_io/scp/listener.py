@@ -1,4 +1,4 @@
-"""The guarded SCP: C-ECHO, C-STORE, and reports of storage commitment.
+"""The guarded SCP: C-ECHO, C-STORE, and storage commitment in both roles.
 
 It knows who may speak and what an instance may weigh; where bytes go, and what
 is remembered, is for those who call `open_listener`.
@@ -137,6 +137,7 @@ def _bound(node: Node) -> Receiver:
             max_pdu_bytes=local.max_pdu_bytes,
             pdu_seconds=local.pdu_deadline_seconds,
             idle_seconds=local.idle_seconds,
+            commits=local.commits,
         ),
         tls=None if local.tls is None else RenewedContext(local.tls).current,
         # `Node.admit` bounds the associations and the crowd those who wait for one;

@@ -103,7 +103,11 @@ def _refusal(pdu: A_ASSOCIATE_RQ, primitive: A_ASSOCIATE) -> Rejection | None:
 
 
 def agree(
-    request: Request, max_pdu_bytes: int, *, answers_user: bool = False
+    request: Request,
+    max_pdu_bytes: int,
+    *,
+    answers_user: bool = False,
+    commits: bool = False,
 ) -> Agreement:
     """Accept a request; contexts that nothing here serves are refused one by one.
 
@@ -115,7 +119,7 @@ def agree(
         primitive = request.primitive
         results, roles = negotiate_as_acceptor(
             primitive.presentation_context_definition_list,
-            _supported(),
+            _supported(commits=commits),
             _proposed_roles(primitive),
         )
         reply = _acceptance(primitive, results)
@@ -133,9 +137,9 @@ def agree(
 
 
 @cache
-def _supported() -> list[PresentationContext]:
+def _supported(*, commits: bool) -> list[PresentationContext]:
     """Return the contexts, made once: negotiation reads and never changes them."""
-    return listener_contexts()
+    return listener_contexts(commits=commits)
 
 
 def _proposed_roles(

@@ -22,6 +22,7 @@ from dicom_io.scp.admission import (
     judge,
 )
 from dicom_io.scp.arrival import Arrival, StoreRequest, guarded
+from dicom_io.scp.commitment import ActionStatus, CommitmentRequest, request_of
 from dicom_io.scp.crowd import origin_of
 from dicom_io.scp.negotiation import Rejection, Request
 from dicom_io.scp.refusals import Refusals
@@ -54,6 +55,8 @@ class ListenerEvents:
     association_refused: Callable[[AssociationFacts, str], None]
     association_closed: Callable[[AssociationFacts, tuple[ClassCount, ...]], None]
     commitment_reported: Callable[[CommitmentReport], None]
+    commitment_asked: Callable[[CommitmentRequest], ActionStatus] | None = None
+    """Keeps a request, then says what it is answered; None: we commit to nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +232,7 @@ class Session:
         self.is_busy = False
 
     def serve(self, context: PresentationContext, command: bytes, data: bytes) -> bytes:
-        """Let the library serve a report of commitment, or refuse to commit."""
+        """Let the library serve a report of commitment, or a request for one."""
         if self._request is None:
             raise Interruption(Event.ABORT, "no association was asked for")
         if self._services is None:
@@ -238,7 +241,7 @@ class Session:
                 self._facts.peer_address,
                 [
                     (evt.EVT_N_EVENT_REPORT, self._reported),
-                    (evt.EVT_N_ACTION, _not_offered),
+                    (evt.EVT_N_ACTION, self._asked),
                 ],
             )
         return self._services.serve(context, command, data)
@@ -310,10 +313,26 @@ class Session:
         )
         return int(failure or Status.SUCCESS), None
 
+    def _asked(self, event: LibraryEvent) -> tuple[int, None]:
+        """Answer a request for commitment, once it is kept."""
+        status = guarded(lambda: self._commitment_status(event), "commitment request")
+        if isinstance(status, Status):
+            status = ActionStatus.FAILED
+        if status is not ActionStatus.TAKEN:
+            identity = self._facts.association_id
+            LOGGER.warning("association %s: commitment %s", identity, status.name)
+        return int(status), None
 
-def _not_offered(_event: LibraryEvent) -> tuple[int, None]:
-    """Answer a request for commitment: we ask for it, and never give it."""
-    return int(Status.CLASS_NOT_SUPPORTED), None
+    def _commitment_status(self, event: LibraryEvent) -> ActionStatus:
+        """Say what a request is answered; only nodes that are written down ask."""
+        asked, peer = self._node.events.commitment_asked, self._facts.peer
+        if asked is None or not self._node.local.commits:
+            return ActionStatus.NOT_OFFERED
+        if peer is None:
+            return ActionStatus.NOT_AUTHORISED
+        title, address = self._facts.calling_title, self._facts.peer_address
+        request = request_of(event, peer, title, address)
+        return request if isinstance(request, ActionStatus) else asked(request)
 
 
 def _nothing() -> None:

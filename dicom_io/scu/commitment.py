@@ -3,18 +3,23 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import N_EVENT_REPORT, DimseServiceType
 from pynetdicom.events import Event
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
+    uid_to_service_class,
 )
 
 from dicom_io.ae import LocalAE, RemoteAE
-from dicom_io.contexts import message_context
+from dicom_io.contexts import message_context, scp_roles
 from dicom_io.errors import Unreadable
 from dicom_io.scp.intake import guarded
 from dicom_io.scu.association import (
@@ -25,11 +30,45 @@ from dicom_io.scu.association import (
 )
 from dicom_io.status import Status
 
+_Message: TypeAlias = "tuple[int | None, DimseServiceType | None]"
+"""Context ID and message, as pynetdicom hands them out."""
+
 _REQUEST_COMMITMENT = 1
 """Action Type ID (PS3.4 J.3.2)."""
 
 _PROCESSING_FAILURE = 0x0110
 """Failure Reason of an item that names none (PS3.3 C.14.1.1)."""
+
+
+_ALL_COMMITTED, _SOME_FAILED = 1, 2
+"""Event Type ID (PS3.4 table J.3-2)."""
+
+
+class Remedy(Enum):
+    """What helps where an archive did not commit to an instance."""
+
+    SEND_AGAIN = "it does not hold it"
+    ASK_AGAIN = "it could not say, or not now"
+    ASK_OTHERWISE = "it never commits to this class"
+    GIVE_UP = "it holds something else under this UID"
+
+
+_REMEDIES = {
+    0x0110: Remedy.ASK_AGAIN,
+    0x0112: Remedy.SEND_AGAIN,
+    0x0119: Remedy.GIVE_UP,
+    0x0122: Remedy.ASK_OTHERWISE,
+    0x0131: Remedy.ASK_AGAIN,
+    0x0213: Remedy.ASK_AGAIN,
+}
+"""By Failure Reason (0008,1197), PS3.3 C.14.1.1: processing failure, no such object
+instance, class and instance in conflict, class not supported, duplicate transaction
+UID (a new request has a new one), resource limitation."""
+
+
+def remedy_of(failure_reason: int) -> Remedy:
+    """Return what helps; a reason that no table names is taken for a loss."""
+    return _REMEDIES.get(failure_reason, Remedy.SEND_AGAIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +164,7 @@ def request_commitment(  # noqa: PLR0913 - the request, then what becomes of rep
     )
     with associated(local, remote, proposal) as assoc:
         require_context(assoc, StorageCommitmentPushModel, remote)
+        _serve_while_asking(assoc)
         answer, _ = assoc.send_n_action(
             _action_information(references, transaction_uid),
             _REQUEST_COMMITMENT,
@@ -133,6 +173,69 @@ def request_commitment(  # noqa: PLR0913 - the request, then what becomes of rep
         )
         require_success(answer, remote, "commitment request")
         return awaited.wait(wait_seconds)
+
+
+def _serve_while_asking(assoc: Association) -> None:
+    """Serve a report that overtakes the response to our request.
+
+    pynetdicom takes whatever comes next for the response, and aborts where it is
+    none; an archive may report before it answers.
+    """
+    take = assoc.dimse.get_msg
+    contexts = {each.context_id: each for each in assoc.accepted_contexts}
+    service = uid_to_service_class(StorageCommitmentPushModel)(assoc)
+
+    def get(block: bool = False) -> _Message:  # noqa: FBT001, FBT002 - as the library
+        context_id, message = take(block)
+        while block and _is_report(message) and context_id in contexts:
+            service.SCP(message, contexts[context_id])
+            context_id, message = take(block)
+        return context_id, message
+
+    assoc.dimse.get_msg = get  # type: ignore[method-assign, assignment]
+
+
+def _is_report(message: "DimseServiceType | None") -> bool:
+    return isinstance(message, N_EVENT_REPORT) and message.is_valid_request
+
+
+def send_report(
+    local: LocalAE,
+    remote: RemoteAE,
+    transaction_uid: str,
+    committed: Sequence[InstanceReference],
+    failed: Sequence[tuple[InstanceReference, int]],
+) -> None:
+    """Tell a node what we commit to, and to what we do not (PS3.4 J.3.3).
+
+    On an association of our own, in the role of the SCP. `failed` has the Failure
+    Reasons. Raises a PeerFailure kind unless the node says that it took it.
+    """
+    report = Dataset()
+    report.TransactionUID = UID(transaction_uid)
+    if committed:
+        report.ReferencedSOPSequence = [_item(each) for each in committed]
+    if failed:
+        report.FailedSOPSequence = [_failed_item(*each) for each in failed]
+    proposal = Proposal(
+        contexts=[message_context(StorageCommitmentPushModel)],
+        roles=scp_roles([StorageCommitmentPushModel]),
+    )
+    with associated(local, remote, proposal) as assoc:
+        require_context(assoc, StorageCommitmentPushModel, remote)
+        answer, _ = assoc.send_n_event_report(
+            report,
+            _SOME_FAILED if failed else _ALL_COMMITTED,
+            StorageCommitmentPushModel,
+            StorageCommitmentPushModelInstance,
+        )
+        require_success(answer, remote, "commitment report")
+
+
+def _failed_item(reference: InstanceReference, reason: int) -> Dataset:
+    item = _item(reference)
+    item.FailureReason = reason
+    return item
 
 
 def _action_information(

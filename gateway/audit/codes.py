@@ -47,6 +47,11 @@ READ_BACK = _ours("read-back", "Results looked for at the destination")
 COMMITMENT = _ours("storage-commitment", "Storage commitment result")
 INTAKE_STOPPED = _ours("intake-stopped", "Intake stopped under a reserve")
 INTAKE_RESUMED = _ours("intake-resumed", "Intake resumed above a reserve")
+COMMITMENT_ASKED = _ours("commitment-asked", "Storage commitment asked of us")
+COMMITMENT_GIVEN = _ours("commitment-given", "Storage commitment of ours reported")
+RESEND_DECIDED = _ours("resend-decided", "Person had refused results sent again")
+PEER_SILENT = _ours("peer-silent", "Node does not answer")
+PEER_ANSWERS = _ours("peer-answers", "Node answers again")
 
 EVENTS = (
     APPLICATION_ACTIVITY,
@@ -79,6 +84,11 @@ EVENTS = (
     COMMITMENT,
     INTAKE_STOPPED,
     INTAKE_RESUMED,
+    COMMITMENT_ASKED,
+    COMMITMENT_GIVEN,
+    RESEND_DECIDED,
+    PEER_SILENT,
+    PEER_ANSWERS,
 )
 """Every event and event type that a record of the log may have."""
 

@@ -3,6 +3,7 @@
 Sections are those of PS3.15 A.5.3.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -166,22 +167,27 @@ def results_read_back(
 
 
 def commitment_reported(
-    report: CommitmentReport, waiting: int, now: datetime
+    report: CommitmentReport, disbelieved: str | None, now: datetime
 ) -> AuditEntry:
-    """Record a storage commitment result; `waiting` results here asked for it.
+    """Record a storage commitment result.
 
-    None waiting: the transaction is not ours, or was answered before.
+    disbelieved : why it changes nothing here; None: results waited for it.
     """
     committed, failed = len(report.committed), len(report.failed)
-    known = f"{waiting} awaited" if waiting else "not awaited here"
+    known = disbelieved or "awaited"
+    told = "".join(
+        f", {count} with {code:04X}"
+        for code, count in sorted(Counter(dict(report.failed).values()).items())
+    )
+    good = disbelieved is None and not failed
     what = Happening(
         event=codes.INSTANCES_TRANSFERRED,
         event_type=codes.COMMITMENT,
         action=Action.READ,
         at=now,
-        outcome=Outcome.SUCCESS if waiting and not failed else Outcome.MINOR_FAILURE,
+        outcome=Outcome.SUCCESS if good else Outcome.MINOR_FAILURE,
         detail=f"transaction {report.transaction_uid}, {known}: "
-        f"{committed} committed, {failed} failed",
+        f"{committed} committed, {failed} failed{told}",
     )
     archive = parts.node(report.peer_title, report.peer_address, is_requestor=True)
     return parts.record(what, [archive, parts.application(is_requestor=False)])

@@ -14,6 +14,9 @@ from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
     AuditFilter,
     AuditRecord,
+    CommitmentItemRecord,
+    CommitmentRecord,
+    CommitmentState,
     DeliveryRecord,
     DeliveryState,
     Document,
@@ -23,6 +26,7 @@ from gateway.ledger.records import (
     ResultRecord,
     RetrievalRecord,
     Role,
+    SilenceRecord,
     SlotRecord,
     StudyRecord,
 )
@@ -31,6 +35,9 @@ from gateway.ledger.writing import Writing
 __all__ = [
     "AuditFilter",
     "AuditRecord",
+    "CommitmentItemRecord",
+    "CommitmentRecord",
+    "CommitmentState",
     "DeliveryRecord",
     "DeliveryState",
     "Document",
@@ -42,6 +49,7 @@ __all__ = [
     "ResultRecord",
     "RetrievalRecord",
     "Role",
+    "SilenceRecord",
     "SlotRecord",
     "StudyRecord",
     "Writing",

@@ -3,20 +3,10 @@
 from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
-from sqlalchemy import (
-    Connection,
-    Select,
-    Table,
-    bindparam,
-    case,
-    func,
-    or_,
-    select,
-    union_all,
-)
+from sqlalchemy import Select, Table, bindparam, case, func, or_, select, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
 from dicom_io.evidence import SlotName
@@ -24,10 +14,10 @@ from dicom_io.inputs.orders import Order
 from dicom_io.reports.values import OutsideReport
 from gateway.errors import NoSuchStudy
 from gateway.ledger import schema
+from gateway.ledger.outbox import OutboxReading
 from gateway.ledger.records import (
     AuditFilter,
     AuditRecord,
-    DeliveryRecord,
     Document,
     InstanceRecord,
     MoveRecord,
@@ -42,17 +32,12 @@ from gateway.lifecycle import WORKING, State
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Record = TypeVar("Record")
-
 _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading:
+class Reading(OutboxReading):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:
         """Return the study with this UID, None where the ledger has none."""
@@ -91,13 +76,15 @@ class Reading:
     ) -> list[StudyRecord]:
         """Return studies that came to rest in `states` earlier than `before`.
 
-        One that serves a study at work as its prior stays until that is read.
+        One that serves a study at work as its prior stays until that is read, and
+        one of which we committed to our own copy for ever.
         """
         table = schema.studies
         found = select(table).where(
             table.c.state.in_(states),
             table.c.changed_at < before,
             table.c.study_instance_uid.not_in(_priors_in_use()),
+            table.c.study_instance_uid.not_in(committed_here()),
         )
         oldest_first = found.order_by(table.c.changed_at, table.c.id)
         return self._all(StudyRecord, oldest_first.limit(limit))
@@ -211,24 +198,6 @@ class Reading:
         found = self._connection.execute(_OWN_RESULT, {"uid": sop_instance_uid})
         return found.first() is not None
 
-    def deliveries(
-        self, study_id: int, revision: int, destination: str | None = None
-    ) -> list[DeliveryRecord]:
-        """Return where the results of a revision stand on their ways."""
-        table = schema.deliveries
-        found = select(table).where(
-            table.c.study_id == study_id, table.c.revision == revision
-        )
-        if destination is not None:
-            found = found.where(table.c.destination == destination)
-        return self._all(DeliveryRecord, found.order_by(table.c.id))
-
-    def deliveries_of_transaction(self, transaction_uid: str) -> list[DeliveryRecord]:
-        """Return what a storage commitment request named (PS3.4 J.3.2)."""
-        table = schema.deliveries
-        found = select(table).where(table.c.transaction_uid == transaction_uid)
-        return self._all(DeliveryRecord, found.order_by(table.c.id))
-
     def open_retrieval(
         self, study_instance_uid: str, now: datetime
     ) -> RetrievalRecord | None:
@@ -258,25 +227,6 @@ class Reading:
         )
         return value
 
-    def _first(
-        self, record: type[Record], query: Select[*tuple[object, ...]]
-    ) -> Record | None:
-        return self._one(record, query.limit(1))
-
-    def _one(
-        self,
-        record: type[Record],
-        query: Select[*tuple[object, ...]],
-        **values: object,
-    ) -> Record | None:
-        row = self._connection.execute(query, values).mappings().first()
-        return None if row is None else record(**row)
-
-    def _all(
-        self, record: type[Record], query: Select[*tuple[object, ...]]
-    ) -> list[Record]:
-        return [record(**row) for row in self._connection.execute(query).mappings()]
-
 
 def _priors_in_use() -> Select[tuple[str]]:
     """Select the studies that were asked for as priors of one still at work."""
@@ -285,6 +235,16 @@ def _priors_in_use() -> Select[tuple[str]]:
         select(retrievals.c.study_instance_uid)
         .join(served, served.c.id == retrievals.c.for_study_id)
         .where(served.c.state.in_([*WORKING, State.HELD]))
+    )
+
+
+def committed_here() -> Select[tuple[str]]:
+    """Select the studies of which we committed to our own copy of an instance."""
+    instances, items = schema.instances, schema.commitment_items
+    return (
+        select(instances.c.study_instance_uid)
+        .join(items, items.c.sop_instance_uid == instances.c.sop_instance_uid)
+        .where(items.c.kept_here.is_(True))
     )
 
 

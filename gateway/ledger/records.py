@@ -146,6 +146,64 @@ class DeliveryRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceRecord:
+    """A peer that does not answer.
+
+    `failures` in a row, the first at `since`; it is left alone until `until`.
+    `told`: the audit says so.
+    """
+
+    peer: str
+    failures: int
+    since: datetime
+    until: datetime
+    told: bool
+
+
+class CommitmentState(StrEnum):
+    """Where a request of another node for storage commitment stands."""
+
+    ASKED = "asked"
+    """Durable and answered; what we commit to is not decided."""
+    DECIDED = "decided"
+    """Each reference has its outcome, which never changes; to be reported."""
+    REPORTED = "reported"
+    """The node has taken the report. Final."""
+    GIVEN_UP = "given-up"
+    """The node took no report for as long as we tried. Final."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitmentRecord:
+    """A request of another node; `attempts` counts tries in the present state."""
+
+    id: int
+    transaction_uid: str
+    peer: str
+    state: CommitmentState
+    received_at: datetime
+    attempts: int
+    not_before: datetime
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitmentItemRecord:
+    """An instance that a request names.
+
+    `reason`: None while it is not decided, 0 where we commit to it, else a Failure
+    Reason (PS3.3 C.14.1.1). `kept_here`: we commit to our own copy.
+    """
+
+    commitment_id: int
+    position: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    reason: int | None
+    kept_here: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetrievalRecord:
     """An open retrieval: what may arrive for it is never a new study."""
 

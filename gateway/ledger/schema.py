@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from dicom_io.evidence import SlotName
 from dicom_io.options import OrderSource, ReportSource
-from gateway.ledger.records import DeliveryState, Document, Role
+from gateway.ledger.records import CommitmentState, DeliveryState, Document, Role
 from gateway.lifecycle import Event, State
 
 metadata = MetaData(
@@ -242,6 +242,44 @@ deliveries = Table(
     Column("committed_how", Text),
     UniqueConstraint("destination", "sop_instance_uid"),
 )
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("peer", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("told", Boolean, nullable=False),
+)
+"""Peers that do not answer just now; the row goes with the first answer."""
+
+commitments = Table(
+    "commitments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("transaction_uid", UID, nullable=False, unique=True),
+    Column("peer", Text, nullable=False),
+    Column("state", _words(CommitmentState), nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Moment, nullable=False),
+    Column("detail", Text),
+    Index(None, "state", "not_before"),
+)
+"""What other nodes asked us to commit to (PS3.4 Annex J)."""
+
+commitment_items = Table(
+    "commitment_items",
+    metadata,
+    Column("commitment_id", ForeignKey("commitments.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("sop_class_uid", UID, nullable=False),
+    Column("sop_instance_uid", UID, nullable=False, index=True),
+    Column("reason", Integer),
+    Column("kept_here", Boolean, nullable=False),
+)
+"""`reason`: None until it is decided, 0 committed, else a Failure Reason."""
 
 retrievals = Table(
     "retrievals",

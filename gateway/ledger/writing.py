@@ -15,6 +15,8 @@ from gateway.errors import LostRace
 from gateway.ledger import schema
 from gateway.ledger.audit_log import append
 from gateway.ledger.messages import MessageWriting
+from gateway.ledger.peers import PeerWriting
+from gateway.ledger.reading import committed_here
 from gateway.ledger.records import (
     DeliveryState,
     Document,
@@ -42,7 +44,7 @@ class DeliveryChange(TypedDict, total=False):
     committed_how: str | None
 
 
-class Writing(StudyWriting, MessageWriting):
+class Writing(StudyWriting, MessageWriting, PeerWriting):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 
     def savepoint(self) -> AbstractContextManager[object]:
@@ -230,7 +232,8 @@ class Writing(StudyWriting, MessageWriting):
         """Forget files received earlier than `before` that belong to no study here.
 
         Documents that opened none, priors of studies that are purged, and what was
-        quarantined beside them. Returns their names, as `forget_files` does.
+        quarantined beside them; nothing that we committed to. Returns their names, as
+        `forget_files` does.
         """
         studies = select(schema.studies.c.study_instance_uid)
         waiting = (
@@ -246,6 +249,7 @@ class Writing(StudyWriting, MessageWriting):
                 table.c.received_at < before,
                 table.c.study_instance_uid.not_in(studies),
                 table.c.study_instance_uid.not_in(waiting),
+                table.c.study_instance_uid.not_in(committed_here()),
                 table=table,
             )
         return forgotten

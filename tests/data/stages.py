@@ -19,6 +19,7 @@ from dicom_io.sink import Incoming, Sink, StoreFacts
 from dicom_io.status import Status
 from gateway import pipeline
 from gateway.composition import open_site
+from gateway.couriers import Couriers
 from gateway.intake import Intake
 from gateway.ledger import AuditFilter, DeliveryRecord, StudyRecord
 from gateway.lifecycle import WORKING, State
@@ -33,6 +34,8 @@ from tests.data.sites import site_settings
 
 START = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 STUDY_UID, PRIOR_UID = "1.2.3", "1.2.9"
+PATIENCE_SECONDS = 60.0
+"""A turn waits for its peers however slow the machine is."""
 US = AETitle("MAIRA_GW")
 
 
@@ -196,10 +199,16 @@ def bench_at(
     clock, engine = SetClock(), CannedEngine()
     settings = site_settings(folder / "data", overrides)
     opened = open_site(settings, engine, clock)
-    site = replace(opened, priors=priors, destinations=tuple(destinations))
+    site = replace(
+        opened,
+        priors=priors,
+        destinations=tuple(destinations),
+        couriers=Couriers(PATIENCE_SECONDS),
+    )
     try:
         yield Bench(site=site, clock=clock, engine=engine, folder=folder)
     finally:
+        site.couriers.close()
         site.ledger.close()
 
 

@@ -156,6 +156,8 @@ def test_ids_of_the_engine_are_compared_and_kept(results: Path) -> None:
     kept = json.loads((results / "engine.json").read_text())
     assert [figure["median"] for figure in kept["figures"]] == [2, 1, 0]
     assert [target["met"] for target in kept["targets"]] == [True, False]
+
+
 def test_connections_leave_neither_threads_nor_descriptors_nor_memory() -> None:
     counts = {"associations": 200, "probes": 200, "aborts": 100}
     for kind, looks in leaks.measure(counts).items():

@@ -39,13 +39,21 @@ def test_films_for_processing_are_not_taken() -> None:
     assert uid.DigitalXRayImageStorageForProcessing not in STORAGE_CLASSES
 
 
-def test_a_requestor_may_be_the_provider_of_commitment_only() -> None:
-    roles = {
+def _roles(*, commits: bool) -> dict[str, tuple[bool | None, bool | None]]:
+    """Map classes to the roles that a requestor may propose for itself."""
+    return {
         str(each.abstract_syntax): (each.scu_role, each.scp_role)
-        for each in listener_contexts()
+        for each in listener_contexts(commits=commits)
         if each.scp_role is not None
     }
-    assert roles == {"1.2.840.10008.1.20.1": (False, True)}
+
+
+def test_a_requestor_may_be_the_provider_of_commitment_only() -> None:
+    assert _roles(commits=False) == {"1.2.840.10008.1.20.1": (False, True)}
+
+
+def test_a_requestor_may_ask_for_commitment_where_it_is_given() -> None:
+    assert _roles(commits=True) == {"1.2.840.10008.1.20.1": (True, True)}
 
 
 def test_a_retrieval_proposes_each_compressed_syntax_alone() -> None:

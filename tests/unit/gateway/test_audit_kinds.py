@@ -14,14 +14,21 @@ from dicom_io.coordinates import ImageFrame
 from dicom_io.evidence import Evidence, ReferencedInstance, Rejection
 from dicom_io.identifiers import StudyAnswers, StudyQuery
 from dicom_io.scp.admission import AssociationFacts
+from dicom_io.scp.commitment import CommitmentRequest
 from dicom_io.scp.session import ClassCount
-from dicom_io.scu.commitment import CommitmentReport
+from dicom_io.scu.commitment import CommitmentReport, InstanceReference
 from dicom_io.scu.send import StoreOutcome
 from dicom_io.sink import StoreFacts
 from dicom_io.status import StoreVerdict
 from gateway.audit import codes, kinds
 from gateway.audit.message import AuditEntry, Code
-from gateway.ledger import DeliveryRecord, DeliveryState, ResultRecord, Role
+from gateway.ledger import (
+    CommitmentItemRecord,
+    DeliveryRecord,
+    DeliveryState,
+    ResultRecord,
+    Role,
+)
 from gateway.lifecycle import Event
 from gateway.people import Decider, PersonRole
 from model.engine import EngineIdentity
@@ -60,6 +67,18 @@ ENGINE = EngineIdentity(
     weights_digest=DIGEST,
     settings_digest=DIGEST,
     domain=Domain.PHANTOM,
+)
+UNASKED = "not awaited here"
+ASKED = CommitmentRequest(
+    transaction_uid="2.25.1",
+    references=(
+        InstanceReference(
+            sop_class_uid=IMAGE_CLASS, sop_instance_uid=f"{STUDY_UID}.1.1"
+        ),
+    ),
+    peer_name="modality",
+    peer_title="MODALITY",
+    peer_address="192.0.2.7",
 )
 ANN = Decider(name="ann", why="seen", role=PersonRole.RADIOLOGIST)
 RESULT = ResultRecord(
@@ -131,6 +150,17 @@ def commitment(*, committed: int, failed: int) -> CommitmentReport:
         failed=tuple((f"1.3.{number}", 0x0112) for number in range(failed)),
         peer_title="ORTHANC",
         peer_address="192.0.2.8",
+    )
+
+
+def item(reason: int) -> CommitmentItemRecord:
+    return CommitmentItemRecord(
+        commitment_id=1,
+        position=0,
+        sop_class_uid=IMAGE_CLASS,
+        sop_instance_uid=f"{STUDY_UID}.1.1",
+        reason=reason,
+        kept_here=False,
     )
 
 
@@ -227,6 +257,12 @@ ABOUT_A_STUDY: dict[str, tuple[Callable[[], AuditEntry], str, str, int]] = {
         "C",
         4,
     ),
+    "sent again": (
+        lambda: kinds.results_resent(STUDY_UID, ["pacs", "vna"], 3, ANN, NOW),
+        "110103",
+        "U",
+        0,
+    ),
     "read back": (
         lambda: kinds.results_read_back(STUDY_UID, PACS, [DELIVERY], NOW),
         "110112",
@@ -276,22 +312,56 @@ ABOUT_A_NODE: dict[str, tuple[Callable[[], AuditEntry], str, str, int]] = {
         0,
     ),
     "committed": (
-        lambda: kinds.commitment_reported(commitment(committed=2, failed=0), 2, NOW),
+        lambda: kinds.commitment_reported(commitment(committed=2, failed=0), None, NOW),
         "110104",
         "R",
         0,
     ),
     "commitment failed": (
-        lambda: kinds.commitment_reported(commitment(committed=1, failed=1), 2, NOW),
+        lambda: kinds.commitment_reported(commitment(committed=1, failed=1), None, NOW),
         "110104",
         "R",
         4,
     ),
     "foreign commitment": (
-        lambda: kinds.commitment_reported(commitment(committed=1, failed=0), 0, NOW),
+        lambda: kinds.commitment_reported(
+            commitment(committed=1, failed=0), UNASKED, NOW
+        ),
         "110104",
         "R",
         4,
+    ),
+    "peer silent": (lambda: kinds.peer_silent("pacs", 3, NOW, NOW), "110113", "E", 8),
+    "peer answers": (lambda: kinds.peer_answers("pacs", NOW, NOW), "110113", "E", 0),
+    "commitment asked": (
+        lambda: kinds.commitment_asked(ASKED, "taken", NOW, taken=True),
+        "110104",
+        "R",
+        0,
+    ),
+    "commitment refused": (
+        lambda: kinds.commitment_asked(ASKED, "refused", NOW, taken=False),
+        "110104",
+        "R",
+        4,
+    ),
+    "commitment given": (
+        lambda: kinds.commitment_given("2.25.1", "modality", [item(0)], NOW),
+        "110104",
+        "R",
+        0,
+    ),
+    "commitment given in part": (
+        lambda: kinds.commitment_given("2.25.1", "modality", [item(0), item(274)], NOW),
+        "110104",
+        "R",
+        4,
+    ),
+    "commitment undelivered": (
+        lambda: kinds.commitment_undelivered("2.25.1", "modality", "silent", NOW),
+        "110104",
+        "R",
+        8,
     ),
     "audit used": (lambda: kinds.audit_used("ann", "list", NOW), "110101", "R", 0),
 }

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from dicom_io.evidence import SlotName
+from gateway.ledger import DeliveryState
 from gateway.lifecycle import State
 from gateway.metrics import Metrics, collect, exposition
 from tests.data.stages import bench_at
@@ -27,7 +28,12 @@ def test_a_reading_counts_the_inputs_that_were_filled(tmp_path: Path) -> None:
 
 def test_the_text_is_that_of_prometheus() -> None:
     counted = Metrics(
-        studies={State.HELD: 2}, readings=3, filled={SlotName.PRIOR_REPORT: 1}
+        studies={State.HELD: 2},
+        readings=3,
+        filled={SlotName.PRIOR_REPORT: 1},
+        deliveries={("pacs", DeliveryState.REFUSED): 2},
+        silences={"vna": 4},
+        commitments=1,
     )
     assert exposition(counted) == (
         "# HELP maira_gateway_studies Studies in each state.\n"
@@ -41,4 +47,15 @@ def test_the_text_is_that_of_prometheus() -> None:
         "Readings in which the model had this input.\n"
         "# TYPE maira_gateway_input_filled_total counter\n"
         'maira_gateway_input_filled_total{input="prior_report"} 1\n'
+        "# HELP maira_gateway_deliveries Results by destination and state.\n"
+        "# TYPE maira_gateway_deliveries gauge\n"
+        'maira_gateway_deliveries{destination="pacs",state="refused"} 2\n'
+        "# HELP maira_gateway_peer_failures "
+        "Failures in a row of peers that do not answer.\n"
+        "# TYPE maira_gateway_peer_failures gauge\n"
+        'maira_gateway_peer_failures{peer="vna"} 4\n'
+        "# HELP maira_gateway_commitments_owed "
+        "Storage commitments that others wait for.\n"
+        "# TYPE maira_gateway_commitments_owed gauge\n"
+        "maira_gateway_commitments_owed 1\n"
     )

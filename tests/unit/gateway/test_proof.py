@@ -277,6 +277,46 @@ def test_instances_that_the_transaction_did_not_name_change_nothing(
     assert set(states(bench)) == {DeliveryState.STORED}
 
 
+def failed_with(bench: Bench, *reasons: int) -> None:
+    """Report that the results, in their order, were not committed to."""
+    transaction = asked_for_later(bench)
+    whole = report_on(bench.deliveries(), transaction)
+    uids = [row.sop_instance_uid for row in bench.deliveries()]
+    failed = tuple(zip(uids, reasons, strict=True))
+    take(bench, replace(whole, committed=frozenset(), failed=failed))
+
+
+def test_each_failure_reason_has_its_remedy(bench: Bench, archive: Archive) -> None:
+    strict = at(bench, archive, Proof.COMMITMENT)
+    failed_with(strict, 0x0112, 0x0119, 0x0122)
+    lost, conflict, unsupported = bench.deliveries()
+    assert lost.state is DeliveryState.PENDING  # it is sent again
+    assert conflict.state is DeliveryState.REFUSED  # a person must look
+    assert unsupported.state is DeliveryState.REFUSED
+    assert conflict.detail == "commitment failed, reason 0119"
+    assert "3 failed, 1 with 0112, 1 with 0119, 1 with 0122" in bench.told()[-1]
+
+
+def test_a_destination_that_could_not_say_is_asked_again(
+    bench: Bench, archive: Archive
+) -> None:
+    strict = at(bench, archive, Proof.COMMITMENT)
+    failed_with(strict, 0x0110, 0x0131, 0x0213)
+    assert set(states(bench)) == {DeliveryState.STORED}
+    bench.clock.add(seconds=100)
+    assert commit(strict) is State.COMMITTED
+    assert how(bench) == {"storage commitment"}
+
+
+def test_in_auto_a_class_that_is_never_committed_to_is_read_back(
+    bench: Bench,
+) -> None:
+    failed_with(bench, 0x0122, 0x0122, 0x0122)
+    assert set(states(bench)) == {DeliveryState.STORED}
+    assert commit(bench) is State.COMMITTED
+    assert how(bench) == {"read back by C-FIND"}
+
+
 @pytest.mark.parametrize("failed", [0, 1, 3])
 def test_a_transaction_that_is_answered_twice_changes_nothing_more(
     bench: Bench, failed: int
