@@ -22,7 +22,8 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 5.0
 """More than the seconds that a commitment's report is awaited on its association."""
 
-_CLOSING_SECONDS = 10.0
+_CLOSING_SECONDS = 5.0
+"""At a stop, after the turns have had their time."""
 
 
 class Couriers:

@@ -6,27 +6,25 @@ destinations are asked side by side, and a turn does not wait for one that hangs
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from dicom_io.ae import Proof, RemoteAE
 from dicom_io.errors import PeerFailure, PeerRefused, PeerUnreachable
 from dicom_io.scu import peer
 from dicom_io.scu.commitment import (
-    CommitmentReport,
     InstanceReference,
-    Remedy,
-    remedy_of,
     request_commitment,
 )
 from dicom_io.uid import derive_uid
 from gateway import away
 from gateway.audit import kinds
-from gateway.delivery import LOOK_AGAIN, is_too_old, read_outbox
-from gateway.ledger import DeliveryRecord, DeliveryState, StudyRecord, Writing
+from gateway.delivery import LOOK_AGAIN, read_outbox
+from gateway.ledger import DeliveryRecord, DeliveryState, StudyRecord
 from gateway.lifecycle import Event
+from gateway.reported import mark_kept, mark_lost, pause_after, take_report
 from gateway.site import Site
-from gateway.turn import Later, Moved, Outcome, pause_before
+from gateway.turn import Later, Moved, Outcome
 
 
 def commit(site: Site, study: StudyRecord) -> Outcome:
@@ -58,84 +56,6 @@ def _seek_each(site: Site, study: StudyRecord, remotes: Collection[RemoteAE]) ->
         site.couriers.when_ended(key, partial(away.note_end, site, remote.name))
         told.append(f"{remote.name} has not answered yet")
     return "; ".join(told)
-
-
-def take_report(site: Site, report: CommitmentReport) -> None:
-    """Record a storage commitment result, whichever association brought it.
-
-    A transaction that is not ours, one of another destination, or one that is
-    answered already, changes nothing but the audit.
-    """
-    now = site.clock()
-    with site.ledger.writing() as rows:
-        asked = rows.deliveries_of_transaction(report.transaction_uid)
-        theirs = [row for row in asked if row.destination == report.peer_name]
-        waiting = [row for row in theirs if row.state is DeliveryState.STORED]
-        for row in waiting:
-            _take_item(site, rows, row, report)
-        standing = _standing(asked, theirs, waiting)
-        rows.append_audit(kinds.commitment_reported(report, standing, now))
-        for study_id in {row.study_id for row in waiting}:
-            rows.wake(study_id, now)
-
-
-def _standing(
-    asked: Sequence[DeliveryRecord],
-    theirs: Sequence[DeliveryRecord],
-    waiting: Sequence[DeliveryRecord],
-) -> str | None:
-    """Say why a report is not believed; None: it is awaited."""
-    if waiting:
-        return None
-    if theirs:
-        return "answered before"
-    return "asked of another node" if asked else "not awaited here"
-
-
-def _take_item(
-    site: Site, rows: Writing, row: DeliveryRecord, report: CommitmentReport
-) -> None:
-    """Record what a report says of one result; nothing where it says nothing."""
-    now, failed = site.clock(), dict(report.failed)
-    if row.sop_instance_uid in report.committed:
-        _mark_kept(rows, row, now, "storage commitment")
-    elif row.sop_instance_uid in failed:
-        code = failed[row.sop_instance_uid]
-        _mark_failed(site, rows, row, code)
-
-
-def _mark_failed(site: Site, rows: Writing, row: DeliveryRecord, code: int) -> None:
-    """Do what a Failure Reason asks for."""
-    now, why = site.clock(), f"commitment failed, reason {code:04X}"
-    match remedy_of(code):
-        case Remedy.SEND_AGAIN:
-            _mark_lost(site, rows, row, why)
-        case Remedy.ASK_AGAIN:
-            pause = _pause(site, rows.study_by_id(row.study_id).attempts)
-            rows.update_delivery(
-                row.id,
-                now=now,
-                detail=why,
-                not_before=now + pause,
-                transaction_uid=None,
-            )
-        case Remedy.ASK_OTHERWISE if _proof_by(site, row) is not Proof.COMMITMENT:
-            # The transaction stays: what was asked in vain is read back.
-            rows.update_delivery(row.id, now=now, detail=why, not_before=now)
-        case Remedy.ASK_OTHERWISE | Remedy.GIVE_UP:
-            rows.update_delivery(
-                row.id,
-                now=now,
-                state=DeliveryState.REFUSED,
-                detail=why,
-                transaction_uid=None,
-            )
-
-
-def _proof_by(site: Site, row: DeliveryRecord) -> Proof | None:
-    """Return how a destination is to prove it; None: it left the settings."""
-    found = [r.proof for r in site.destinations if r.name == row.destination]
-    return found[0] if found else None
 
 
 def _seek(site: Site, study: StudyRecord, remote: RemoteAE) -> str | None:
@@ -248,9 +168,9 @@ def _read_back(
     with site.ledger.writing() as rows:
         for row in owed:
             if row.sop_instance_uid in held:
-                _mark_kept(rows, row, now, f"read back by {service}")
+                mark_kept(rows, row, now, f"read back by {service}")
             else:
-                _mark_lost(site, rows, row, f"not found by {service}")
+                mark_lost(site, rows, row, f"not found by {service}")
         entry = kinds.results_read_back(study.study_instance_uid, remote, owed, now)
         rows.append_audit(entry)
 
@@ -258,26 +178,7 @@ def _read_back(
 def _mark_all_kept(site: Site, owed: Sequence[DeliveryRecord], how: str) -> None:
     with site.ledger.writing() as rows:
         for row in owed:
-            _mark_kept(rows, row, site.clock(), how)
-
-
-def _mark_kept(rows: Writing, row: DeliveryRecord, now: datetime, how: str) -> None:
-    rows.update_delivery(
-        row.id, state=DeliveryState.COMMITTED, now=now, committed_how=how
-    )
-
-
-def _mark_lost(site: Site, rows: Writing, row: DeliveryRecord, why: str) -> None:
-    """Return the result to the outbox, or give it up when it bounces for too long."""
-    now, too_old = site.clock(), is_too_old(site, row)
-    rows.update_delivery(
-        row.id,
-        state=DeliveryState.REFUSED if too_old else DeliveryState.PENDING,
-        now=now,
-        detail=why,
-        not_before=now + _pause(site, row.attempts),
-        transaction_uid=None,
-    )
+            mark_kept(rows, row, site.clock(), how)
 
 
 def _judge(
@@ -310,14 +211,9 @@ def _wait(
         reason = f"no proof came; {told or 'no answer'}"
         return Moved(event=Event.GAVE_UP, reason=reason)
     if told:
-        pause = _pause(site, study.attempts)
+        pause = pause_after(site, study.attempts)
         return Later(not_before=now + pause, reason=told, attempts=study.attempts + 1)
     until = min((row.not_before for row in owed if row.not_before), default=now)
     names = ", ".join(sorted({row.destination for row in owed}))
     reason = f"waits for the commitment of {names}"
     return Later(not_before=until, reason=reason, attempts=study.attempts + 1)
-
-
-def _pause(site: Site, attempts: int) -> timedelta:
-    wanted = site.settings.delivery
-    return pause_before(attempts, wanted.first_pause_seconds, wanted.max_pause_seconds)

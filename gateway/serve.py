@@ -22,7 +22,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from config.settings import Settings
 from dicom_io.scp.listener import Listener, ListenerEvents, open_listener
-from gateway import association_audit, committing, pipeline, proof, retention
+from gateway import association_audit, committing, pipeline, reported, retention
 from gateway.audit import kinds
 from gateway.composition import close_engine, close_site, open_site
 from gateway.errors import LedgerFailure, NotReady
@@ -373,7 +373,7 @@ def _events(site: Site) -> ListenerEvents:
         association_opened=audit.opened,
         association_refused=audit.refused,
         association_closed=audit.closed,
-        commitment_reported=lambda report: proof.take_report(site, report),
+        commitment_reported=lambda report: reported.take_report(site, report),
         commitment_asked=lambda request: committing.take_request(site, request),
     )
 

@@ -87,7 +87,7 @@ def test_a_modality_hears_that_its_archive_holds_one_film_and_not_the_other(
     films = [dcmread(file) for file in files]
     modality, port = Requestor(), free_port()
     with (
-        orthanc(tmp_path, {}) as archive,
+        orthanc(tmp_path, {"MAIRA_GW": port}) as archive,
         modality.listening(port),
     ):
         settings = merge(
@@ -118,4 +118,4 @@ def test_a_modality_hears_that_its_archive_holds_one_film_and_not_the_other(
 
 
 def _named(report: Dataset, sequence: str) -> list[str]:
-    return [str(item.ReferencedSOPInstanceUID) for item in report.get(sequence)]
+    return [str(item.ReferencedSOPInstanceUID) for item in report.get(sequence) or ()]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from config.load import Table
-from dicom_io.ae import AETitle, Proof, RemoteAE
-from gateway import away, proof
+from dicom_io.ae import AETitle, Proof, RemoteAE, WebEndpoint
+from gateway import away, reported
 from gateway.couriers import Couriers
 from gateway.ledger import DeliveryState
 from gateway.lifecycle import State
@@ -121,7 +121,17 @@ def all_modes() -> Iterator[tuple[list[RemoteAE], dict[str, DeliveryState]]]:
             service = opened.enter_context(serving(answer))
             remotes.append(replace(service.remote(), name=name))
             expected[name] = state
+        silent_web = opened.enter_context(raw_peer(say_nothing))
+        expected["STOW silent"] = DeliveryState.PENDING
+        remotes.append(web_destination(silent_web.port, "STOW silent"))
         yield remotes, expected
+
+
+def web_destination(port: int, name: str) -> RemoteAE:
+    """Return what listens on a port as a DICOMweb service."""
+    endpoint = WebEndpoint(url=f"http://127.0.0.1:{port}/dicom-web")
+    plain = destination(0, name, QUICK_SECONDS)
+    return replace(plain, host="", web=endpoint)
 
 
 def test_each_mode_has_its_outcome_and_the_good_one_has_everything(
@@ -259,7 +269,7 @@ def committing(
         site = store(bench, bad.remote)
         assert bench.study().state is State.STORED
         other = replace(bad.remote, name="other", title=AETitle("OTHER"))
-        recorder.report = lambda report: proof.take_report(site.site, report)  # type: ignore[method-assign]
+        recorder.report = lambda report: reported.take_report(site.site, report)  # type: ignore[method-assign]
         with listening(recorder, LOCAL, (bad.remote, other)) as listener:
             bad.listener = listener.port
             yield site, bad

@@ -14,7 +14,7 @@ from dicom_io.archive import Archive, open_archive
 from dicom_io.part10 import part10_header
 from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.sink import StoreFacts
-from gateway import proof
+from gateway import reported
 from gateway.ledger import AuditFilter, DeliveryRecord, DeliveryState
 from gateway.lifecycle import State
 from tests.data.network import LOCAL, Recorder, listening
@@ -103,7 +103,7 @@ def report_on(
 
 
 def take(bench: Bench, report: CommitmentReport) -> None:
-    proof.take_report(bench.site, report)
+    reported.take_report(bench.site, report)
 
 
 def states(bench: Bench) -> list[DeliveryState]:
