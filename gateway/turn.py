@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from config.sections import Work
+from dicom_io.traces import frames_of
 from gateway.audit import AuditEntry, kinds
 from gateway.errors import LostRace
 from gateway.failpoints import pass_failpoint
@@ -163,8 +164,11 @@ def _work(
         return _finish(site, study, _run(site, study, stage))
     except LostRace:
         logger.info("study %s moved meanwhile", study.study_instance_uid)
-    except Exception as error:  # a worker's turn: whatever failed is recorded
-        logger.exception("stage %s of %s", study.state, study.study_instance_uid)
+    except Exception as error:  # noqa: BLE001 - a worker's turn: it is recorded
+        logger.error(  # noqa: TRY400 - it may quote what was read
+            *("stage %s of %s failed: %s: %s", study.state, study.study_instance_uid),
+            *(describe(error), frames_of(error)),
+        )
         with suppress(LostRace):
             _record_failure(site, study, error)
     return None

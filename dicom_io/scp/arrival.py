@@ -8,6 +8,7 @@ from typing import TypeVar
 from dicom_io.errors import DicomError
 from dicom_io.sink import Gathering, Incoming, NoRoom
 from dicom_io.status import Status
+from dicom_io.traces import frames_of
 from dicom_io.uid import is_uid
 
 LOGGER = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ def guarded(action: Callable[[], T], what: str) -> T | Status:
         if not error.is_told:
             LOGGER.warning("%s failed: %s", what, error)
         return _status_of(error)
-    except Exception as error:  # around a request
-        LOGGER.exception("%s failed", what)
+    except Exception as error:  # noqa: BLE001 - around a request
+        LOGGER.error("%s failed: %s", what, frames_of(error))  # noqa: TRY400
         return _status_of(error)
 
 

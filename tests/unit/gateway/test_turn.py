@@ -383,15 +383,23 @@ def test_a_stage_that_waits_forgets_the_deaths_of_its_workers(
     assert (now(bench).state, now(bench).attempts) == (study.state, 0)
 
 
-def test_a_reason_never_quotes_what_was_read(bench: Bench, study: StudyRecord) -> None:
+A_NAME = "Doe^Jane"
+
+
+def test_neither_reason_nor_log_quotes_what_was_read(
+    bench: Bench, study: StudyRecord, caplog: pytest.LogCaptureFixture
+) -> None:
     def confused(_site: Site, _study: StudyRecord) -> Outcome:
-        TypeAdapter(int).validate_json('"Doe^Jane"')
+        TypeAdapter(int).validate_json(f'"{A_NAME}"')
         raise AssertionError("that is no number")
 
     assert take(bench, confused)
     assert now(bench).reason == "1 faults in what an earlier stage kept"
     assert study.reason is None
     assert "Doe" not in " ".join(bench.told())
+    assert "in confused" in caplog.text
+    assert "ValidationError" in caplog.text
+    assert A_NAME not in caplog.text
 
 
 def test_a_stage_that_loses_the_race_is_no_failure(
