@@ -27,7 +27,13 @@ _ASSOCIATE_CAP_BYTES = 256 << 10
 P-DATA-TF only (PS3.8 D.1)."""
 
 _FIXED_BYTES = 4
-"""What follows the header of A-RELEASE-RQ, A-RELEASE-RP and A-ABORT (PS3.8 9.3)."""
+_FIXED_TYPES = (
+    PduType.ASSOCIATE_RJ,
+    PduType.RELEASE_RQ,
+    PduType.RELEASE_RP,
+    PduType.ABORT,
+)
+"""What always has so many bytes behind its header (PS3.8 9.3.4, 9.3.6 to 9.3.8)."""
 
 _WINDOW_BYTES = 1 << 20
 _LONGEST_LINGER_SECONDS = 5.0
@@ -172,6 +178,8 @@ class Acceptor:
         if self._length > self._cap(PduType(kind)):
             reason = f"PDU of {self._length} bytes is over the cap"
             raise Interruption(Event.INVALID_PDU, reason)
+        if kind in _FIXED_TYPES and self._length < _FIXED_BYTES:
+            raise Interruption(Event.INVALID_PDU, "PDU of a wrong length")
         if kind not in (PduType.DATA_TF, PduType.ASSOCIATE_RQ):
             self._window.gather(self._length)
         return EVENTS[PduType(kind)]

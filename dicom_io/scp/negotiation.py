@@ -23,6 +23,7 @@ from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 from dicom_io.contexts import listener_contexts
 from dicom_io.product import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_io.scp.guard import MALFORMED
+from dicom_io.scp.items import tidied
 from dicom_io.scp.pdu import PDU_HEADER, PduType
 from dicom_io.scp.states import Event, Interruption
 
@@ -84,7 +85,8 @@ def read_request(body: bytes) -> Request:
     """Decode the body of an A-ASSOCIATE-RQ; raises Interruption where it is none."""
     pdu = A_ASSOCIATE_RQ()
     try:
-        pdu.decode(PDU_HEADER.pack(PduType.ASSOCIATE_RQ, len(body)) + body)
+        read = tidied(body)
+        pdu.decode(PDU_HEADER.pack(PduType.ASSOCIATE_RQ, len(read)) + read)
         primitive = pdu.to_primitive()
         refusal = _refusal(pdu, primitive)
         request = Request(primitive=primitive, refusal=refusal)
