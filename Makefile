@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check bench coded-findings dockerfile-check \
+.PHONY: help demo test check bench coded-findings differential dockerfile-check \
 	evaluate-phantom leaks soak train-phantom validate-results viewer views
 .DEFAULT_GOAL := help
 
@@ -43,6 +43,9 @@ viewer: .venv/run.stamp .peers/viewer.stamp  ## Send a phantom, look at it in OH
 
 validate-results: .venv/dev.stamp  ## Put 200 generated results before the validators (Debian: see .ci/run).
 	$(BIN)/python -m tests.conformance
+
+differential: .venv/dev.stamp  ## Compare the bytes that receiver and storescp store (Debian: dcmtk, libgdcm-tools).
+	$(BIN)/python -m tests.differential
 
 coded-findings: .venv/dev.stamp  ## Measure how well sentences are coded.
 	$(BIN)/python -m benchmarks.coded_findings

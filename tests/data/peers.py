@@ -93,9 +93,13 @@ def process_of(command: list[str], ready: Callable[[], bool]) -> Iterator[None]:
 
 @contextmanager
 def storescp(folder: Path, *options: str) -> Iterator[int]:
-    """Run DCMTK's storage SCP on `folder`; yields its port."""
+    """Run DCMTK's storage SCP on `folder`; yields its port.
+
+    DCMTK leaves Nagle's algorithm on, and each answer late, unless it is told.
+    """
     port = free_port()
-    command = [require_peer("storescp"), *options, "-od", str(folder), str(port)]
+    program = ["env", "TCP_NODELAY=1", require_peer("storescp")]
+    command = [*program, *options, "-od", str(folder), str(port)]
     with process_of(command, lambda: answers_tcp(port)):
         yield port
 

@@ -1,4 +1,4 @@
-"""The receiver beside DCMTK's storescp, and its negotiation beside the library's."""
+"""What the listener agrees on with pynetdicom's requestor and with DCMTK's tools."""
 
 import subprocess
 from dataclasses import replace
@@ -6,93 +6,25 @@ from pathlib import Path
 
 import pytest
 from pydicom import uid
-from pydicom.filereader import read_file_meta_info
 from pynetdicom import AE, build_context, build_role, sop_class
 from pynetdicom.pdu_primitives import (
     AsynchronousOperationsWindowNegotiation,
+    SOPClassCommonExtendedNegotiation,
+    SOPClassExtendedNegotiation,
     UserIdentityNegotiation,
 )
 from pynetdicom.presentation import PresentationContext
 
-from dicom_io.scu.send import store_instances
-from tests.data.network import (
-    LOCAL,
-    Recorder,
-    at,
-    caller,
-    data_set_bytes,
-    listening,
-)
-from tests.data.peers import require_data, require_peer, run_peer, storescp
+from tests.data.network import LOCAL, Recorder, data_set_bytes, listening
+from tests.data.peers import require_data, require_peer, run_peer
+from tests.data.requests import acceptance, proposed
+from tests.data.tap import pdus, tapped
 
 pytestmark = pytest.mark.peers
 
 CR = uid.ComputedRadiographyImageStorage
 COMMITMENT = sop_class.StorageCommitmentPushModel  # type: ignore[attr-defined]
 VERIFICATION = sop_class.Verification  # type: ignore[attr-defined]
-
-_PROPOSE = {
-    uid.ImplicitVRLittleEndian: "-xi",
-    uid.ExplicitVRBigEndian: "-xb",
-    uid.DeflatedExplicitVRLittleEndian: "-xd",
-    uid.JPEGBaseline8Bit: "-xy",
-    uid.JPEGLosslessSV1: "-xs",
-    uid.JPEGLSLossless: "-xt",
-    uid.JPEG2000Lossless: "-xv",
-    uid.RLELossless: "-xr",
-}
-
-FILMS = [
-    "RG1_jpegls.dcm",
-    "mhh_8d6990f2_1_pa_bigendian.dcm",
-    "mhh_8d6990f2_1_pa_deflated.dcm",
-    "mhh_8d6990f2_1_pa_implicit.dcm",
-    "mhh_8d6990f2_1_pa_jpegbaseline.dcm",
-    "mhh_8d6990f2_1_pa_rle.dcm",
-]
-
-
-@pytest.mark.parametrize("name", FILMS)
-@pytest.mark.parametrize("pdu_bytes", [4096, 131072])
-def test_storescp_and_the_receiver_keep_the_same_bytes_of_storescu(
-    name: str, pdu_bytes: int, tmp_path: Path
-) -> None:
-    film = require_data() / name
-    syntax = read_file_meta_info(film).TransferSyntaxUID
-    options = [_PROPOSE[syntax], "-aet", "XRAY", "-pdu", pdu_bytes]
-    recorder = Recorder()
-    with (
-        listening(recorder, replace(LOCAL, max_pdu_bytes=pdu_bytes)) as listener,
-        storescp(tmp_path, "+B", "+xa", "-pdu", str(pdu_bytes)) as theirs,
-    ):
-        for port in (listener.port, theirs):
-            sent = run_peer(
-                "storescu", *options, "-aec", "MAIRA_GW", "127.0.0.1", port, film
-            )
-            assert sent.returncode == 0, sent.stderr
-    (kept,) = tmp_path.iterdir()
-    assert bytes(recorder.incoming[0].data) == data_set_bytes(kept)
-
-
-@pytest.mark.parametrize("max_pdu_bytes", [4096, 65536, 1 << 20])
-def test_every_film_of_the_library_arrives_bit_for_bit(max_pdu_bytes: int) -> None:
-    films = sorted(require_data().glob("*.dcm"))
-    recorder = Recorder()
-    with listening(recorder, replace(LOCAL, max_pdu_bytes=max_pdu_bytes)) as listener:
-        outcomes = store_instances(caller(), at(listener.port), films)
-    assert {each.status for each in outcomes} == {0}
-    assert [bytes(each.data) for each in recorder.incoming] == [
-        data_set_bytes(film) for film in films
-    ]
-
-
-def test_pdus_of_any_length_pass_through_the_window() -> None:
-    film = require_data() / "RG1_jpegll_sv1.dcm"
-    recorder = Recorder()
-    with listening(recorder, replace(LOCAL, max_pdu_bytes=0)) as listener:
-        outcome = store_instances(caller(), at(listener.port), [film])[0]
-    assert outcome.status == 0
-    assert bytes(recorder.incoming[0].data) == data_set_bytes(film)
 
 
 def _negotiated(
@@ -145,14 +77,20 @@ def test_a_peer_may_be_provider_of_commitment() -> None:
     assert roles == [(False, True)]
 
 
-def test_user_identity_and_an_asynchronous_window_are_taken_without_a_word() -> None:
+def test_what_else_is_negotiated_is_taken_without_a_word() -> None:
     identity = UserIdentityNegotiation()
     identity.user_identity_type = 2
     identity.primary_field, identity.secondary_field = b"user", b"word"
     window = AsynchronousOperationsWindowNegotiation()
     window.maximum_number_operations_invoked = 5
     window.maximum_number_operations_performed = 5
-    results = _negotiated([build_context(VERIFICATION)], [identity, window])
+    extended = SOPClassExtendedNegotiation()
+    extended.sop_class_uid = CR
+    extended.service_class_application_information = b"\2\0\3\0\1\0"
+    common = SOPClassCommonExtendedNegotiation()
+    common.sop_class_uid, common.service_class_uid = CR, uid.UID("1.2.840.10008.4.2")
+    items: list[object] = [identity, window, extended, common]
+    results = _negotiated([build_context(VERIFICATION)], items)
     assert [each[1] for each in results] == [0]
 
 
@@ -192,6 +130,78 @@ def test_echoscu_proposes_much_and_is_answered(option: str) -> None:
     assert answer.returncode == 0, answer.stderr
 
 
+@pytest.mark.parametrize("option", ["--user", "--jwt", "--saml", "--kerberos"])
+def test_storescu_that_names_a_user_is_taken(option: str, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_bytes(b"word")
+    value = "somebody" if option == "--user" else token
+    film = require_data("odd") / "cr_cspine_ll_16px.dcm"
+    recorder = Recorder()
+    with listening(recorder) as listener:
+        sent = run_peer(
+            *("storescu", option, value, "-aet", "XRAY", "-aec", "MAIRA_GW"),
+            *("127.0.0.1", listener.port, film),
+        )
+    assert sent.returncode == 0, sent.stderr
+    assert [each.committed for each in recorder.incoming] == [True]
+
+
+PROFILE = Path("/etc/dcmtk/storescu.cfg")
+# The classes of the profile "Default" that are taken, and the transfer syntax of each
+# of their contexts; every other class of it is not supported.
+ACCEPTED = {
+    **dict.fromkeys(
+        [
+            uid.ComputedRadiographyImageStorage,
+            uid.DigitalXRayImageStorageForPresentation,
+            uid.SecondaryCaptureImageStorage,
+            uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+            uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+        ],
+        (uid.JPEGBaseline8Bit, uid.JPEGLosslessSV1, uid.ExplicitVRLittleEndian),
+    ),
+    **dict.fromkeys(
+        [
+            uid.BasicTextSRStorage,
+            uid.EnhancedSRStorage,
+            uid.ComprehensiveSRStorage,
+            uid.EncapsulatedPDFStorage,
+            uid.GrayscaleSoftcopyPresentationStateStorage,
+            uid.KeyObjectSelectionDocumentStorage,
+        ],
+        (uid.ExplicitVRLittleEndian,),
+    ),
+}
+
+
+def test_the_profile_of_dcmtk_is_answered_class_by_class() -> None:
+    files = [
+        require_data() / "mhh_8d6990f2_1_pa.dcm",
+        require_data() / "mhh_8d6990f2_1_pa_jpegbaseline.dcm",
+        require_data() / "RG1_jpegll_sv1.dcm",
+        require_data("sr_pr_ko") / "ofis_test-SR.dcm",
+        require_data("sr_pr_ko") / "mesa_prLUTs.dcm",
+        require_data("sr_pr_ko") / "mesa_overlay.dcm",
+    ]
+    recorder = Recorder()
+    with listening(recorder) as listener, tapped(listener.port) as tap:
+        sent = run_peer(
+            *("storescu", "-xf", PROFILE, "Default", "-aet", "XRAY"),
+            *("-aec", "MAIRA_GW", "127.0.0.1", tap.port, *files),
+        )
+    assert sent.returncode == 0, sent.stderr
+    assert [each.committed for each in recorder.incoming] == [True] * len(files)
+    asked = proposed(next(pdus(tap.requested)).encoded)
+    answered = acceptance(next(pdus(tap.answered)).encoded).results
+    accepted: dict[str, list[str]] = {}
+    for each in answered:
+        if each.result == 0:
+            accepted.setdefault(asked[each.number][0], []).append(each.syntax)
+    assert len(asked) == len(answered) == 128
+    assert {each: tuple(found) for each, found in accepted.items()} == ACCEPTED
+    assert {each.result for each in answered} == {0, 3}
+
+
 def test_echoscu_that_aborts_closes_its_association() -> None:
     recorder = Recorder()
     with listening(recorder) as listener:
@@ -206,7 +216,8 @@ def test_eight_storescu_at_once_are_all_kept() -> None:
     film = require_data() / "RG1_jpegls.dcm"
     command = [require_peer("storescu"), "-xt", "--repeat", "3", "-aet", "XRAY"]
     recorder = Recorder()
-    with listening(recorder) as listener:
+    patient = replace(LOCAL, pdu_deadline_seconds=60.0)
+    with listening(recorder, patient) as listener:
         target = ["-aec", "MAIRA_GW", "127.0.0.1", str(listener.port), str(film)]
         senders = [subprocess.Popen([*command, *target]) for _ in range(8)]
         assert [sender.wait(60) for sender in senders] == [0] * 8
