@@ -18,8 +18,6 @@ from tests.data.peers import require_data, storescp
 from tests.data.tap import tapped
 from tests.differential.senders import Sender
 
-FOLDERS = ("dicom", "odd", "sr_pr_ko")
-
 _UID = "SOPInstanceUID"
 _LONGEST_PDU_OF_DCMTK = 131_072
 """DCMTK takes and sends no longer ones."""
@@ -56,11 +54,7 @@ class Transfer:
 
 def shared_files() -> list[Path]:
     """List every DICOM file of the shared data."""
-    return [
-        path
-        for folder in FOLDERS
-        for path in sorted(require_data(folder).rglob("*.dcm"))
-    ]
+    return sorted(require_data(".").rglob("*.dcm"))
 
 
 def rounds_of(files: Sequence[Path]) -> list[list[Path]]:

@@ -119,6 +119,25 @@ def test_a_rejection_names_its_reason(
     assert (rejected.result, rejected.result_source, rejected.diagnostic) == reason
 
 
+@pytest.mark.parametrize(
+    ("calling", "called", "said"),
+    [
+        ("XRAY", "MAIRA_GW", ""),
+        ("NOBODY", "MAIRA_GW", "Calling AE Title Not Recognized"),
+        ("XRAY", "NOBODY", "Called AE Title Not Recognized"),
+    ],
+)
+def test_echoscu_is_told_which_title_is_wrong(
+    calling: str, called: str, said: str
+) -> None:
+    with listening(Recorder()) as listener:
+        answer = run_peer(
+            *("echoscu", "-aet", calling, "-aec", called, "127.0.0.1", listener.port)
+        )
+    assert said in answer.stderr
+    assert (answer.returncode == 0) == (said == "")
+
+
 @pytest.mark.parametrize("option", ["-pts", "-ppc"])
 def test_echoscu_proposes_much_and_is_answered(option: str) -> None:
     count = {"-pts": 38, "-ppc": 128}[option]

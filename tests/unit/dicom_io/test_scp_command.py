@@ -115,3 +115,34 @@ def test_noise_is_a_command_set_or_a_value_error(noise: bytes) -> None:
 def test_another_group_is_no_command_set(group: int) -> None:
     with pytest.raises(ValueError, match="not a command set"):
         decode_command(bytes([group, 0, 0, 0, 0, 0, 0, 0]))
+
+
+_GROUP_LENGTH_BYTES = 12
+"""Its element stands first: header and value."""
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        _store_command()[_GROUP_LENGTH_BYTES:],
+        _store_command()[:8] + b"\xff\xff\xff\xff" + _store_command()[12:],
+        _store_command().replace(b"1.2.3\0", b"1.2.3 "),
+        # Length to End, retired (PS3.7 E.2); an element that is not known; no order.
+        b"\0\0\1\0\4\0\0\0\0\0\0\0" + _store_command(),
+        _store_command() + b"\0\0\xff\xff\2\0\0\0ab",
+        _store_command()[_GROUP_LENGTH_BYTES:] + _store_command()[:_GROUP_LENGTH_BYTES],
+    ],
+    ids=[
+        "no group length",
+        "a wrong group length",
+        "a UID padded with a space",
+        "Length to End",
+        "an unknown element",
+        "the group length last",
+    ],
+)
+def test_an_odd_encoding_of_a_command_set_is_read(encoded: bytes) -> None:
+    command = decode_command(encoded)
+    assert (command.field, command.message_id, command.has_data_set) == (1, 7, True)
+    assert command.sop_instance_uid == "1.2.3"
+    assert command.move_originator == "ARCHIVE"
