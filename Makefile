@@ -6,8 +6,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check bench coded-findings differential dockerfile-check \
-	evaluate-phantom leaks soak train-phantom validate-results viewer views
+.PHONY: help demo test check bench coded-findings differential disk-faults \
+	dockerfile-check evaluate-phantom failpoints kill-storm leaks soak train-phantom \
+	validate-results viewer views
 .DEFAULT_GOAL := help
 
 help:  ## Show what can be made.
@@ -46,6 +47,14 @@ validate-results: .venv/dev.stamp  ## Put 200 generated results before the valid
 
 differential: .venv/dev.stamp  ## Compare the bytes that receiver and storescp store (Debian: dcmtk, libgdcm-tools).
 	$(BIN)/python -m tests.differential
+failpoints: .venv/dev.stamp  ## Kill a gateway at every named point, five times each.
+	$(BIN)/python -m tests.faults.points
+
+kill-storm: .venv/dev.stamp  ## Kill a gateway N= times at random, count the end; SEED= repeats.
+	$(BIN)/python -m tests.faults.storm --kills $(or $(N),1000) --seed $(or $(SEED),1)
+
+disk-faults: .venv/dev.stamp  ## Let the disk fail at call 1 to 60, hold the ledger 1, 10, 60 s (Debian: strace).
+	$(BIN)/python -m tests.faults.disk
 
 coded-findings: .venv/dev.stamp  ## Measure how well sentences are coded.
 	$(BIN)/python -m benchmarks.coded_findings

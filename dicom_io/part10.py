@@ -43,3 +43,16 @@ def _text(element: int, vr: bytes, value: str) -> bytes:
     encoded = value.encode("ascii")
     encoded += padding * (len(encoded) % 2)
     return _SHORT.pack(2, element, vr, len(encoded)) + encoded
+
+
+def data_set_start(head: bytes) -> int:
+    """Return where the data set begins in a file of ours, by its first bytes.
+
+    Raises ValueError where they are not those of such a file.
+    """
+    first = len(_PREAMBLE)
+    group = _SHORT.pack(2, 0x0000, b"UL", 4)
+    if head[first - 4 : first] != b"DICM" or not head.startswith(group, first):
+        raise ValueError("is no file of this gateway")
+    start = first + len(group) + 4
+    return start + int.from_bytes(head[start - 4 : start], "little")

@@ -15,6 +15,7 @@ from gateway import (
     cli_audit,
     cli_config,
     cli_delivery,
+    cli_doctor,
     cli_evaluate,
     cli_metrics,
     cli_model,
@@ -55,6 +56,8 @@ app.add_typer(cli_delivery.app, name="delivery")
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_model.app, name="model")
+app.add_typer(cli_doctor.app, name="spool")
+app.command()(cli_doctor.doctor)
 app.command()(cli_evaluate.evaluate)
 app.command()(cli_metrics.metrics)
 

@@ -18,6 +18,7 @@ from dicom_io.status import StoreVerdict
 from gateway import away
 from gateway.audit import kinds
 from gateway.encoding import encode_stand_in
+from gateway.failpoints import pass_failpoint
 from gateway.ledger import (
     DeliveryRecord,
     DeliveryState,
@@ -127,7 +128,9 @@ def _send(
 ) -> None:
     """Send what was claimed, and write down what became of it."""
     paths = [site.spool.path(row.file_name) for row in due]
+    pass_failpoint("send:before")
     outcomes = store_instances(site.local, remote, paths)
+    pass_failpoint("send:after")
     if all(_is_silence(outcome) for outcome in outcomes):
         away.note_silence(site, remote.name)
     else:

@@ -18,6 +18,7 @@ from dicom_io.results.kinds import ResultKind
 from dicom_io.results.values import EncodedInstance, ResultContext
 from gateway.audit import kinds
 from gateway.documents import ENGINE, EVIDENCE, REPORTS, VIEWS
+from gateway.failpoints import pass_failpoint
 from gateway.ledger import (
     DeliveryState,
     Document,
@@ -76,7 +77,7 @@ def _written(site: Site, study: StudyRecord) -> Moved:
         keep(site, study, said, context, made)
         for said in case.reports
         for context in [result_context(site, study, said, case.engine)]
-        for made in encode_apart(case.frontal, said, case.evidence, context, outputs)
+        for made in _encoded(case, said, context, outputs)
     ]
     entry = kinds.results_created(study.study_instance_uid, results, site.clock())
     return Moved(event=Event.RESULTS_ENCODED, results=tuple(results), audit=(entry,))
@@ -94,9 +95,7 @@ def encode_stand_in(
         context = result_context(site, study, said, case.engine)
         own = identify(ResultKind.FINDINGS_SR, said, context)
         if own.sop_instance_uid == refused.sop_instance_uid:
-            (made,) = encode_apart(
-                case.frontal, said, case.evidence, context, _STAND_IN
-            )
+            (made,) = _encoded(case, said, context, _STAND_IN)
             return keep(site, study, said, context, made)
     raise NotEncodable(f"no report here made {refused.sop_instance_uid}")
 
@@ -119,6 +118,14 @@ def read_case(site: Site, study: StudyRecord) -> ReadCase:
         reports=REPORTS.validate_json(reports),
         engine=ENGINE.validate_json(engine),
     )
+
+
+def _encoded(
+    case: ReadCase, said: GroundedReport, context: ResultContext, outputs: Outputs
+) -> tuple[EncodedInstance, ...]:
+    made = encode_apart(case.frontal, said, case.evidence, context, outputs)
+    pass_failpoint("build:after")
+    return made
 
 
 def result_context(

@@ -6,6 +6,7 @@ GatewayError
 ├── SpoolFailure             a file could not be made durable
 │   └── OutOfSpace           the disk (or its reserve) is full
 ├── LedgerFailure            the ledger cannot be opened, read or written
+│   └── LedgerCorrupt        its file is damaged: a person must look
 ├── SourceFailure            a source of orders or reports could not be asked
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── NoSuchStudy              a study UID that the ledger does not know
@@ -40,6 +41,10 @@ class OutOfSpace(SpoolFailure):
 
 class LedgerFailure(GatewayError, NoRoom):  # noqa: N818 - says what failed
     """The ledger cannot be opened, read or written."""
+
+
+class LedgerCorrupt(LedgerFailure):
+    """The database says that its file is damaged; nothing more is written to it."""
 
 
 class SourceFailure(GatewayError):  # noqa: N818 - says what failed

@@ -27,6 +27,7 @@ from dicom_io.options import Match
 from gateway import away
 from gateway.audit import kinds
 from gateway.documents import HISTORY
+from gateway.failpoints import pass_failpoint
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import Event
 from gateway.retrieval import Search, examine, say_refused
@@ -106,7 +107,9 @@ def _search(search: Search) -> History:
     """Ask, rank, and take the first candidate that holds what it promises."""
     site, source = search.site, search.source
     with away.asking(site, source.name):
+        pass_failpoint("prior:before-find")
         answers = source.find(search.question)
+        pass_failpoint("prior:after-find")
     _audit_query(search, answers)
     ranking = rank_priors(
         search.frontal,

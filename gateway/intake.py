@@ -59,6 +59,7 @@ class Intake:
         except SpoolFailure:
             place.discard()
             raise
+        pass_failpoint("receive:opened")
         return _Arriving(intake=self, facts=facts, place=place)
 
     def file(self, facts: StoreFacts, new: NewInstance, header: Instance) -> Status:
@@ -89,8 +90,7 @@ class Intake:
     def _answer(self, new: NewInstance, recorded: "_Recorded") -> Status:
         if not recorded.is_kept:
             self.spool.remove([new.file_name])
-        if recorded.role is Role.CURRENT:
-            pass_failpoint(f"state:{State.RECEIVING}")
+        pass_failpoint("receive:before-answer")
         is_wanted = isinstance(recorded.role, Role)
         return Status.SUCCESS if is_wanted else Status.NOT_AUTHORISED
 
@@ -176,10 +176,12 @@ class _Arriving:
     def write(self, data: bytes | memoryview) -> None:
         """Append data set bytes as received."""
         self.place.write(data)
+        pass_failpoint("receive:written")
 
     def write_pieces(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Append data set bytes that lie apart in memory."""
         self.place.write_pieces(pieces)
+        pass_failpoint("receive:written")
 
     def discard(self) -> None:
         """Forget what was written."""

@@ -20,6 +20,7 @@ from dicom_io.uid import derive_uid
 from gateway import away
 from gateway.audit import kinds
 from gateway.delivery import LOOK_AGAIN, read_outbox
+from gateway.failpoints import pass_failpoint
 from gateway.ledger import DeliveryRecord, DeliveryState, StudyRecord
 from gateway.lifecycle import Event
 from gateway.reported import mark_kept, mark_lost, pause_after, take_report
@@ -125,6 +126,7 @@ def _request(
         )
         for row in owed
     ]
+    pass_failpoint("commitment:before")
     request_commitment(
         site.local,
         remote,
@@ -132,6 +134,7 @@ def _request(
         transaction,
         lambda report: take_report(site, report),
     )
+    pass_failpoint("commitment:after")
 
 
 def _note_transaction(

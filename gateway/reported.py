@@ -11,6 +11,7 @@ from dicom_io.ae import Proof
 from dicom_io.scu.commitment import CommitmentReport, Remedy, remedy_of
 from gateway.audit import kinds
 from gateway.delivery import is_too_old
+from gateway.failpoints import pass_failpoint
 from gateway.ledger import DeliveryRecord, DeliveryState, Writing
 from gateway.site import Site
 from gateway.turn import pause_before
@@ -22,6 +23,7 @@ def take_report(site: Site, report: CommitmentReport) -> None:
     A transaction that is not ours, one of another destination, or one that is
     answered already, changes nothing but the audit.
     """
+    pass_failpoint("commitment:reported")
     now = site.clock()
     with site.ledger.writing() as rows:
         asked = rows.deliveries_of_transaction(report.transaction_uid)
@@ -33,6 +35,7 @@ def take_report(site: Site, report: CommitmentReport) -> None:
         rows.append_audit(kinds.commitment_reported(report, standing, now))
         for study_id in {row.study_id for row in waiting}:
             rows.wake(study_id, now)
+    pass_failpoint("commitment:recorded")
 
 
 def _standing(

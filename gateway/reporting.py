@@ -14,6 +14,7 @@ from dicom_io.inputs.refusal import Declined, DeclineReason
 from dicom_io.inputs.view import Views
 from gateway.audit import kinds
 from gateway.documents import ENGINE, EVIDENCE, REPORTS
+from gateway.failpoints import pass_failpoint
 from gateway.gathering import read_gathered
 from gateway.ledger import Document, SlotRecord, StudyRecord
 from gateway.lifecycle import Event
@@ -49,7 +50,9 @@ def _read(site: Site, study: StudyRecord, views: Views) -> Moved | Declined:
     if isinstance(case, Declined):
         return case
     try:
+        pass_failpoint("infer:before")
         (reports,) = site.engine.generate([request_for(site, case.inputs)])
+        pass_failpoint("infer:after")
     except ConstantImage as error:
         return Declined(reason=DeclineReason.CONSTANT_IMAGE, detail=str(error))
     except RefusedRequest as error:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from gateway.audit import kinds
 from gateway.errors import LostRace
+from gateway.failpoints import pass_failpoint
 from gateway.ledger import StudyRecord
 from gateway.lifecycle import FINAL, Event, State
 from gateway.site import Site
@@ -54,6 +55,8 @@ def _purge_one(site: Site, study: StudyRecord) -> bool:
             rows.move(study, Event.FILES_PURGED, now, audit=[entry])
     except LostRace:
         return False  # a new image has opened it meanwhile
+    pass_failpoint("purge:forgotten")
     site.spool.remove(names)
+    pass_failpoint("purge:removed")
     logger.info("purged study %s", study.study_instance_uid)
     return True

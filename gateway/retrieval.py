@@ -23,6 +23,7 @@ from dicom_io.inputs.ranking import Dropped, Ranked
 from dicom_io.sink import Sink
 from gateway import away
 from gateway.audit import kinds
+from gateway.failpoints import pass_failpoint
 from gateway.intake import Intake
 from gateway.ledger import StudyRecord
 from gateway.matching import role_of_retrieved
@@ -139,7 +140,10 @@ def _brought(search: Search, candidate: Ranked, sink: Sink) -> Brought:
     seconds = (search.ends_at - site.clock()).total_seconds()
     try:
         with away.asking(site, name):
-            return search.source.retrieve(uid, sink, seconds)
+            pass_failpoint("prior:before-fetch")
+            brought = search.source.retrieve(uid, sink, seconds)
+            pass_failpoint("prior:after-fetch")
+            return brought
     except PeerTimedOut:
         if not count or _held(search, uid) < count:
             raise

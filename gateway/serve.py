@@ -4,16 +4,14 @@
 process: jobs claim their work from the ledger, and each may meet its twin.
 """
 
-import fcntl
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -25,7 +23,8 @@ from dicom_io.scp.listener import Listener, ListenerEvents, open_listener
 from gateway import association_audit, committing, pipeline, reported, retention
 from gateway.audit import kinds
 from gateway.composition import close_engine, close_site, open_site
-from gateway.errors import LedgerFailure, NotReady
+from gateway.errors import LedgerCorrupt, LedgerFailure, NotReady
+from gateway.failpoints import demand_known_failpoint, pass_failpoint
 from gateway.health import (
     Beats,
     Finding,
@@ -36,7 +35,10 @@ from gateway.health import (
 )
 from gateway.health_port import HealthPort
 from gateway.intake import Intake
+from gateway.ledger.engine import WHAT_TO_DO
+from gateway.ledger.soundness import faults_of
 from gateway.lifecycle import State
+from gateway.locking import hold_folder
 from gateway.matching import role_of_sent
 from gateway.reserves import reserves_of
 from gateway.signals import StopSignals, leave
@@ -176,8 +178,11 @@ class Gateway:
     def _start(self, started: ExitStack) -> None:
         site = self._site
         started.callback(close_site, site)
+        demand_known_failpoint()
         started.enter_context(hold_folder(site.settings.storage.folder))
-        reconcile(site)
+        _demand_sound_ledger(site)
+        found = reconcile(site)
+        pass_failpoint("start:reconciled")
         started.callback(self._ledger_question.close)
         self._open_health(started)
         self._listener = listener = open_listener(
@@ -186,7 +191,8 @@ class Gateway:
             replace(sent_intake(site), reserves=self._reserves).receive,
             _events(site),
         )
-        _record_start(site)
+        _record_start(site, found)
+        pass_failpoint("start:recorded")
         started.callback(_record_stop, site)
         self._messages = _listen_for_messages(site, started)
         self._add_jobs()
@@ -282,21 +288,6 @@ def serve(settings: Settings, ready: Callable[[Gateway], None] | None = None) ->
         leave()
 
 
-@contextmanager
-def hold_folder(folder: Path) -> Iterator[None]:
-    """Keep any other gateway out of a storage folder; raises `NotReady`.
-
-    The lock is the process's: it ends with it, however it ends.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise NotReady(f"another gateway works in {folder}: stop it") from error
-        yield
-
-
 def lines_of(settings: Settings) -> tuple[Line, ...]:
     """Return the lines with as many readers as the settings say."""
     readers = settings.engine.readers
@@ -319,24 +310,50 @@ def _write(site: Site) -> str:
     return "written"
 
 
-def reconcile(site: Site) -> None:
-    """Bring spool and ledger together after whatever ended the last run."""
+def reconcile(site: Site) -> list[str]:
+    """Bring spool and ledger together after whatever ended the last run.
+
+    Returns what was not as it should be, for the audit; the log has it too.
+    """
     with site.ledger.reading() as rows:
         known = rows.file_names()
     found = site.spool.reconcile(known)
-    if found.missing:
-        logger.error("%d files of the ledger are not in the spool", len(found.missing))
-    if found.orphans:
-        logger.warning("%d files of the spool have no row", len(found.orphans))
-    if found.unfinished:
-        logger.info("removed %d unfinished files", found.unfinished)
+    counted = (
+        (logging.ERROR, len(found.missing), "files of the ledger are not in the spool"),
+        (logging.WARNING, len(found.orphans), "files of the spool have no row"),
+        (logging.INFO, found.unfinished, "unfinished files were removed"),
+        (logging.INFO, _free_leases(site), "studies were at work"),
+    )
+    for level, count, what in counted:
+        if count:
+            logger.log(level, "%d %s: see `maira-gateway doctor`", count, what)
+    return [f"{count} {what}" for _, count, what in counted if count]
 
 
-def _record_start(site: Site) -> None:
+def _free_leases(site: Site) -> int:
+    """Take up at once what the last run was at: who holds the folder is alone.
+
+    A ledger that the site named by its URL may have other hosts at work on it.
+    """
+    if site.settings.ledger_path is None:
+        return 0
+    with site.ledger.writing() as rows:
+        return rows.free_leases()
+
+
+def _demand_sound_ledger(site: Site) -> None:
+    """Raise LedgerCorrupt where SQLite finds the ledger's file damaged."""
+    path = site.settings.ledger_path
+    if path is not None and (faults := faults_of(path, thorough=False)):
+        raise LedgerCorrupt(f"the ledger is damaged ({faults[0]}): {WHAT_TO_DO}")
+
+
+def _record_start(site: Site, found: Sequence[str]) -> None:
     now, licence = site.clock(), site.settings.licence
     with site.ledger.writing() as rows:
         unclean = rows.recall(RUNNING) == "yes"
-        rows.append_audit(kinds.application_started(now, unclean_stop=unclean))
+        entry = kinds.application_started(now, unclean_stop=unclean, found=found)
+        rows.append_audit(entry)
         rows.remember(RUNNING, "yes")
         mark = f"{licence.acknowledged_by} {licence.acknowledged_on}"
         if licence.acknowledged and rows.recall(ACKNOWLEDGED) != mark:

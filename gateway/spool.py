@@ -20,6 +20,7 @@ from pathlib import Path
 from gateway import digests
 from gateway.blockfile import BlockFile
 from gateway.errors import OutOfSpace, SpoolFailure
+from gateway.failpoints import pass_failpoint
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _PREFIX = 2
@@ -100,7 +101,9 @@ class SpoolFile:
         self._require_open()
         try:
             with _disk_failures():
+                pass_failpoint(f"{shelf}:before-fsync")
                 self._file.sync()
+                pass_failpoint(f"{shelf}:after-fsync")
                 self._file.close()
                 return self._shelve(self._part, shelf)
         except SpoolFailure:
@@ -178,6 +181,18 @@ class Spool:
         """Return where a file lies whose name came from this spool."""
         return self._root / file_name
 
+    def set_apart(self, file_name: str, folder: Path) -> Path:
+        """Move a file out of the spool, durably, for a person to look at it."""
+        path = self.path(file_name)
+        place = folder / f"{path.parent.parent.name}-{path.name}"
+        with _disk_failures():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            _fsync_folder(folder.parent)
+            path.rename(place)
+            _fsync_folder(folder)
+            _fsync_folder(path.parent)
+        return place
+
     def remove(self, file_names: Iterable[str]) -> None:
         """Delete files; those that are gone already are no error."""
         with _disk_failures():
@@ -212,10 +227,18 @@ class Spool:
         Files changed at or after `before` are left out: another process may be at
         work on them. None: nobody is, as when the gateway starts.
         """
+        found = self.survey(known, before)
+        with _disk_failures():
+            for part in list(_settled(self._incoming, before)):
+                part.unlink(missing_ok=True)
+        return found
+
+    def survey(
+        self, known: Collection[str], before: datetime | None = None
+    ) -> Reconciliation:
+        """Compare as `reconcile` does, and delete nothing."""
         with _disk_failures():
             unfinished = list(_settled(self._incoming, before))
-            for part in unfinished:
-                part.unlink(missing_ok=True)
             held = {
                 path.relative_to(self._root).as_posix()
                 for shelf in Shelf
@@ -239,9 +262,11 @@ class Spool:
         """Move a synced file to its place and sync the folder."""
         place = self._root / shelf / name[:_PREFIX] / name
         part.rename(place)
+        pass_failpoint(f"{shelf}:after-rename")
         # Where this fails the file stays, for a name by hash may be known already;
         # `reconcile` removes it where it is not.
         _fsync_folder(place.parent)
+        pass_failpoint(f"{shelf}:after-folder-fsync")
         return place.relative_to(self._root).as_posix()
 
 

@@ -146,6 +146,7 @@ def take_turn(
             study = rows.claim(states, site.clock(), owner, lease)
         if study is None:
             return False
+        pass_failpoint(f"{study.state}:claimed")
         next_work = _work(site, study, stages[study.state])
     if next_work is not None:
         turns.due(*next_work)
@@ -210,9 +211,10 @@ def _finish(site: Site, study: StudyRecord, outcome: Outcome) -> tuple[State, da
                 )
             return study.state, not_before
         case Moved():
+            pass_failpoint(f"{study.state}:done")
             with site.ledger.writing() as rows:
                 moved = _write(rows, study, outcome, site.clock())
-            pass_failpoint(f"state:{moved.state}")
+            pass_failpoint(f"{study.state}:moved")
             logger.info("study %s is %s", moved.study_instance_uid, moved.state)
             return moved.state, moved.changed_at
 

@@ -3,6 +3,7 @@
 Sections are those of PS3.15 A.5.3.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from dicom_io.scp.admission import AssociationFacts
@@ -17,15 +18,21 @@ from gateway.audit.message import (
 from gateway.audit.parts import Happening
 
 
-def application_started(now: datetime, *, unclean_stop: bool) -> AuditEntry:
-    """Record a start, and whether the last stop was one that nobody asked for."""
+def application_started(
+    now: datetime, *, unclean_stop: bool, found: Sequence[str] = ()
+) -> AuditEntry:
+    """Record a start, and whether the last stop was one that nobody asked for.
+
+    found : what the last run had left that is not as it should be.
+    """
+    said = [*(["the last stop was not clean"] if unclean_stop else []), *found]
     what = Happening(
         event=codes.APPLICATION_ACTIVITY,
         event_type=codes.APPLICATION_START,
         action=Action.EXECUTE,
         at=now,
-        outcome=Outcome.MINOR_FAILURE if unclean_stop else Outcome.SUCCESS,
-        detail="the last stop was not clean" if unclean_stop else None,
+        outcome=Outcome.MINOR_FAILURE if said else Outcome.SUCCESS,
+        detail="; ".join(said) or None,
     )
     return parts.record(what, [parts.application(is_requestor=True)])
 

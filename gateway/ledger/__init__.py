@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from gateway.errors import LedgerFailure
+from gateway.errors import LedgerCorrupt, LedgerFailure
+from gateway.failpoints import pass_failpoint
 from gateway.ledger.engine import BUSY_SECONDS, ledger_failures, open_engine
 from gateway.ledger.grouping import GroupCommit
 from gateway.ledger.reading import Reading
@@ -69,6 +70,7 @@ class Ledger:
         self._engine = engine
         self._turn = threading.Lock()
         self._groups = GroupCommit(self.writing)
+        self._damage: str | None = None
 
     @classmethod
     def open(cls, url: str) -> "Ledger":
@@ -82,23 +84,29 @@ class Ledger:
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """Hold one consistent snapshot; changes of others stay unseen."""
-        with ledger_failures(), self._engine.begin() as connection:
+        with self._watched(), self._engine.begin() as connection:
             yield Reading(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """Hold the one write transaction: commit on exit, roll back on an error.
 
-        When the block has ended, what it wrote outlives a power cut.
+        When the block has ended, what it wrote outlives a power cut. Raises
+        LedgerCorrupt, with nothing tried, once the database has said that it is
+        damaged: what is written to such a file may be lost or make it worse.
         """
+        if self._damage is not None:
+            raise LedgerCorrupt(self._damage)
         with (
             self._in_turn(),
-            ledger_failures(),
+            self._watched(),
             self._engine.connect() as connection,
         ):
             connection.execution_options(writing=True)
             with connection.begin():
                 yield Writing(connection)
+                pass_failpoint("ledger:before-commit")
+            pass_failpoint("ledger:after-commit")
 
     def grouped(self, change: Callable[[Writing], T]) -> T:
         """Make a small change in a transaction that other threads may share.
@@ -108,6 +116,16 @@ class Ledger:
         thread, and must not open a transaction.
         """
         return self._groups.run(change)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Turn what the database says into LedgerFailure, and remember damage."""
+        try:
+            with ledger_failures():
+                yield
+        except LedgerCorrupt as error:
+            self._damage = str(error)
+            raise
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.audit.message import AuditEntry
+from gateway.failpoints import pass_failpoint
 from gateway.ledger import schema
 
 _HEAD = schema.audit_head.c.last_sequence
@@ -34,4 +35,5 @@ def append(connection: Connection, entries: Sequence[AuditEntry]) -> int:
         for sequence, entry in enumerate(entries, start=first)
     ]
     connection.execute(_APPENDED, rows)
+    pass_failpoint("audit:appended")
     return last

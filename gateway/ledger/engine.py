@@ -1,5 +1,6 @@
 """How the ledger's database is opened: durability, transactions, migrations."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gateway.errors import LedgerFailure
+from gateway.errors import LedgerCorrupt, LedgerFailure
 
 BUSY_SECONDS = 20
 """How long a writer waits for another; below the 30 s of a DIMSE time-out."""
@@ -26,6 +27,13 @@ _PRAGMAS = (
 )
 
 
+WHAT_TO_DO = (
+    "stop the gateway, then run `maira-gateway doctor`, which says what can be done"
+)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+"""Primary result codes (sqlite.org/rescode.html)."""
+
+
 @contextmanager
 def ledger_failures() -> Iterator[None]:
     """Turn what the database says into `LedgerFailure`.
@@ -37,6 +45,10 @@ def ledger_failures() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or type(error).__name__
+        if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            raise LedgerCorrupt(f"the ledger is damaged ({cause}): {WHAT_TO_DO}") from (
+                error
+            )
         raise LedgerFailure(f"the ledger failed: {cause}") from error
     except ImportError as error:
         raise LedgerFailure(

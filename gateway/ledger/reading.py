@@ -127,6 +127,28 @@ class Reading(OutboxReading):
         )
         return set(self._connection.scalars(held))
 
+    def digests(self) -> dict[str, str]:
+        """Return the digest of the data set of each file that was received."""
+        held = union_all(
+            *(
+                select(table.c.file_name, table.c.digest)
+                for table in (schema.instances, schema.quarantine)
+            )
+        )
+        return dict(self._connection.execute(held).all())
+
+    def was_retrieved(self, study_instance_uid: str) -> bool:
+        """Say whether the study was ever asked for as somebody's prior."""
+        table = schema.retrievals
+        found = select(table.c.id).filter_by(study_instance_uid=study_instance_uid)
+        return self._connection.execute(found).first() is not None
+
+    def leased(self) -> int:
+        """Count the studies that a worker holds."""
+        table = schema.studies
+        found = select(func.count()).where(table.c.lease_owner.is_not(None))
+        return int(self._connection.scalar(found) or 0)
+
     def is_quarantined(self, sop_instance_uid: str, digest: str) -> bool:
         """Say whether the same contradiction is kept already."""
         table = schema.quarantine

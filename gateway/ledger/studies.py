@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.sql.dml import Update
+from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.audit.message import AuditEntry
 from gateway.errors import LostRace
@@ -178,13 +179,20 @@ class StudyWriting(Reading):
 
     def expire_leases(self, now: datetime) -> int:
         """Free the studies of workers that are gone; return how many."""
+        return self._free(schema.studies.c.lease_until <= now)
+
+    def free_leases(self) -> int:
+        """Free every study: the caller knows that no worker lives; return how many."""
+        return self._free(schema.studies.c.lease_owner.is_not(None))
+
+    def _free(self, condition: ColumnElement[bool]) -> int:
         table = schema.studies
-        expired = (
+        freed = (
             update(table)
-            .where(table.c.lease_until <= now)
+            .where(condition)
             .values(attempts=table.c.attempts + 1, reason=WORKER_LOST, **_NO_LEASE)
         )
-        return self._connection.execute(expired).rowcount
+        return self._connection.execute(freed).rowcount
 
     def _set_one(self, change: Update) -> None:
         if self._connection.execute(change).rowcount != 1:

@@ -9,6 +9,7 @@ from gate.pages import DEFAULTS, DOCS, default_keys, documented_keys, pages, rew
 from gateway.cli import app
 from gateway.cli_audit import app as audit
 from gateway.cli_config import app as config
+from gateway.cli_doctor import app as spool
 from gateway.cli_model import app as model
 from gateway.cli_study import app as study
 
@@ -19,6 +20,7 @@ LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 def verbs() -> list[str]:
     groups = {"": app, "study ": study, "audit ": audit, "config ": config}
+    groups["spool "] = spool
     return [
         prefix + name
         for prefix, group in {**groups, "model ": model}.items()
@@ -33,7 +35,7 @@ def _names(group: typer.Typer) -> Iterator[str]:
 
 
 def test_there_are_verbs_and_pages_to_check() -> None:
-    assert len(verbs()) == 22
+    assert len(verbs()) == 24
     assert len(pages()) == 4
 
 

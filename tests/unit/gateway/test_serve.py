@@ -23,7 +23,8 @@ from gateway.composition import open_site
 from gateway.errors import NotReady
 from gateway.ledger import AuditFilter, AuditRecord, Ledger
 from gateway.lifecycle import State
-from gateway.serve import LINES, Gateway, hold_folder, lines_of, reconcile
+from gateway.locking import hold_folder
+from gateway.serve import LINES, Gateway, lines_of, reconcile
 from gateway.spool import Shelf
 from model.engines.process import ProcessEngine
 from model.report import GroundedReport, ReportRequest
@@ -128,6 +129,29 @@ def test_a_stop_that_nobody_asked_for_is_audited_at_the_next_start(
     unclean = "the last stop was not clean"
     assert [r.detail for r in starts] == [None, unclean, None]
     assert [r.outcome for r in starts] == [0, 4, 0]
+
+
+def test_what_the_last_run_left_is_audited_at_the_next_start(
+    settings: Settings,
+) -> None:
+    site = open_site(settings, CannedEngine())
+    site.spool.keep(Shelf.RESULTS, b"nobody knows me")
+    site.spool.begin().write(b"cut off")
+    with site.ledger.writing() as rows:
+        add_study(rows, state=State.PARKED, now=site.clock())
+        assert rows.claim([State.PARKED], site.clock(), "a dead worker", 3600.0)
+    site.ledger.close()
+    run(settings)
+    (start,) = [r for r in records(settings) if r.event_type == "110120"]
+    assert start.outcome == 4
+    assert start.detail == (
+        "1 files of the spool have no row; 1 unfinished files were removed; "
+        "1 studies were at work"
+    )
+    ledger = Ledger.open(settings.ledger_url)
+    with ledger.reading() as rows:
+        assert rows.leased() == 0
+    ledger.close()
 
 
 def test_unfinished_files_are_removed_at_the_start(settings: Settings) -> None:

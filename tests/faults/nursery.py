@@ -1,0 +1,218 @@
+"""Gateways as processes of their own that cost a fork: the libraries are loaded once.
+
+`python -m tests.faults.nursery` loads them and waits. Each request comes over its
+standard input, a Unix socket, as a line of JSON with the descriptor of a pipe; the
+gateway that is forked writes its port there and holds the pipe until it ends, however
+it ends. The engine has given answers; everything else is what `serve` runs.
+"""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, Never
+
+from config.load import Table
+from dicom_io import child
+from dicom_io.pictures.pixels import _CHILD as DECODER
+from gateway import retention
+from gateway.composition import open_site
+from gateway.failpoints import VARIABLE
+from gateway.serve import Gateway
+from gateway.site import Site, utc_now
+from tests.data.engines import CannedEngine
+from tests.data.sites import site_settings
+
+LOGGER = logging.getLogger(__name__)
+
+ROOT = Path(__file__).parents[2]
+REQUEST_BYTES = 1 << 16
+PURGING = "purging"
+"""A gateway in this mode purges all that is finished, over and over."""
+
+
+@dataclass
+class Child:
+    """A gateway that was started."""
+
+    pid: int
+    nursery: "Nursery"
+    report: BinaryIO
+    status: int | None = None
+
+    @cached_property
+    def port(self) -> int | None:
+        """Wait for the port; None where it died before it had one."""
+        line = self.report.readline()
+        return int(line) if line else None
+
+    def kill(self, number: int = signal.SIGKILL) -> int:
+        """Send a signal and wait for the end."""
+        if self.status is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end; return the exit code, negative for a signal."""
+        if self.status is None:
+            _ = self.port  # no second reader
+            self.report.read()
+            self.report.close()
+            self.status = self.nursery.reap(self.pid)
+        return self.status
+
+
+class Nursery:
+    """The process that has the libraries and forks gateways."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._control = ours
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.nursery"],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+            )
+        self._answers = ours.makefile("r")
+        self._lock = threading.Lock()
+
+    def start(
+        self, folder: Path, overrides: Table, kill_at: str = "", mode: str = ""
+    ) -> Child:
+        """Start a gateway on a folder, which its parent makes."""
+        reading, writing = os.pipe()
+        request = {
+            "folder": str(folder),
+            "overrides": overrides,
+            "kill_at": kill_at,
+            "mode": mode,
+        }
+        try:
+            pid = self._ask(request, writing)
+        finally:
+            os.close(writing)
+        return Child(pid=pid, nursery=self, report=os.fdopen(reading, "rb"))
+
+    def reap(self, pid: int) -> int:
+        """Return the exit code of a gateway that has ended or is about to."""
+        return self._ask({"reap": pid}, None)
+
+    def close(self) -> None:
+        """End the nursery and every gateway of it."""
+        self._answers.close()
+        self._control.close()
+        self._process.wait(timeout=60)
+
+    def _ask(self, request: Mapping[str, object], descriptor: int | None) -> int:
+        line = json.dumps(request).encode()
+        with self._lock:
+            fds = [] if descriptor is None else [descriptor]
+            socket.send_fds(self._control, [line], fds)
+            return int(self._answers.readline())
+
+
+@contextmanager
+def nursery() -> Iterator[Nursery]:
+    """Run a nursery for the length of a with block."""
+    opened = Nursery()
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def _serve_requests(control: socket.socket) -> None:
+    """Fork a gateway a request; end with whoever asks, and all gateways with it."""
+    decoder = _shared_decoder()
+    alive: set[int] = set()
+    while True:
+        line, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, 1)
+        if not line:
+            break
+        request = json.loads(line)
+        if "reap" in request:
+            _, status = os.waitpid(request["reap"], 0)
+            alive.discard(request["reap"])
+            answer = os.waitstatus_to_exitcode(status)
+        else:
+            answer = os.fork()
+            if answer == 0:
+                control.close()
+                _become_gateway(request, descriptors[0], decoder)
+            alive.add(answer)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        control.sendall(f"{answer}\n".encode())
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _shared_decoder() -> tuple["subprocess.Popen[bytes]", int]:
+    """Start the server that forks decoders, for all gateways together.
+
+    A killed gateway's own would have to load its libraries again each time.
+    """
+    server = child._start(DECODER)
+    return server.process, server.control.detach()
+
+
+def _become_gateway(
+    request: Mapping[str, str],
+    report: int,
+    decoder: tuple["subprocess.Popen[bytes]", int],
+) -> Never:
+    code = 1
+    try:
+        os.environ[VARIABLE] = request["kill_at"]
+        process, control = decoder
+        child._SERVERS._running[DECODER] = child._Server(
+            process=process, control=socket.socket(fileno=control)
+        )
+        _run_gateway(request, report)
+        code = 0
+    except BaseException:  # a process of its own: the log has it
+        LOGGER.exception("the gateway failed")
+        raise
+    finally:
+        os._exit(code)
+
+
+def _run_gateway(request: Mapping[str, str], report: int) -> None:
+    folder, overrides = Path(request["folder"]), request["overrides"]
+    folder.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=folder / "log",
+        level=logging.INFO,
+        format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s",
+    )
+    settings = site_settings(folder, overrides)  # type: ignore[arg-type]
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with Gateway(open_site(settings, CannedEngine())) as gateway:
+        os.write(report, f"{gateway.port}\n".encode())
+        while not stop.wait(0.05 if request["mode"] == PURGING else None):
+            _purge(gateway.site)
+
+
+def _purge(site: Site) -> None:
+    later = replace(site, clock=lambda: utc_now() + timedelta(days=10_000))
+    retention.purge(later)
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=os.dup(0)) as asking:
+        _serve_requests(asking)

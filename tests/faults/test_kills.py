@@ -1,0 +1,70 @@
+"""Kills at named points and at random moments: nothing lost, nothing twice.
+
+`make failpoints` and `make kill-storm` are the same at full length.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dicom_io.archive import open_archive
+from gateway.failpoints import FAILPOINTS, VARIABLE, passed
+from gateway.lifecycle import State
+from tests.data.engines import CannedEngine
+from tests.data.sites import running_gateway, site_settings
+from tests.faults import nursery, points, scene, storm
+from tests.faults.nursery import Nursery
+from tests.faults.sender import Sender
+
+pytestmark = pytest.mark.slow
+
+A_FEW = (
+    "receive:written",
+    "instances:after-folder-fsync",
+    "prior:after-fetch",
+    "results:after-rename@2",
+    "send:after",
+    "commitment:after",
+    "purge:forgotten",
+)
+
+
+def test_a_kill_at_a_named_point_loses_nothing_and_repeats_nothing(
+    children: Nursery, tmp_path: Path
+) -> None:
+    tally = points.run_points(children, tmp_path, A_FEW)
+    assert tally.faults == ()
+    assert (tally.studies, tally.results) == (6, 18)
+
+
+def test_ten_kills_at_random_lose_nothing_and_repeat_nothing(
+    children: Nursery, tmp_path: Path
+) -> None:
+    found = storm.run_round(children, tmp_path, kills=10, seed="suite")
+    assert found.tally.faults == ()
+    assert found.tally.acknowledged > 0
+    assert found.tally.results == 3 * found.tally.studies > 0
+
+
+def test_every_point_of_the_table_is_passed_by_a_study_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, f"purge:removed@{1 << 40}")
+    with open_archive(tmp_path / "archive", "ARCHIVE") as archive:
+        scene.put_prior(archive, 1)
+        settings = site_settings(tmp_path / "data", scene.site_overrides(archive))
+        with running_gateway(settings, CannedEngine()) as gateway:
+            sender = Sender(gateway.gateway.port)
+            assert sender.store(scene.film(1)) == 0
+            sender.release()
+            gateway.wait_for(scene.study_uid(1), State.COMMITTED)
+            nursery._purge(gateway.site)
+    assert [name for name in FAILPOINTS if not passed().get(name)] == []
+
+
+def test_a_full_run_has_every_point_and_a_sweep_over_the_transactions() -> None:
+    named = points.every_point()
+    assert set(FAILPOINTS) < set(named)
+    assert "ledger:before-commit@39" in named
+    assert os.environ.get(VARIABLE, "") == ""
