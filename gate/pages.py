@@ -24,6 +24,7 @@ from dicom_io.contexts import (
 )
 from dicom_io.identity import VERDICTS, Comparison
 from dicom_io.status import Status
+from gateway.failpoints import FAILPOINTS
 from gateway.lifecycle import FINAL, WAITING_FOR_A_PERSON, State
 from gateway.lifecycle_diagram import mermaid_diagram
 from model.report import FlagKind
@@ -135,6 +136,12 @@ def state_table() -> str:
     return table(("state", "ended by"), rows)
 
 
+def failpoint_table() -> str:
+    """Return every point where a test may kill the gateway: what is true there."""
+    rows = [(f"`{name}`", meaning) for name, meaning in FAILPOINTS.items()]
+    return table(("point", "what is true there"), rows)
+
+
 def identity_table() -> str:
     """Return the verdict of the identity guard for each attribute and case."""
     rows = [
@@ -157,6 +164,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "lifecycle": lifecycle_diagram,
     "states": state_table,
     "identity": identity_table,
+    "failpoints": failpoint_table,
     "flags": flag_list,
 }
 """Mark in a page -> what stands there."""

@@ -45,7 +45,13 @@ def ledger_failures() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or type(error).__name__
-        if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_READONLY:
+            raise LedgerFailure(
+                f"the ledger failed: {cause}: let this user write the file of the "
+                "ledger and its folder, then start the gateway again"
+            ) from error
+        if code in _DAMAGED:
             raise LedgerCorrupt(f"the ledger is damaged ({cause}): {WHAT_TO_DO}") from (
                 error
             )

@@ -36,7 +36,7 @@ def _names(group: typer.Typer) -> Iterator[str]:
 
 def test_there_are_verbs_and_pages_to_check() -> None:
     assert len(verbs()) == 24
-    assert len(pages()) == 4
+    assert len(pages()) == 5
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)

@@ -11,6 +11,7 @@ from gateway.composition import open_site
 from gateway.doctor import LOST_AND_FOUND, Symptom, examine, verify
 from gateway.errors import LedgerCorrupt, NotReady
 from gateway.ledger import Ledger
+from gateway.ledger.soundness import faults_of
 from gateway.lifecycle import Event, State
 from gateway.locking import hold_folder
 from gateway.serve import Gateway
@@ -19,6 +20,7 @@ from gateway.spool import Shelf
 from tests.data.commands import call
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film
+from tests.data.ledgers import given_study, url_of
 from tests.data.stages import Bench, bench_at, prior_film
 
 
@@ -212,6 +214,23 @@ def test_a_gateway_does_not_start_on_a_damaged_ledger(bench: Bench) -> None:
         Gateway(open_site(bench.site.settings, CannedEngine())),
     ):
         pass
+
+
+def test_every_page_that_is_overwritten_is_noticed(tmp_path: Path) -> None:
+    """SQLite keeps no checksums: what it notices is what no longer fits together."""
+    ledger = Ledger.open(url_of(tmp_path))
+    given_study(ledger)
+    ledger.close()
+    path, size = tmp_path / "ledger.db", 4096
+    whole = path.read_bytes()
+    assert faults_of(path, thorough=False) == ()
+    silent = []
+    for start in range(0, len(whole), size):
+        flipped = bytes(byte ^ 0xFF for byte in whole[start : start + size])
+        path.write_bytes(whole[:start] + flipped + whole[start + size :])
+        if not faults_of(path, thorough=False):
+            silent.append(start // size)
+    assert silent == []
 
 
 def test_a_truncated_ledger_is_found(bench: Bench) -> None:

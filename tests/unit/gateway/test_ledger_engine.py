@@ -114,6 +114,15 @@ def test_a_ledger_that_another_process_holds_is_a_ledger_failure(
     ledger.close()
 
 
+def test_a_ledger_that_may_only_be_read_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Ledger.open(url_of(tmp_path)).close()
+    monkeypatch.setattr("gateway.ledger.engine._PRAGMAS", ("PRAGMA query_only = 1",))
+    with pytest.raises(LedgerFailure, match="let this user write"):
+        Ledger.open(url_of(tmp_path))
+
+
 def test_a_failure_tells_nothing_of_what_was_to_be_written(tmp_path: Path) -> None:
     ledger = Ledger.open(url_of(tmp_path))
     with ledger.writing() as rows:
