@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
 .PHONY: help demo test check bench coded-findings differential disk-faults \
-	dockerfile-check evaluate-phantom failpoints kill-storm leaks soak train-phantom \
-	validate-results viewer views
+	dockerfile-check evaluate-phantom failpoints kill-storm leaks soak state-machine \
+	train-phantom validate-results viewer views
 .DEFAULT_GOAL := help
 
 help:  ## Show what can be made.
@@ -64,6 +64,10 @@ leaks: .venv/dev.stamp  ## Count what 10,000 associations, 10,000 probes and 1,0
 
 views: .venv/dev.stamp  ## Resolve the views of N= phantom studies under headers as real ones.
 	$(BIN)/python -m benchmarks.views $(or $(N),2000)
+
+state-machine: .venv/dev.stamp  ## Faults in random order: 200 sequences of 30 steps; SEED=, SEQUENCES=, STEPS=.
+	SEQUENCES=$(or $(SEQUENCES),200) STEPS=$(or $(STEPS),30) SEED=$(or $(SEED),43) PERMUTATIONS=500 \
+		$(BIN)/python -m pytest -q -s tests/integration/test_one_result.py tests/integration/test_half_a_study.py
 
 train-phantom: .venv/run.stamp  ## Train the phantom checkpoint anew (about an hour on one core).
 	$(BIN)/python -m model.phantom.train --out model/phantom/checkpoint

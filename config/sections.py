@@ -196,6 +196,7 @@ class EngineSettings(Section):
     batch_rows: PositiveInt
     batch_tokens: NonNegativeInt
     compile_steps: Literal["auto", "off"]
+    cpu_fallback: bool
     token_limits: TokenLimitSettings
 
 

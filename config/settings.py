@@ -261,4 +261,5 @@ class Settings(Section):
             batch_rows=own.batch_rows,
             batch_tokens=own.batch_tokens,
             compile_steps=own.compile_steps,
+            cpu_fallback=own.cpu_fallback,
         )

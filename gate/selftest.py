@@ -35,7 +35,6 @@ BROKEN_IMPORTS = {
     "home-of-torch": ("gateway/lifecycle.py", "import torch"),
     "home-of-dicom": ("gateway/errors.py", "import pydicom"),
     "home-of-sql": ("dicom_io/ae.py", "import sqlalchemy"),
-    "home-of-schedules": ("config/errors.py", "import apscheduler"),
     "home-of-judges": ("gateway/errors.py", "import openai"),
     "home-of-dicomweb": ("gateway/spool.py", "import requests"),
     "home-of-fhir": ("dicom_io/uid.py", "import httpx2"),

@@ -31,7 +31,7 @@ from gateway.site import Site
 from gateway.spool import Shelf
 from gateway.turn import Moved
 from model.engine import EngineIdentity
-from model.report import GroundedReport, Task
+from model.report import FlagKind, GroundedReport, Task
 from model.version import VERSION
 
 DOCUMENT_KINDS = frozenset(
@@ -150,6 +150,7 @@ def case_key(study: StudyRecord, said: GroundedReport, identity: EngineIdentity)
     same key, so its objects have the same UIDs.
     """
     made = said.provenance
+    elsewhere = (f.detail for f in said.flags if f.kind is FlagKind.DEVICE_CHANGED)
     parts = (
         study.study_instance_uid,
         said.task,
@@ -159,6 +160,7 @@ def case_key(study: StudyRecord, said: GroundedReport, identity: EngineIdentity)
         identity.weights_digest,
         identity.settings_digest,
         made.adapter_version,
+        *elsewhere,
     )
     return sha256("\0".join(parts).encode()).hexdigest()
 
@@ -220,12 +222,17 @@ def reference_to(study: StudyRecord, result: ResultRecord) -> ReferencedInstance
 
 
 def _left(site: Site, rows: Reading, result: ResultRecord) -> bool:
-    """Whether the result is known elsewhere, or here where nothing is sent."""
+    """Whether the result may be known elsewhere, or is here where nothing is sent.
+
+    One whose answer was lost may be there: what was tried counts, unless it went
+    there in another form.
+    """
     if not site.destinations:
         return True
-    arrived = (DeliveryState.STORED, DeliveryState.COMMITTED)
     return any(
-        row.sop_instance_uid == result.sop_instance_uid and row.state in arrived
+        row.sop_instance_uid == result.sop_instance_uid
+        and row.first_tried_at is not None
+        and row.state is not DeliveryState.REPLACED
         for row in rows.deliveries(result.study_id, result.revision)
     )
 

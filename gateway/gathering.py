@@ -6,7 +6,7 @@ tried again as the settings say; then the study goes on without and says so.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from dicom_io.errors import PeerFailure
 from dicom_io.evidence import Rejection
@@ -95,7 +95,7 @@ def _seek_prior(site: Site, study: StudyRecord, frontal: Instance) -> History | 
         study=study,
         frontal=frontal,
         question=question,
-        ends_at=site.clock() + timedelta(seconds=wanted.study_seconds),
+        ends_at=site.elapsed() + wanted.study_seconds,
     )
     try:
         return _search(search)
@@ -152,7 +152,7 @@ def _enough(search: Search, tried: _Tried) -> str | None:
     """Return why no further candidate is looked at, or None."""
     if tried.prior is not None and _is_settled(search, tried.prior):
         return "a better one is used"
-    tried.is_late = search.site.clock() > search.ends_at
+    tried.is_late = search.site.elapsed() > search.ends_at
     return "no time was left" if tried.is_late else None
 
 
@@ -185,7 +185,7 @@ def _try(search: Search, candidate: Ranked, tried: _Tried) -> None:
 
 def _is_last_try(search: Search) -> bool:
     """Whether the archive is not asked again: often enough, or no time is left."""
-    is_late = search.site.clock() >= search.ends_at
+    is_late = search.site.elapsed() >= search.ends_at
     return is_late or search.study.attempts + 1 >= search.site.settings.prior.attempts
 
 

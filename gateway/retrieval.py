@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from dicom_io.errors import PeerTimedOut
 from dicom_io.evidence import Rejection
@@ -42,14 +42,14 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """For which study a prior is looked for, where, and until when."""
+    """For which study a prior is looked for, where, and until when (`Site.elapsed`)."""
 
     site: Site
     source: PriorSource
     study: StudyRecord
     frontal: Instance
     question: StudyQuery
-    ends_at: datetime
+    ends_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ def _brought(search: Search, candidate: Ranked, sink: Sink) -> Brought:
     """
     site, name = search.site, search.source.name
     uid, count = candidate.answer.study_instance_uid, candidate.answer.instance_count
-    seconds = (search.ends_at - site.clock()).total_seconds()
+    seconds = search.ends_at - site.elapsed()
     try:
         with away.asking(site, name):
             pass_failpoint("prior:before-fetch")

@@ -10,17 +10,20 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from types import TracebackType
 
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.jobstores.base import JobLookupError
-from apscheduler.schedulers.background import BackgroundScheduler
-
 from config.settings import Settings
 from dicom_io.scp.listener import Listener, ListenerEvents, open_listener
-from gateway import association_audit, committing, pipeline, reported, retention
+from gateway import (
+    association_audit,
+    committing,
+    pipeline,
+    reported,
+    retention,
+    timekeeping,
+)
 from gateway.audit import kinds
 from gateway.composition import close_engine, close_site, open_site
 from gateway.errors import LedgerCorrupt, LedgerFailure, NotReady
@@ -41,16 +44,15 @@ from gateway.lifecycle import State
 from gateway.locking import hold_folder
 from gateway.matching import role_of_sent
 from gateway.reserves import reserves_of
+from gateway.rounds import Rounds
 from gateway.signals import StopSignals, leave
 from gateway.site import Site
 from gateway.sources.ledger_messages import MessageIntake
 from gateway.sources.mllp import MllpListener, MllpOptions
+from gateway.timekeeping import SteadyClock
 from gateway.turn import Turns, take_turn
 
 logger = logging.getLogger(__name__)
-# It warns each time a job is still at work when its next turn comes: here that is
-# how a job waits for its next study.
-logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +79,6 @@ LINES = (
 """What waits for the engine, for disks and for other nodes is apart: a silent
 archive delays neither the model nor what goes elsewhere."""
 
-_OTHER_JOBS = 4
-"""renew, expire, purge, commit."""
-
 STOP_SECONDS = 20.0
 """What the work under way gets at a stop; then its studies are given back."""
 
@@ -98,7 +97,8 @@ class Gateway:
     """
 
     def __init__(self, site: Site, hurry: threading.Event | None = None) -> None:
-        self._site = site
+        self._clock = SteadyClock(site.clock)
+        self._site = site = replace(site, clock=self._clock)
         self._hurry = hurry or threading.Event()
         self._stop_by = float("inf")
         self.left_work = False
@@ -110,7 +110,7 @@ class Gateway:
         self._messages: MllpListener | None = None
         self._closing = ExitStack()
         self._lines = lines_of(site.settings)
-        self._scheduler = _scheduler(sum(line.workers for line in self._lines))
+        self._rounds = Rounds()
         self._stopping = threading.Event()
 
     @property
@@ -183,6 +183,7 @@ class Gateway:
         _demand_sound_ledger(site)
         found = reconcile(site)
         pass_failpoint("start:reconciled")
+        timekeeping.resume(site.ledger, site.clock)
         started.callback(self._ledger_question.close)
         self._open_health(started)
         self._listener = listener = open_listener(
@@ -196,7 +197,7 @@ class Gateway:
         started.callback(_record_stop, site)
         self._messages = _listen_for_messages(site, started)
         self._add_jobs()
-        self._scheduler.start()
+        self._rounds.start()
         started.callback(self._end_work)
         started.callback(close_engine, site.engine)  # ends a reading in a process
         started.callback(listener.close, _INSTANCE_SECONDS, self._hurry.is_set)
@@ -223,7 +224,7 @@ class Gateway:
             logger.warning("work under way is left, and will be done at the next start")
             with suppress(LedgerFailure):
                 self._turns.give_back(self._site)
-        self._scheduler.shutdown(wait=not self.left_work)
+        self._rounds.stop(wait=not self.left_work)
 
     def _add_jobs(self) -> None:
         site = self._site
@@ -231,39 +232,26 @@ class Gateway:
             for number in range(line.workers):
                 name, states = f"{line.name}-{number}", line.states
                 self._beats.add(name)
-                self._every(0.2, name, partial(self._drain, name, states))
+                self._rounds.every(0.2, name, partial(self._drain, name, states))
         lease = site.settings.work.lease_seconds
-        self._every(lease / 4, "renew", lambda: self._turns.renew(site))
-        self._every(lease / 4, "expire", lambda: _expire_leases(site))
-        self._every(3600.0, "purge", lambda: retention.purge(site))
+        self._rounds.every(1.0, "clock", self._follow_clock)
+        self._rounds.every(lease / 4, "renew", lambda: self._turns.renew(site))
+        self._rounds.every(lease / 4, "expire", lambda: _expire_leases(site))
+        self._rounds.every(3600.0, "purge", lambda: retention.purge(site))
         # What was asked while it was on is answered though it is off by now.
-        self._every(1.0, "commit", lambda: committing.work(site))
+        self._rounds.every(1.0, "commit", lambda: committing.work(site))
 
-    def _every(self, seconds: float, name: str, job: Callable[[], object]) -> None:
-        self._scheduler.add_job(job, "interval", seconds=seconds, id=name, name=name)
+    def _follow_clock(self) -> None:
+        timekeeping.follow(self._site.ledger, self._clock, self._turns.clock_set)
 
     def _due(self, state: State, at: datetime) -> None:
         """Have the line of a state look for work at that time, and not only later."""
+        seconds = (at - self._site.clock()).total_seconds()
         for line in self._lines:
-            if state not in line.states or self._stopping.is_set():
+            if state not in line.states:
                 continue
-            if at > self._site.clock():
-                # One a line and second: thousands may wait for a silent archive.
-                self._scheduler.add_job(
-                    *(self._rouse, "date", [line]),
-                    id=f"{line.name} at {at:%FT%T}",
-                    run_date=at,
-                    replace_existing=True,
-                )
-            else:
-                self._rouse(line)
-
-    def _rouse(self, line: Line) -> None:
-        """Begin the next round of a line now; who is at work goes on by itself."""
-        now = datetime.now(UTC)
-        with suppress(JobLookupError):  # it was shut down meanwhile
             for number in range(line.workers):
-                self._scheduler.modify_job(f"{line.name}-{number}", next_run_time=now)
+                self._rounds.rouse(f"{line.name}-{number}", seconds=seconds)
 
     def _drain(self, name: str, states: tuple[State, ...]) -> None:
         with self._beats.at_work(name) as moved:
@@ -392,18 +380,4 @@ def _events(site: Site) -> ListenerEvents:
         association_closed=audit.closed,
         commitment_reported=lambda report: reported.take_report(site, report),
         commitment_asked=lambda request: committing.take_request(site, request),
-    )
-
-
-def _scheduler(workers: int) -> BackgroundScheduler:
-    """Make a scheduler whose jobs never pile up, whatever the clock does."""
-    grace = int(timedelta(days=1).total_seconds())
-    return BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(_OTHER_JOBS + workers)},
-        job_defaults={
-            "coalesce": True,
-            "max_instances": 1,
-            "misfire_grace_time": grace,
-        },
-        timezone="UTC",
     )

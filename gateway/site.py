@@ -1,5 +1,6 @@
 """What a stage works with: the ledger, the spool, the engine, peers and rules."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -44,3 +45,5 @@ class Site:
     device_uid: str
     clock: Clock = utc_now
     couriers: Couriers = field(default_factory=Couriers)
+    elapsed: Callable[[], float] = time.monotonic
+    """Seconds that never go back, for what a stage waits for within one turn."""

@@ -87,6 +87,7 @@ class Turns:
         self.due = due
         self._process = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
         self._began: dict[str, datetime] = {}
+        self._steps = 0
         self._lock = threading.Lock()
         self._count = 0
 
@@ -119,6 +120,17 @@ class Turns:
             for owner in owners:
                 rows.release_owned(owner)
 
+    @property
+    def steps(self) -> int:
+        """How often the clock was set since this process began."""
+        return self._steps
+
+    def clock_set(self, step: timedelta) -> None:
+        """Hear that the clock was set while turns may be under way."""
+        with self._lock:
+            self._steps += 1
+            self._began = {owner: at + step for owner, at in self._began.items()}
+
     def renew(self, site: Site) -> None:
         """Hold what is under way longer, except what takes far too long."""
         work, now = site.settings.work, site.clock()
@@ -140,6 +152,7 @@ def take_turn(
     turns: Turns,
 ) -> bool:
     """Do the next due piece of work in one of `states`; False: there is none."""
+    steps = turns.steps
     with turns.owner(site.clock()) as owner:
         with site.ledger.writing() as rows:
             lease = site.settings.work.lease_seconds
@@ -148,6 +161,9 @@ def take_turn(
             return False
         pass_failpoint(f"{study.state}:claimed")
         next_work = _work(site, study, stages[study.state])
+    if turns.steps != steps:  # what it waits for may be a time of the old clock
+        with site.ledger.writing() as rows:
+            rows.wake(study.id, site.clock())
     if next_work is not None:
         turns.due(*next_work)
     return True

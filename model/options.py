@@ -45,6 +45,9 @@ class EngineOptions:
     `adapter` is a folder with a low-rank adapter in PEFT's layout, merged into the
     weights as they are read. `attention` is "auto" (eager for float32 on a CPU, as
     the golden answers were made, else sdpa), "eager" or "sdpa".
+
+    `cpu_fallback` lets the CPU answer a prompt for which CUDA has no memory even
+    alone; the model is then loaded a second time, and stays.
     """
 
     checkpoint: Path = PHANTOM_CHECKPOINT
@@ -60,3 +63,4 @@ class EngineOptions:
     compile_steps: str = "auto"
     adapter: Path | None = None
     attention: str = "auto"
+    cpu_fallback: bool = False

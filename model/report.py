@@ -62,6 +62,8 @@ class FlagKind(StrEnum):
     """A mark of de-identification, as in the training texts, was written out."""
     COPIED_PRIOR = "copied-prior"
     """Findings of the prior report stand here word for word."""
+    DEVICE_CHANGED = "device-changed"
+    """Memory ran out on the device of the settings; another one computed it."""
 
 
 UNFINISHED = frozenset({FlagKind.CUT_OFF, FlagKind.DEADLINE, FlagKind.REPETITION})

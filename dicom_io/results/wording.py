@@ -39,6 +39,8 @@ _FLAGS = {
     FlagKind.PLACEHOLDER: "A mark that stands for removed words in the training texts "
     "was written as if it were a finding.",
     FlagKind.COPIED_PRIOR: "Sentences of the prior report stand here word for word.",
+    FlagKind.DEVICE_CHANGED: "Memory ran out: another device than usual computed "
+    "this text.",
 }
 """What a reader is told of each flag; one for every kind (tested)."""
 

@@ -28,6 +28,7 @@ NODE_AUTHENTICATION = _dcm("110126", "Node Authentication")
 RESTRICTED_FUNCTION = _dcm("110132", "Use of Restricted Function")
 
 # Event types of this gateway: which step of a study's life it was.
+CLOCK_SET = _ours("clock-set", "Clock of the machine set")
 STUDY_COMPLETE = _ours("study-complete", "Study judged complete")
 STUDY_MOVED = _ours("study-moved", "Study moved to its next state")
 STUDY_DECLINED = _ours("study-declined", "Study declined")
@@ -65,6 +66,7 @@ EVENTS = (
     APPLICATION_STOP,
     NODE_AUTHENTICATION,
     RESTRICTED_FUNCTION,
+    CLOCK_SET,
     STUDY_COMPLETE,
     STUDY_MOVED,
     STUDY_DECLINED,

@@ -9,6 +9,7 @@ from gateway.audit.of_node import (
     application_stopped,
     association_refused,
     audit_used,
+    clock_set,
     licence_acknowledged,
     reserve_crossed,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "application_stopped",
     "association_refused",
     "audit_used",
+    "clock_set",
     "commitment_asked",
     "commitment_given",
     "commitment_reported",

@@ -4,7 +4,7 @@ Sections are those of PS3.15 A.5.3.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dicom_io.scp.admission import AssociationFacts
 from gateway.audit import codes, parts
@@ -59,6 +59,24 @@ def reserve_crossed(what: str, now: datetime, *, is_below: bool) -> AuditEntry:
         detail=f"{what} is {'under' if is_below else 'above'} its reserve",
     )
     return parts.record(happened, [parts.application(is_requestor=True)])
+
+
+def clock_set(step: timedelta, now: datetime) -> AuditEntry:
+    """Record that the machine's clock was set by `step`; `now` is by the new time."""
+    seconds = step.total_seconds()
+    how = f"the clock was set {'back' if seconds < 0 else 'forward'}"
+    what = Happening(
+        event=codes.SECURITY_ALERT,
+        event_type=codes.CLOCK_SET,
+        action=Action.EXECUTE,
+        at=now,
+        detail=f"{how} by {abs(seconds):.1f} s",
+    )
+    return parts.record(
+        what,
+        [parts.application(is_requestor=True)],
+        [parts.alert_subject("clock", how)],
+    )
 
 
 def licence_acknowledged(acknowledged_by: str, now: datetime) -> AuditEntry:

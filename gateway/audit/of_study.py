@@ -21,7 +21,7 @@ from gateway.ledger.records import ResultRecord
 from gateway.lifecycle import Event
 from gateway.people import Decider
 from model.engine import EngineIdentity
-from model.report import GroundedReport
+from model.report import FlagKind, GroundedReport
 
 
 def study_complete(study_instance_uid: str, reason: str, now: datetime) -> AuditEntry:
@@ -122,12 +122,14 @@ def report_written(
 ) -> AuditEntry:
     """Record which instances a model read, and exactly which model it was."""
     tasks = ", ".join(report.task for report in reports)
+    moved = {f for r in reports for f in r.flags if f.kind is FlagKind.DEVICE_CHANGED}
+    where = "; out of memory, computed elsewhere" if moved else ""
     what = Happening(
         event=codes.INSTANCES_ACCESSED,
         event_type=codes.REPORT_WRITTEN,
         action=Action.READ,
         at=now,
-        detail=f"{identity.model_name} read it: {tasks}",
+        detail=f"{identity.model_name} read it: {tasks}{where}",
     )
     made_by = (
         ("Engine", identity.engine),

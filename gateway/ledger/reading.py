@@ -241,6 +241,13 @@ class Reading(OutboxReading):
         in_sequence = found.order_by(table.c.sequence).limit(wanted.limit)
         return self._all(AuditRecord, in_sequence)
 
+    def last_recorded_at(self) -> datetime | None:
+        """Return when the last audit record was written; None: there is none."""
+        table = schema.audit
+        last = select(table.c.recorded_at).order_by(table.c.sequence.desc()).limit(1)
+        found: datetime | None = self._connection.scalar(last)
+        return found
+
     def recall(self, key: str) -> str | None:
         """Return what `Writing.remember` kept under `key`."""
         table = schema.notes

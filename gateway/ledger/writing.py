@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from sqlalchemy import Table, delete, func, insert, select, update
@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.audit.message import AuditEntry
 from gateway.errors import LostRace
-from gateway.ledger import schema
+from gateway.ledger import schema, times
 from gateway.ledger.audit_log import append
 from gateway.ledger.messages import MessageWriting
 from gateway.ledger.peers import PeerWriting
@@ -253,6 +253,10 @@ class Writing(StudyWriting, MessageWriting, PeerWriting):
                 table=table,
             )
         return forgotten
+
+    def move_times(self, step: timedelta) -> None:
+        """Move every time that is compared with the clock, which was set by `step`."""
+        times.move(self._connection, step)
 
     def append_audit(self, entry: AuditEntry) -> int:
         """Append one audit record; return its sequence number."""

@@ -136,11 +136,12 @@ class LocalEngine:
         question = job.cleaned.question
         reading = read_ended(question.task, answer)
         checks = check_report(question, reading.phrases, answer.text)
+        moved = _moved(answer)
         return GroundedReport(
             task=question.task,
             text=answer.text,
             phrases=reading.phrases,
-            flags=(*job.cleaned.flags, *reading.flags, *checks),
+            flags=(*job.cleaned.flags, *moved, *reading.flags, *checks),
             provenance=self._provenance(job, answer),
             phrase=question.phrase,
         )
@@ -148,6 +149,8 @@ class LocalEngine:
     def _provenance(self, job: _Job, answer: Answer) -> Provenance:
         tokens = len(job.prompt.tokens.ids)
         prepare = Phase(name=PREPARE, tokens=tokens, seconds=job.seconds)
+        usual = self._inference.device, self._inference.dtype
+        device, dtype = answer.moved_to or usual
         phases = (prepare, *answer.phases)
         return Provenance(
             engine=ENGINE,
@@ -155,8 +158,8 @@ class LocalEngine:
             weights_digest=self._identity.weights_digest,
             adapter_version=VERSION,
             libraries=library_versions(self._inference.weights),
-            device=self._inference.device,
-            dtype=self._inference.dtype,
+            device=device,
+            dtype=dtype,
             crop_side=self._inference.processor.preprocessing.side,
             max_new_tokens=token_limit(self._limits, job.cleaned.question.task),
             prompt_digest=hashlib.sha256(job.prompt.text.encode()).hexdigest(),
@@ -228,9 +231,18 @@ def read_ended(task: Task, answer: Answer) -> Reading:
     return replace(reading, flags=(reason, *others))
 
 
+def _moved(answer: Answer) -> tuple[Flag, ...]:
+    if answer.moved_to is None:
+        return ()
+    device, dtype = answer.moved_to
+    return (Flag(kind=FlagKind.DEVICE_CHANGED, detail=f"{device}, {dtype}"),)
+
+
 def _course(answer: Answer) -> tuple[tuple[str, str], ...]:
     """Tell what the fast paths did for one answer."""
     told = [("batch", str(answer.rows))]
+    if answer.ran_out:
+        told.append(("memory ran out for", ", ".join(answer.ran_out)))
     if answer.guesses is not None:
         right = f"{answer.guesses.accepted} of {answer.guesses.proposed} guesses right"
         told.append(

@@ -1,8 +1,9 @@
 """A loaded checkpoint: questions to generated text, as plain values."""
 
+import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from model.maira2.answering import Answered, Answerer, FastPaths, Guesses
 from model.maira2.batching import plan_batches
 from model.maira2.configuration import read_config
 from model.maira2.formats import choose_attention, choose_dtype, cpu_has_bfloat16
-from model.maira2.modeling import Maira2ForConditionalGeneration
+from model.maira2.modeling import Attention, Maira2ForConditionalGeneration
 from model.maira2.preparing import Prompt
 from model.maira2.processing import Processor, read_processor
 from model.maira2.quantising import INT8, quantise_int8
@@ -25,9 +26,13 @@ from model.options import Domain, EngineOptions
 from model.report import Phase
 
 _LIBRARIES = ("numpy", "pillow", "tokenizers", "torch", "transformers")
+logger = logging.getLogger(__name__)
+
 _FREE_SHARE = 0.4
 """Share of the free CUDA memory for one batch. Its keys and values are there twice
 while they move to the memory of the compiled steps; the rest is for activations."""
+_SPARE = Placement(dtype=torch.float32, device="cpu", attention=Attention.EAGER)
+"""Where a prompt is answered for which CUDA has no memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,6 +49,8 @@ class Answer:
     """What the model wrote for one prompt, tags included, and how it came about.
 
     `rows` : prompts answered together; 0 where there was no time to begin.
+    `ran_out` : what memory had not been enough for before. `moved_to` : the device and
+    the number format, where these were not those of the settings.
     """
 
     text: str
@@ -52,6 +59,8 @@ class Answer:
     phases: tuple[Phase, ...] = ()
     rows: int = 0
     guesses: Guesses | None = None
+    ran_out: tuple[str, ...] = ()
+    moved_to: tuple[str, str] | None = None
 
 
 class Inference:
@@ -67,16 +76,16 @@ class Inference:
         if options.threads is not None:
             torch.set_num_threads(options.threads)
         config = read_config(options.checkpoint)
+        self._spare: Answerer | None = None
         self._options = options
         self._placement = choose_placement(options)
         self.weights = choose_weights(options)
         self.processor: Processor = read_processor(options.checkpoint, config)
-        adapter = None if options.adapter is None else read_adapter(options.adapter)
-        self.adapter = None if adapter is None else adapter.digest
-        model = _load(options.checkpoint, self._placement, adapter)
-        if self.weights == INT8:
-            quantise_int8([model.model.language_model, model.lm_head])
-        self._answerer = Answerer(model, choose_paths(options, self._placement))
+        self._adapter = (
+            None if options.adapter is None else read_adapter(options.adapter)
+        )
+        self.adapter = None if self._adapter is None else self._adapter.digest
+        self._answerer = self._load(self._placement)
         self.domain: Domain = config.domain
 
     @property
@@ -87,7 +96,7 @@ class Inference:
     @property
     def dtype(self) -> str:
         """Name the number format of the weights."""
-        return str(self._placement.dtype).removeprefix("torch.")
+        return _name_of(self._placement.dtype)
 
     @property
     def attention(self) -> str:
@@ -102,7 +111,9 @@ class Inference:
     def answer(self, asked: Sequence[Asked]) -> list[Answer]:
         """Generate greedily; several prompts together on CUDA, one by one else.
 
-        Raises `EngineUnavailable` where memory runs out even for one prompt alone.
+        Where memory runs out they are asked one by one, and one that finds none even
+        alone is answered on the CPU, if the options allow it. Raises
+        `EngineUnavailable` otherwise.
         """
         answers: dict[int, Answer] = {}
         features = self._answerer.features()
@@ -134,34 +145,64 @@ class Inference:
         if not asked:
             return []
         try:
-            return self._answer(asked, features)
+            return self._answer(self._answerer, asked, features)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         self._release()
-        return [answer for one in asked for answer in self._alone(one)]
+        ran_out = f"{len(asked)} together on {self.device}"
+        logger.warning("out of memory for %s; one by one", ran_out)
+        return [replace(self._alone(one), ran_out=(ran_out,)) for one in asked]
 
-    def _alone(self, one: Asked) -> list[Answer]:
+    def _alone(self, one: Asked) -> Answer:
         try:
-            return self._answer([one], self._answerer.features())
+            return self._answer(self._answerer, [one], self._answerer.features())[0]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             self._release()
-            tokens = len(one.prompt.tokens.ids) + one.max_new_tokens
-            size = tokens * self._answerer.token_bytes / 2**20
-            raise EngineUnavailable(
-                f"out of memory on {self.device} for {tokens} tokens "
-                f"({size:.0f} MiB of keys and values)"
-            ) from error
+            failure = EngineUnavailable(self._too_large(one, self.device))
+            if not self._options.cpu_fallback or self.device == _SPARE.device:
+                raise failure from error
+        logger.warning("%s; it is answered on the CPU", failure)
+        return self._elsewhere(one)
+
+    def _elsewhere(self, one: Asked) -> Answer:
+        """Answer a prompt on the CPU; the model stays there for the next."""
+        try:
+            self._spare = self._spare or self._load(_SPARE)
+            (answer,) = self._answer(self._spare, [one], self._spare.features())
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if self._spare is not None:
+                self._spare.release()
+            raise EngineUnavailable(self._too_large(one, _SPARE.device)) from error
+        return replace(answer, moved_to=(_SPARE.device, _name_of(_SPARE.dtype)))
+
+    def _too_large(self, one: Asked, device: str) -> str:
+        tokens = len(one.prompt.tokens.ids) + one.max_new_tokens
+        size = tokens * self._answerer.token_bytes / 2**20
+        return (
+            f"out of memory on {device} for {tokens} tokens "
+            f"({size:.0f} MiB of keys and values)"
+        )
+
+    def _load(self, placement: Placement) -> Answerer:
+        model = _load(self._options.checkpoint, placement, self._adapter)
+        if self.weights == INT8:
+            quantise_int8([model.model.language_model, model.lm_head])
+        return Answerer(model, choose_paths(self._options, placement))
 
     def _release(self) -> None:
         self._answerer.release()
         if self.device == "cuda":
             torch.cuda.empty_cache()
 
-    def _answer(self, asked: Sequence[Asked], features: ImageFeatures) -> list[Answer]:
-        answered = self._answerer.answer(
+    def _answer(
+        self, answerer: Answerer, asked: Sequence[Asked], features: ImageFeatures
+    ) -> list[Answer]:
+        answered = answerer.answer(
             [one.prompt for one in asked], [*map(self._rule, asked)], features
         )
         return [*map(self._read, answered)]
@@ -259,6 +300,10 @@ def _load(
         raise EngineUnavailable(
             f"out of memory on {placement.device} while loading {folder.name}"
         ) from error
+
+
+def _name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _now() -> float:

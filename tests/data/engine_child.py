@@ -65,6 +65,8 @@ def _is_first(folder: Path) -> bool:
 def _misbehave(how: str | None) -> None:
     if how == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    if how == "segv":
+        os.kill(os.getpid(), signal.SIGSEGV)
     if how == "exit":
         sys.exit(3)
     if how == "hang":

@@ -204,6 +204,7 @@ def bench_at(
         priors=priors,
         destinations=tuple(destinations),
         couriers=Couriers(PATIENCE_SECONDS),
+        elapsed=lambda: clock().timestamp(),
     )
     try:
         yield Bench(site=site, clock=clock, engine=engine, folder=folder)

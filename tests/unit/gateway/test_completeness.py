@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.completeness import Arrivals, CompletenessRule, Wait, Whole, judge
@@ -111,3 +111,24 @@ def test_a_limit_below_the_quiet_period_has_no_effect() -> None:
     rule = CompletenessRule(quiet_seconds=30, max_wait_seconds=10)
     assert isinstance(judge(arrivals_at(0), rule, 9, after(20)), Wait)
     assert isinstance(judge(arrivals_at(0), rule, 9, after(30)), Whole)
+
+
+GAPS = [0.0, 1.0, 27.0, 33.0, 90.0, 1500.0]
+"""Up to 0.9, 1.1, 3 and 50 times the quiet period."""
+
+
+@settings(max_examples=500)
+@given(st.permutations(GAPS), st.lists(st.integers(1, 2), min_size=7, max_size=7))
+def test_in_whatever_order_images_come_it_is_whole_only_after_a_real_quiet(
+    gaps: list[float], senders: list[int]
+) -> None:
+    """Who sent an image, and on which association, is no part of the rule."""
+    now, come, wholes = 0.0, [0.0], 0
+    for gap, _sender in zip([*gaps, 10_000.0], senders, strict=True):
+        arrivals = arrivals_at(*come)
+        just_before = judge(arrivals, RULE, None, after(now + min(gap, 29.999)))
+        assert isinstance(just_before, Wait)
+        wholes += isinstance(judge(arrivals, RULE, None, after(now + gap)), Whole)
+        now += gap
+        come.append(now)
+    assert wholes == 4  # after 33, 90, 1500 and 10,000 s, in any order

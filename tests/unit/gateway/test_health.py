@@ -93,7 +93,7 @@ def test_a_listener_that_does_not_come_round_is_neither_alive_nor_ready(
 def test_workers_that_nobody_wakes_are_neither_alive_nor_ready(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running.gateway._scheduler.pause()
+    running.gateway._rounds.stop()
     monkeypatch.setattr("gateway.health._IDLE_SECONDS", 0.0)
     port = running.gateway.web_port
     assert failing(port, "live") == failing(port) == {"workers"}

@@ -3,7 +3,6 @@
 import gc
 import socket
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -64,7 +63,7 @@ def crash(settings: Settings) -> None:
     gateway._listener.close()
     gateway._health.close()
     gateway._ledger_question.close()
-    gateway._scheduler.shutdown(wait=True)
+    gateway._rounds.stop()
     gateway.site.ledger.close()
     del gateway
     gc.collect()  # a kill gives the folder's lock back
@@ -372,18 +371,6 @@ def test_the_settings_say_how_many_studies_are_read_at_one_time(
     usual = lines_of(site_settings(tmp_path))
     assert usual == LINES
     assert {line.name: line.workers for line in usual} == {**lines, "read": 1}
-
-
-def test_studies_that_wait_for_later_do_not_fill_the_schedule(
-    settings: Settings,
-) -> None:
-    with Gateway(open_site(settings, CannedEngine())) as gateway:
-        before = len(gateway._scheduler.get_jobs())
-        later = gateway.site.clock() + timedelta(hours=1)
-        for number in range(500):
-            at = later.replace(microsecond=number)
-            gateway._due(State.ENCODED, at)
-        assert len(gateway._scheduler.get_jobs()) == before + 1
 
 
 def test_a_stop_does_not_wait_for_a_process_that_reads(tmp_path: Path) -> None:

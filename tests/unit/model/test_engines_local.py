@@ -1,5 +1,6 @@
 import hashlib
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ import torch
 from model.engine import ReportEngine
 from model.engines.local import LocalEngine, read_ended, token_limit
 from model.errors import CheckpointError, ConstantImage, EngineUnavailable
+from model.maira2.answering import Answered, Answerer
 from model.maira2.inference import Answer, choose_placement
 from model.maira2.modeling import Attention
+from model.maira2.preparing import Prompt
 from model.maira2.snapshot import weights_digest
-from model.maira2.stopping import Ending
+from model.maira2.stopping import Ending, StopRule
+from model.maira2.work import ImageFeatures
 from model.options import Domain, EngineOptions, TokenLimits
 from model.report import (
     Flag,
@@ -312,6 +316,107 @@ def test_memory_that_runs_out_is_unavailable_and_tells_the_size(
     engine = LocalEngine(replace(options, token_limits=endless))
     with pytest.raises(EngineUnavailable, match=r"out of memory on cpu .* MiB"):
         engine.generate([request()])
+
+
+@dataclass
+class Starved:
+    """An answerer for which memory runs out so many times."""
+
+    fed: Answerer
+    times: int
+
+    @property
+    def token_bytes(self) -> int:
+        return self.fed.token_bytes
+
+    def features(self) -> ImageFeatures:
+        return self.fed.features()
+
+    def release(self) -> None:
+        self.fed.release()
+
+    def answer(
+        self,
+        prompts: Sequence[Prompt],
+        rules: Sequence[StopRule],
+        features: ImageFeatures,
+    ) -> list[Answered]:
+        if self.times:
+            self.times -= 1
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.fed.answer(prompts, rules, features)
+
+
+def starved(options: EngineOptions, times: int, **changes: object) -> LocalEngine:
+    """Return an engine that takes itself for one on CUDA with little memory."""
+    few = replace(options, batch_tokens=10**6, **changes)  # type: ignore[arg-type]
+    engine = LocalEngine(few)
+    inside = engine._inference
+    inside._placement = replace(inside._placement, device="cuda")
+    inside._answerer = Starved(inside._answerer, times)  # type: ignore[assignment]
+    return engine
+
+
+def flags_of(report: GroundedReport) -> list[FlagKind]:
+    return [f.kind for f in report.flags if f.kind is FlagKind.DEVICE_CHANGED]
+
+
+TWO = [request(), request(Task.GROUNDED_FINDINGS)]
+
+
+def test_prompts_that_find_no_memory_together_are_answered_one_by_one(
+    options: EngineOptions, engine: ReportEngine
+) -> None:
+    reports = [each for (each,) in starved(options, 1).generate(TWO)]
+    usual = [each for (each,) in engine.generate(TWO)]
+    assert [each.text for each in reports] == [each.text for each in usual]
+    for each in reports:
+        told = dict(each.provenance.settings)
+        assert told["memory ran out for"] == "2 together on cuda"
+        assert told["batch"] == "1"
+        assert (each.provenance.device, flags_of(each)) == ("cuda", [])
+
+
+def test_a_prompt_that_finds_no_memory_alone_is_answered_on_the_cpu_where_allowed(
+    options: EngineOptions, engine: ReportEngine
+) -> None:
+    small = starved(options, 2, cpu_fallback=True)
+    (moved,), (stayed,) = small.generate(TWO)
+    ((usual,), _) = engine.generate(TWO)
+    assert moved.text == usual.text
+    assert (moved.provenance.device, moved.provenance.dtype) == ("cpu", "float32")
+    assert flags_of(moved) == [FlagKind.DEVICE_CHANGED]
+    assert (stayed.provenance.device, flags_of(stayed)) == ("cuda", [])
+
+
+def test_each_step_of_the_way_to_the_cpu_is_logged(
+    options: EngineOptions, caplog: pytest.LogCaptureFixture
+) -> None:
+    starved(options, 2, cpu_fallback=True).generate(TWO)
+    first, second = [record.message for record in caplog.records]
+    assert first == "out of memory for 2 together on cuda; one by one"
+    assert second.startswith("out of memory on cuda for ")
+    assert second.endswith("it is answered on the CPU")
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_without_leave_for_the_cpu_a_lack_of_memory_is_unavailable(
+    options: EngineOptions, times: int
+) -> None:
+    small = starved(options, times)
+    with pytest.raises(EngineUnavailable, match="out of memory on cuda"):
+        small.generate(TWO)
+
+
+def test_where_the_cpu_has_no_memory_either_it_is_unavailable(
+    options: EngineOptions,
+) -> None:
+    small = starved(options, 2, cpu_fallback=True)
+    inside = small._inference
+    inside._spare = Starved(inside._answerer.fed, 1)  # type: ignore[assignment, attr-defined]
+    with pytest.raises(EngineUnavailable, match="out of memory on cpu"):
+        small.generate([request()] * 2)
+    assert len(small.generate([request()])) == 1
 
 
 def test_unknown_weights_are_refused(options: EngineOptions) -> None:
