@@ -116,6 +116,7 @@ def test_a_result_whose_answer_was_lost_is_superseded_by_name(
     assert early.state is State.ENCODED
     destination.mood = Mood.UP
     send(sending, uid, 2, sender=1)
+    late = early
     for _ in range(3):
         sending.clock.add(seconds=100)
         late = finish(sending, uid)

@@ -427,6 +427,7 @@ def is_arrival(record: AuditRecord) -> bool:
     return record.event == "110104" and record.event_type is None
 
 
+@pytest.mark.timeout(300 + 30 * SEQUENCES)
 def test_one_result_whatever_happens(
     films: dict[tuple[str, int, str], Path], blank: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import cast
 from xml.etree import ElementTree as ET
 
@@ -37,6 +38,7 @@ from tests.data.ledgers import IMAGE_CLASS, NOW, STUDY_UID, new_instance
 from tests.data.stages import answer
 
 PATIENT_ID = "PHANTOM-7"
+DAY = timedelta(days=1)
 THREE = StudyAnswers(studies=(answer("1.2.5"), answer("1.2.6"), answer("1.2.7")))
 PRIOR_UID = "1.2.826.0.1.3680043.10.543.2"
 DIGEST = "5d41402abc4b2a76b9719d911017c592" * 2
@@ -293,6 +295,7 @@ ABOUT_A_NODE: dict[str, tuple[Callable[[], AuditEntry], str, str, int]] = {
         lambda: kinds.reserve_crossed("disk", NOW, is_below=False),
         *("110100", "E", 0),
     ),
+    "clock": (lambda: kinds.clock_set(-DAY, NOW), "110113", "E", 0),
     "licence": (lambda: kinds.licence_acknowledged("ann", NOW), "110113", "E", 0),
     "refused": (
         lambda: kinds.association_refused(ASSOCIATION, "unknown title", NOW),

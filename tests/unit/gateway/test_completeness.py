@@ -117,7 +117,7 @@ GAPS = [0.0, 1.0, 27.0, 33.0, 90.0, 1500.0]
 """Up to 0.9, 1.1, 3 and 50 times the quiet period."""
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.permutations(GAPS), st.lists(st.integers(1, 2), min_size=7, max_size=7))
 def test_in_whatever_order_images_come_it_is_whole_only_after_a_real_quiet(
     gaps: list[float], senders: list[int]
