@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
 .PHONY: help demo test check bench coded-findings differential disk-faults \
-	dockerfile-check evaluate-phantom failpoints kill-storm leaks soak state-machine \
-	train-phantom validate-results viewer views
+	dockerfile-check evaluate-phantom failpoints fuzz kill-storm leaks soak \
+	state-machine train-phantom validate-results viewer views
 .DEFAULT_GOAL := help
 
 help:  ## Show what can be made.
@@ -47,6 +47,7 @@ validate-results: .venv/dev.stamp  ## Put 200 generated results before the valid
 
 differential: .venv/dev.stamp  ## Compare the bytes that receiver and storescp store (Debian: dcmtk, libgdcm-tools).
 	$(BIN)/python -m tests.differential
+
 failpoints: .venv/dev.stamp  ## Kill a gateway at every named point, five times each.
 	$(BIN)/python -m tests.faults.points
 
@@ -55,6 +56,9 @@ kill-storm: .venv/dev.stamp  ## Kill a gateway N= times at random, count the end
 
 disk-faults: .venv/dev.stamp  ## Let the disk fail at call 1 to 60, hold the ledger 1, 10, 60 s (Debian: strace).
 	$(BIN)/python -m tests.faults.disk
+
+fuzz: .venv/fuzz.stamp  ## Fuzz what reads others' bytes, MINUTES= (10) for each TARGET= (all).
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) --target "$(TARGET)"
 
 coded-findings: .venv/dev.stamp  ## Measure how well sentences are coded.
 	$(BIN)/python -m benchmarks.coded_findings
@@ -89,6 +93,10 @@ dockerfile-check: .venv/dev.stamp  ## Run the Dockerfile's steps in an empty Deb
 
 .venv/dev.stamp: .venv/run.stamp
 	@$(INSTALL) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+.venv/fuzz.stamp: .venv/dev.stamp
+	@$(INSTALL) --no-build-isolation --editable '.[fuzz]'
 	@touch $@
 
 .peers/viewer.stamp: viewer/package.json viewer/package-lock.json

@@ -22,6 +22,8 @@ Place: TypeAlias = tuple[int | str, ...]
 _ENUM_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
 _SHOWN = 80
 """Characters of a wrong value that are repeated to the person."""
+_MOST_LEVELS = 16
+"""Tables and lists within each other; the settings have five."""
 
 
 class Secrets(BaseSettings):
@@ -53,6 +55,8 @@ def load_settings(
         return Settings.model_validate_json(json.dumps(tree, default=str))
     except ValidationError as error:
         raise InvalidSettings(_explain(error)) from error
+    except ValueError as error:  # a hexadecimal number that has no decimal form
+        raise InvalidSettings(f"a value cannot be read: {error}") from error
 
 
 def merge(below: Table, above: Table) -> Table:
@@ -98,9 +102,28 @@ def _text_of(site_file: Path) -> str:
 
 def _read(text: str, name: str) -> Table:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also of a number's digits
         raise InvalidSettings(f"{name}: is not TOML: {error}") from error
+    if _is_deep(table):
+        raise InvalidSettings(f"{name}: nested deeper than {_MOST_LEVELS} levels")
+    return table
+
+
+def _is_deep(table: Table) -> bool:
+    """Whether tables and lists lie deeper within each other than any setting."""
+    level: list[Value] = [table]
+    for _ in range(_MOST_LEVELS):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return bool(level)
+
+
+def _inside(value: Value) -> list[Value]:
+    """Return the tables and lists directly within a table or list."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    values = value if isinstance(value, list) else []
+    return [inner for inner in values if isinstance(inner, dict | list)]
 
 
 def _explain(error: ValidationError) -> str:

@@ -223,12 +223,15 @@ class _Parser:
             # PS3.5 6.2.2 note 4: such a value is implicit VR little endian.
             vr, encoding = "SQ", Encoding(implicit=True, little_endian=True)
         element = Element(vr=vr)
+        earlier = level.attributes.elements.get(tag)
         level.attributes.elements[tag] = element
         if vr == "SQ" or length == _UNDEFINED:
             self._push(_Level(end=None, encoding=encoding, element=element), length)
         else:
             element.passed_over = length > MAX_VALUE_BYTES
             element.value = self._value(length)
+        if earlier is not None and not _is_repeated(earlier, element):
+            raise UnreadableHeader(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) stands twice")
 
     def _value(self, length: int) -> bytes:
         if length > MAX_VALUE_BYTES:
@@ -246,6 +249,15 @@ class _Parser:
             raise UnreadableHeader("an element is longer than the data set")
         if self.stream.seek(self.position) != self.position:
             raise UnreadableHeader("an element is longer than the data set")
+
+
+def _is_repeated(earlier: Element, element: Element) -> bool:
+    """Whether an element that occurs again says the same (PS3.5 7.1 forbids both).
+
+    Of two that differ one reader believes the first and another the last.
+    """
+    is_comparable = element.vr != "SQ" and not element.passed_over
+    return is_comparable and earlier == element
 
 
 def _dictionary_vr(tag: int) -> str:

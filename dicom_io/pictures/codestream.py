@@ -11,7 +11,9 @@ from dicom_io.errors import UnreadablePixels
 _J2K_START = b"\xff\x4f\xff\x51"
 _JP2_START = b"\x00\x00\x00\x0cjP"
 _JPEG_START = b"\xff\xd8"
-_J2K_SEARCH_BYTES = 4096
+_JP2_CODESTREAM = b"jp2c"
+_MOST_STEPS = 4096
+"""Boxes or marker segments before the frame's size; an image has a few dozen."""
 _JPEG_FRAME_MARKERS = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7}) | frozenset(
     {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
 )
@@ -32,21 +34,42 @@ class FrameSize:
 def read_frame_size(frame: bytes) -> FrameSize | None:
     """Return the size in a JPEG, JPEG-LS or JPEG 2000 codestream.
 
-    None for RLE, which carries none. Raises UnreadablePixels for a JPEG family
-    stream without a size, or with more tiles than an image has.
+    None for what is none of them, such as RLE, which carries none. Raises
+    UnreadablePixels for a JPEG family stream without a size, or with more tiles than
+    an image has.
     """
-    if frame.startswith((_J2K_START, _JP2_START)):
-        return _j2k_size(frame)
+    if frame.startswith(_JP2_START):
+        return _j2k_size(frame, _codestream_offset(frame))
+    if frame.startswith(_J2K_START):
+        return _j2k_size(frame, 0)
     if frame.startswith(_JPEG_START):
         return _jpeg_size(frame)
     return None
 
 
-def _j2k_size(frame: bytes) -> FrameSize:
+def _codestream_offset(frame: bytes) -> int:
+    """Return where the first codestream box of a JP2 file begins (ISO 15444-1 I.4).
+
+    Not a search for the marker: bytes of another box may look like a codestream.
+    """
+    at = 0
+    for _ in range(_MOST_STEPS):
+        length, kind = int.from_bytes(frame[at : at + 4], "big"), frame[at + 4 : at + 8]
+        head = 16 if length == 1 else 8
+        if length == 1:
+            length = int.from_bytes(frame[at + 8 : at + 16], "big")
+        if kind == _JP2_CODESTREAM:
+            return at + head
+        if length < head or at + length >= len(frame):
+            break
+        at += length
+    raise UnreadablePixels("a JP2 file without a codestream")
+
+
+def _j2k_size(frame: bytes, start: int) -> FrameSize:
     """Read the SIZ segment (ISO 15444-1 A.5.1); HTJ2K has the same."""
-    start = frame.find(_J2K_START, 0, _J2K_SEARCH_BYTES)
     siz = frame[start + 8 : start + 42]
-    if start < 0 or len(siz) != 34:
+    if frame[start : start + 4] != _J2K_START or len(siz) != 34:
         raise UnreadablePixels("a JPEG 2000 frame without a SIZ segment")
     x, y, x0, y0, tile_x, tile_y, tile_x0, tile_y0 = (
         int.from_bytes(siz[at : at + 4], "big") for at in range(0, 32, 4)
@@ -63,7 +86,9 @@ def _j2k_size(frame: bytes) -> FrameSize:
 def _jpeg_size(frame: bytes) -> FrameSize:
     """Walk the marker segments up to the frame header (ISO 10918-1 B.2.2)."""
     at = 2
-    while at + 9 < len(frame) and frame[at] == 0xFF:
+    for _ in range(_MOST_STEPS):
+        if at + 9 >= len(frame) or frame[at] != 0xFF:
+            break
         marker = frame[at + 1]
         if marker in _JPEG_FRAME_MARKERS:
             return FrameSize(

@@ -8,6 +8,7 @@ is said in that line; a crash or a limit ends the process, which says enough.
 import hashlib
 import json
 import os
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import filereader
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
     JPEG2000,
@@ -36,7 +37,7 @@ from dicom_io.elements import parse
 from dicom_io.errors import DicomError, UnreadablePixels, UnsupportedImage
 from dicom_io.options import Rendering
 from dicom_io.parsing import encoding_of, open_data_set, read_transfer_syntax
-from dicom_io.pictures.codestream import read_frame_size
+from dicom_io.pictures.codestream import FrameSize, read_frame_size
 from dicom_io.pictures.display import render
 from dicom_io.pictures.fast_decoding import decode_fast
 from dicom_io.pictures.greyscale import read_grey_scale
@@ -66,6 +67,9 @@ _IMAGE_PIXEL = (
     "PixelRepresentation",
     "PixelData",
 )
+_OTHER_OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+"""Left out: they may name another frame than was checked. Where they stand each
+frame is one fragment (PS3.3 C.7.6.3.1.8), so nothing is lost."""
 _BROKEN = (
     ArithmeticError,
     AttributeError,
@@ -77,6 +81,7 @@ _BROKEN = (
     RuntimeError,
     TypeError,
     ValueError,
+    struct.error,
 )
 """What pydicom and its decoders raise for pixel data that is not what it says."""
 
@@ -123,6 +128,8 @@ def read_whole(path: Path) -> Dataset:
             raise UnreadablePixels("it has no pixel data")
         body.seek(start)
         ds = filereader.read_dataset(body, encoding.implicit, encoding.little_endian)
+    for keyword in _OTHER_OFFSETS:
+        ds.pop(keyword, None)
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = UID(syntax)
     return ds
@@ -142,16 +149,23 @@ def check_size(ds: Dataset, max_pixels: int) -> None:
         raise UnreadablePixels(f"{frames} x {rows} x {columns} is over {max_pixels}")
     if not ds.file_meta.TransferSyntaxUID.is_encapsulated:
         return
-    for index in range(frames):
-        frame = get_frame(ds.PixelData, index, number_of_frames=frames)
-        size = read_frame_size(frame)
-        if size is not None and (size.rows, size.columns) != (rows, columns):
-            raise UnreadablePixels(
-                f"the codestream says {size.rows} x {size.columns}, "
-                f"the header {rows} x {columns}"
-            )
-        if size is not None and size.samples != samples:
-            raise UnreadablePixels("codestream and header differ in their samples")
+    if ds.file_meta.TransferSyntaxUID == RLELossless:  # its frames say no size
+        return
+    for frame in generate_frames(ds.PixelData, number_of_frames=frames):
+        _check_frame(frame, FrameSize(rows=rows, columns=columns, samples=samples))
+
+
+def _check_frame(frame: bytes, header: FrameSize) -> None:
+    size = read_frame_size(frame)
+    if size is None:
+        raise UnreadablePixels("a frame that is no JPEG of any kind")
+    if (size.rows, size.columns) != (header.rows, header.columns):
+        raise UnreadablePixels(
+            f"the codestream says {size.rows} x {size.columns}, "
+            f"the header {header.rows} x {header.columns}"
+        )
+    if size.samples != header.samples:
+        raise UnreadablePixels("codestream and header differ in their samples")
 
 
 def check_supported(ds: Dataset) -> None:

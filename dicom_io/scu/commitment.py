@@ -21,6 +21,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from dicom_io.ae import LocalAE, RemoteAE
 from dicom_io.contexts import message_context, scp_roles
 from dicom_io.errors import Unreadable
+from dicom_io.scp.guard import MALFORMED
 from dicom_io.scp.intake import guarded
 from dicom_io.scu.association import (
     Proposal,
@@ -260,6 +261,14 @@ def report_of(event: Event, title: str, peer: RemoteAE | None) -> CommitmentRepo
     `title` and `peer` are who speaks on the association, as its owner found. An
     instance that is named on both sides counts as failed.
     """
+    try:
+        return _report_of(event, title, peer)
+    except MALFORMED as error:
+        detail = f"commitment report: {type(error).__name__}"
+        raise Unreadable(detail) from error
+
+
+def _report_of(event: Event, title: str, peer: RemoteAE | None) -> CommitmentReport:
     information = event.event_information
     if "TransactionUID" not in information:
         raise Unreadable("commitment report without a Transaction UID")

@@ -186,6 +186,8 @@ def _decode(data: bytes) -> str:
 
 def _delimiters(header: str) -> Delimiters:
     """Read MSH-1 and MSH-2; what is left out has the recommended value."""
+    if len(header) <= 3:
+        raise UnreadableMessage("MSH-1 is not there")
     field = header[3]
     stated = header[4:].partition(field)[0]
     marks = stated + r"^~\&"[len(stated) :]

@@ -82,6 +82,7 @@ def _doubled(data: bytes, segment: str, count: int) -> bytes:
 MESSAGES: Mapping[str, tuple[str, Callable[[], bytes]]] = {
     "nothing": ("AE", lambda: b""),
     "three letters": ("AE", lambda: b"MSH"),
+    "a line of three letters": ("AE", lambda: b"MSH\rPID|||PAT1"),
     "letters as delimiters": ("AE", lambda: b"MSHabcdefgh|"),
     "one delimiter for all": ("AE", lambda: b"MSH|^^^^|||||||||"),
     "no HL7": ("AE", lambda: b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"),

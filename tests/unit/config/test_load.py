@@ -170,3 +170,22 @@ def test_merging_keeps_the_keys_of_both_tables() -> None:
     above: Table = {"a": {"y": 3}, "b": [2]}
     assert merge(below, above) == {"a": {"x": 1, "y": 3}, "b": [2]}
     assert below == {"a": {"x": 1, "y": 2}, "b": [1]}
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("a = " + "[" * 5000, "not TOML"),
+        ("a = " + "{a = " * 5000, "not TOML"),
+        ("a = " + "9" * 5000, "not TOML"),
+        ("a" + ".a" * 5000 + " = 1", "deeper than 16"),
+        ("a = " + "[" * 40 + "]" * 40, "deeper than 16"),
+        ("[listener]\nport = 0x" + "f" * 6000, "cannot be read"),
+    ],
+    ids=["brackets", "braces", "digits", "dots", "lists", "hexadecimal"],
+)
+def test_a_file_that_no_person_wrote_is_refused(
+    tmp_path: Path, text: str, what: str
+) -> None:
+    with pytest.raises(InvalidSettings, match=what):
+        load_settings(write(tmp_path, text))

@@ -18,8 +18,39 @@ def sof(marker: int, rows: int, columns: int) -> bytes:
 def test_jpeg_2000_says_its_size_bare_and_boxed() -> None:
     expected = FrameSize(rows=200, columns=100, samples=1)
     assert read_frame_size(siz(100, 200)) == expected
-    boxed = b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(40) + siz(100, 200)
-    assert read_frame_size(boxed) == expected
+    assert read_frame_size(boxed(siz(100, 200))) == expected
+
+
+def boxed(codestream: bytes, before: bytes = b"") -> bytes:
+    """Return a JP2 file (ISO 15444-1 Annex I); `before` in a box of its own."""
+    signature = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+    other = struct.pack(">I4s", 8 + len(before), b"uuid") + before
+    return signature + other + struct.pack(">I4s", 0, b"jp2c") + codestream
+
+
+def test_what_looks_like_a_codestream_in_another_box_is_none() -> None:
+    decoy = boxed(siz(32000, 31000), before=siz(10, 10))
+    assert read_frame_size(decoy) == FrameSize(rows=31000, columns=32000, samples=1)
+
+
+def test_a_box_that_needs_a_long_length_is_passed() -> None:
+    long = struct.pack(">I4sQ", 1, b"uuid", 20) + b"abcd"
+    frame = boxed(siz(100, 200))
+    assert read_frame_size(frame[:12] + long + frame[12:]) is not None
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [b"", struct.pack(">I4s", 4, b"uuid"), struct.pack(">I4s", 0xFFFFFFFF, b"uuid")],
+)
+def test_boxes_that_lead_nowhere_are_refused(boxes: bytes) -> None:
+    with pytest.raises(UnreadablePixels, match="codestream"):
+        read_frame_size(b"\x00\x00\x00\x0cjP  \r\n\x87\n" + boxes)
+
+
+def test_fill_bytes_without_end_are_not_walked() -> None:
+    with pytest.raises(UnreadablePixels, match="frame header"):
+        read_frame_size(b"\xff\xd8" + b"\xff" * 100_000 + sof(0xC0, 3, 4) + bytes(4))
 
 
 @pytest.mark.parametrize("marker", [0xC0, 0xC1, 0xC3, 0xF7])
