@@ -23,12 +23,17 @@ def inflated_stream(deflated: BinaryIO) -> BinaryIO:
 
 
 class _Inflater(io.RawIOBase):
-    """Keeps one chunk of deflated bytes and the position among the inflated ones."""
+    """Keeps one chunk of deflated bytes and the position among the inflated ones.
+
+    The chunk that was given last is given again where somebody seeks back into it:
+    a buffered reader forgets a buffer as soon as its last byte is read.
+    """
 
     def __init__(self, deflated: BinaryIO) -> None:
         self._deflated = deflated
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         self._position = 0
+        self._last = self._again = b""
 
     def readable(self) -> bool:
         return True
@@ -46,8 +51,12 @@ class _Inflater(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Inflate and forget up to `offset`; return how far that went."""
-        if whence != os.SEEK_SET or offset < self._position:
+        back = self._position - offset
+        if whence != os.SEEK_SET or back > len(self._last):
             raise io.UnsupportedOperation("an inflated stream only goes forward")
+        if back > 0:
+            self._again = self._last[-back:] + self._again
+            self._position = offset
         while self._position < offset:
             if not self._next(min(_CHUNK, offset - self._position)):
                 break
@@ -55,11 +64,13 @@ class _Inflater(io.RawIOBase):
 
     def _next(self, limit: int) -> bytes:
         """Return at least one and at most `limit` bytes, or none at the end."""
-        data, fed = b"", b"begin"
+        data, self._again = self._again[:limit], self._again[limit:]
+        fed = b"begin"
         while not data and fed and not self._inflater.eof:
             fed = self._inflater.unconsumed_tail or self._deflated.read(_CHUNK)
             data = self._inflate(fed, limit)
         self._position += len(data)
+        self._last = data or self._last
         if self._position > HEADER_CEILING:
             raise UnreadableHeader(f"the header grows over {HEADER_CEILING} bytes")
         return data

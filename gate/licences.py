@@ -41,6 +41,7 @@ LESSER_GPL: dict[str, str] = {}
 """Distribution -> why its LGPL is acceptable here. None is needed today."""
 
 EXCEPTIONS = {
+    "atheris": "its metadata name none; the LICENSE in the wheel is Apache-2.0",
     "torchao": "its metadata name none; the LICENSE in the wheel is BSD-3-Clause",
     "nvidia-": "runtime of CUDA builds of torch; each site installs it, we ship none",
 }

@@ -24,6 +24,7 @@ from dicom_io.contexts import (
 )
 from dicom_io.identity import VERDICTS, Comparison
 from dicom_io.status import Status
+from gate import conformance
 from gateway.failpoints import FAILPOINTS
 from gateway.lifecycle import FINAL, WAITING_FOR_A_PERSON, State
 from gateway.lifecycle_diagram import mermaid_diagram
@@ -156,7 +157,27 @@ def flag_list() -> str:
     return ", ".join(f"`{kind}`" for kind in FlagKind) + "."
 
 
+def configuration_table(*tables: str) -> Callable[[], str]:
+    """Return a function that lists the keys of some tables of the settings."""
+
+    def listed() -> str:
+        rows = [
+            (f"`{key}`", f"`{value}`", meaning)
+            for key, value, meaning in documented_keys(DEFAULTS.read_text("utf-8"))
+            if key.partition(".")[0] in tables
+        ]
+        return table(("key", "default", "meaning"), rows)
+
+    return listed
+
+
+def _written(make: Callable[[], conformance.Table]) -> Callable[[], str]:
+    return lambda: table(*make())
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    **{name: _written(make) for name, make in conformance.TABLES.items()},
+    "network-settings": configuration_table("listener", "peers", "archive"),
     "settings": settings_table,
     "sop-classes": class_table,
     "transfer-syntaxes": syntax_table,

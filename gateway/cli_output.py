@@ -56,10 +56,41 @@ def waiting(what: str) -> Iterator[Callable[[str], None]]:
 
 def start_log() -> None:
     """Write the log to the error stream, and let no library write into it freely."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine(_LOG_FORMAT))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     quieten_libraries()
+
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+_LEFT_OUT = " [...] "
+LOG_LINE_CAP = 8000
+"""Characters of one event, its traceback included."""
+
+
+class OneLine(logging.Formatter):
+    """Makes every event one line, whatever it quotes: nobody can forge another.
+
+    What is not printable is written as an escape; what is too long loses its middle,
+    for the last words of a traceback say what failed.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        text = _cut(super().format(record))
+        escaped = (each if each.isprintable() else _escape(each) for each in text)
+        return _cut("".join(escaped))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LOG_LINE_CAP:
+        return text
+    half = LOG_LINE_CAP // 2 - len(_LEFT_OUT)
+    return f"{text[:half]}{_LEFT_OUT}{text[-half:]}"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def quieten_libraries() -> None:

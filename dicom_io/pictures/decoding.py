@@ -77,6 +77,7 @@ _BROKEN = (
     LookupError,
     MemoryError,
     NotImplementedError,
+    OSError,
     RecursionError,
     RuntimeError,
     TypeError,

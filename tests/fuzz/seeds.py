@@ -76,11 +76,11 @@ def files() -> Seeds:
     ):
         yield f"film-{name}", _written(tiny, syntax)
     yield "big-endian", part10(_without_pixels(), uid.ExplicitVRBigEndian)
-    for name, syntax, frame in _frames():
+    for name, compressed, frame in _frames():
         ds = film_dataset(np.zeros((8, 6), np.uint8))
         ds.PixelData = encapsulate([frame])
         ds["PixelData"].is_undefined_length = True
-        yield f"frame-{name}", _written(ds, syntax)
+        yield f"frame-{name}", _written(ds, compressed)
     yield "report", part10(_report())
     yield "nested", part10(_without_pixels()) + nested(5)
 
@@ -93,7 +93,8 @@ def _without_pixels() -> Dataset:
 
 def _report() -> Dataset:
     ds = _without_pixels()
-    ds.SOPClassUID, ds.Modality = uid.UID(uid.BasicTextSRStorage), "SR"
+    ds.SOPClassUID = uid.BasicTextSRStorage
+    ds.Modality = "SR"
     ds.ValueType, ds.VerificationFlag = "CONTAINER", "VERIFIED"
     ds.ContentSequence = [Dataset()]
     item = ds.ContentSequence[0]

@@ -16,6 +16,7 @@ from benchmarks import (
     query,
     receive,
     rounds,
+    sizes,
     soak,
     study,
 )
@@ -172,3 +173,11 @@ def test_the_slope_of_memory_is_in_megabytes_a_thousand() -> None:
     # 2 MiB more with each 500 connections: 4 MiB a thousand.
     assert leaks.slope([2048 * n for n in range(5)], 2000) == pytest.approx(4.0)
     assert leaks.slope([7000] * 5, 2000) == 0
+
+
+def test_what_a_study_leaves_on_the_disk_is_counted() -> None:
+    taken = sizes.main(["--studies", "2", "--side", "300"])
+    assert taken.instances > 300 * 300 * 2
+    assert taken.results > 0
+    assert taken.ledger > 0
+    assert taken.audit_rows >= 5

@@ -1,0 +1,99 @@
+"""What a study leaves on the disk: films, results, rows of the ledger and the audit.
+
+Studies of one film by a canned engine, each to its end; the ledger is measured as a
+copy without its log, and what it holds before the first study is taken off.
+Usage: python -m benchmarks.sizes [--studies 20] [--side 2500]
+"""
+
+import argparse
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.lifecycle import State
+from model.options import Domain
+from tests.data.phantoms import phantom_files
+from tests.data.stages import Bench, bench_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Bytes of the spool's folders and of the ledger, and rows of the audit."""
+
+    instances: int
+    results: int
+    ledger: int
+    audit_rows: int
+
+
+def main(arguments: Sequence[str]) -> Sizes:
+    """Print, and return, what one study takes."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sizes")
+    parser.add_argument("--studies", type=int, default=20)
+    parser.add_argument(
+        "--side", type=int, default=2500, help="pixels of the short side"
+    )
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder, bench_at(Path(folder)) as bench:
+        bench.engine.domain = Domain.PHANTOM
+        before = measured(bench)
+        for number in range(1, options.studies + 1):
+            _read(bench, number, options.side)
+        after = measured(bench)
+    count = options.studies
+    sizes = Sizes(
+        instances=(after.instances - before.instances) // count,
+        results=(after.results - before.results) // count,
+        ledger=(after.ledger - before.ledger) // count,
+        audit_rows=(after.audit_rows - before.audit_rows) // count,
+    )
+    print(f"films    {sizes.instances:12,} bytes a study")
+    print(f"results  {sizes.results:12,} bytes a study")
+    print(f"ledger   {sizes.ledger:12,} bytes a study")
+    print(f"audit    {sizes.audit_rows:12,} rows a study")
+    return sizes
+
+
+def measured(bench: Bench) -> Sizes:
+    """Measure the folder of a site whose ledger may be open."""
+    data = bench.folder / "data"
+    with closing(sqlite3.connect(data / "ledger.sqlite")) as ledger:
+        (pages,) = ledger.execute("PRAGMA page_count").fetchone()
+        (page_bytes,) = ledger.execute("PRAGMA page_size").fetchone()
+        (rows,) = ledger.execute("SELECT count(*) FROM audit").fetchone()
+    return Sizes(
+        instances=_bytes_below(data / "spool" / "instances"),
+        results=_bytes_below(data / "spool" / "results"),
+        ledger=pages * page_bytes,
+        audit_rows=rows,
+    )
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _read(bench: Bench, number: int, side: int) -> None:
+    study = phantom_files(
+        bench.folder / "phantom",
+        seed=number,
+        short_side=side,
+        with_lateral=False,
+        with_prior=False,
+    )
+    bench.send(study.frontal)
+    bench.clock.add(seconds=60)
+    bench.complete()
+    while bench.turn():
+        pass
+    ended = bench.study(study.study_instance_uid)
+    if ended.state is not State.KEPT:
+        raise RuntimeError(f"no study was read to its end: {ended.reason}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

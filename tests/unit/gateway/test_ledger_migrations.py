@@ -1,0 +1,119 @@
+"""A ledger of every earlier version, with a row in each table, read by this one."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    insert,
+    select,
+)
+
+from gateway.ledger import engine as opening
+from gateway.ledger.engine import migrate, open_engine
+from gateway.ledger.schema import metadata
+from tests.data.ledgers import url_of
+
+MOMENT = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
+
+
+def revisions() -> list[str]:
+    """Return the versions before the newest, the oldest first."""
+    config = Config()
+    folder = Path(opening.__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("path_separator", "os")
+    walked = ScriptDirectory.from_config(config).walk_revisions()
+    return [each.revision for each in walked][:0:-1]
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[Engine]:
+    """A database that is opened as the ledger's is, and not migrated."""
+    engine = create_engine(url_of(tmp_path))
+    event.listen(engine, "connect", opening._prepare_sqlite)
+    event.listen(engine, "begin", opening._begin_sqlite)
+    yield engine
+    engine.dispose()
+
+
+def value_of(table: str, name: str, type_name: str) -> object:
+    """Return a value for a column, such as the schema of today can read."""
+    today = metadata.tables[table].c[name].type if table in metadata.tables else None
+    words = getattr(today, "enums", None)
+    if words:
+        return words[0]
+    if name == "only":
+        return 1
+    match type_name:
+        case "INTEGER" | "BIGINT":
+            return 1
+        case "BOOLEAN":
+            return True
+        case "DATETIME" | "TIMESTAMP":
+            return MOMENT
+        case _:
+            return f"{name}"[:16]
+
+
+def fill(connection: Connection) -> dict[str, dict[str, object]]:
+    """Put a row into every table as the database describes it."""
+    found = MetaData()
+    found.reflect(connection)
+    rows = {}
+    for table in found.sorted_tables:
+        if table.name != "alembic_version":
+            rows[table.name] = _put_row(connection, table)
+    return rows
+
+
+def _put_row(connection: Connection, table: Table) -> dict[str, object]:
+    row = {
+        column.name: value_of(
+            table.name, column.name, str(column.type).partition("(")[0]
+        )
+        for column in table.columns
+    }
+    there = connection.execute(select(table)).mappings().first()
+    if there is not None:  # the migration made it
+        return dict(there)
+    connection.execute(insert(table), row)
+    return row
+
+
+def test_there_is_an_earlier_version() -> None:
+    assert revisions()[0] == "0001"
+
+
+@pytest.mark.parametrize("revision", revisions())
+def test_each_row_of_an_earlier_ledger_is_there_after_the_upgrade(
+    revision: str, old: Engine, tmp_path: Path
+) -> None:
+    with old.connect() as connection:
+        migrate(connection, revision)
+    with old.begin() as connection:
+        kept = fill(connection)
+    assert len(kept) >= 9
+    old.dispose()
+    new = open_engine(url_of(tmp_path))
+    with new.connect() as connection:
+        for name, row in kept.items():
+            read = connection.execute(select(metadata.tables[name])).mappings().one()
+            assert {key: _plain(read[key]) for key in row} == {
+                key: _plain(value) for key, value in row.items()
+            }, name
+    new.dispose()
+
+
+def _plain(value: object) -> object:
+    """Return what is compared: the word of an enumeration, a head that was counted."""
+    return getattr(value, "value", value)
