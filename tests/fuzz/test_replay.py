@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from pydicom.charset import python_encoding
 
 from dicom_io.scp.session import Node
 from tests.data.network import Recorder, listening
@@ -20,6 +21,7 @@ from tests.fuzz.association import (
 )
 from tests.fuzz.mutating import mutated
 from tests.fuzz.targets import TARGETS, Target
+from tests.fuzz.words import decode_texts
 
 CORPUS = Path(__file__).parent / "corpus"
 INPUTS = [
@@ -27,6 +29,28 @@ INPUTS = [
     for target in TARGETS
     for path in sorted((CORPUS / target.name).iterdir())
 ]
+HOSTILE_TEXTS = (
+    b"A=\x1b$B;3ED^\x1b$)C\xfb\xf3",  # no return to the first set
+    b"\x1b",
+    b"\x1b$",
+    b"\x1b$(",
+    b"\x1b\x1b\x1b(B",
+    b"\x1b$B;",
+    b"\x1b)Z\xff",
+    b"\xed\xa0\x80\xed\xb0\x80",
+    b"\xf4\x90\x80\x80",
+    b"\xc0\xaf",
+    b"\xff\xfe",
+    "\u202eabc\u202c\u2066x\u2069\u200f".encode(),
+    b"a\0b\0",
+    b"a\r\nb\x85c",
+    b"\x83\x5c\x5c^=^=",
+    b"\x81",
+    b"\x81\x30\x81",
+    b"^" * 300,
+    b"=" * 300,
+    b"\xfc\x1b$B;3" * 500,
+)
 ASSOCIATIONS = 5000
 MEMORY_GROWTH_KIB = 64 << 10
 
@@ -39,6 +63,20 @@ COMMAND_SUCCESS = bytes.fromhex("00000009020000000000")
 @pytest.mark.parametrize(("target", "path"), INPUTS)
 def test_what_was_found_once_is_not_found_again(target: Target, path: Path) -> None:
     target.run(path.read_bytes())
+
+
+@pytest.mark.parametrize("term", [*sorted(python_encoding), "KLINGON", "\\", "\\ISO"])
+def test_hostile_texts_are_decoded_in_every_character_set(term: str) -> None:
+    """What holds of each is asserted by the target: see `words.decode_texts`."""
+    sets = (term + "\\ISO 2022 IR 87\\ISO 2022 IR 149").encode()
+    for value in HOSTILE_TEXTS:
+        decode_texts(bytes([len(sets)]) + sets + value)
+
+
+@pytest.mark.parametrize("term", ["ISO_IR 192", "ISO 2022 IR 87", "GB18030"])
+def test_a_name_of_64_kib_is_decoded(term: str) -> None:
+    sets = term.encode()
+    decode_texts(bytes([len(sets)]) + sets + b"\xfc\x1b$B;3" * (64 << 10 >> 3))
 
 
 def test_each_target_has_a_corpus_and_all_of_it_is_small() -> None:
