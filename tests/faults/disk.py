@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from dicom_io.archive import open_archive
@@ -82,41 +82,33 @@ def _document(stage: Stage) -> Item:
 def _sent(stage: Stage, child: Child, items: Sequence[Item]) -> list[int]:
     """Send in one association; return the statuses, -1 for a broken connection."""
     statuses: list[int] = []
+    assert child.port is not None
     try:
-        assert child.port is not None
-        sender = Sender(child.port)
-        for item in items:
-            statuses.append(sender.store(item))
-            if not statuses[-1]:
-                stage.acknowledged.add(item.instance_uid)
-        sender.release()
+        with Sender(child.port) as sender:
+            for item in items:
+                statuses.append(sender.store(item))
+                if not statuses[-1]:
+                    stage.acknowledged.add(item.instance_uid)
     except Broken:
         statuses.append(-1)
     return statuses
 
 
-@contextmanager
-def held_ledger(ledger: Path) -> Iterator[None]:
-    """Hold the ledger's write lock, as another process does."""
-    with closing(sqlite3.connect(ledger, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-        other.execute("ROLLBACK")
-
-
 def wait_out_a_lock(stage: Stage, child: Child, seconds: float) -> None:
     """Store while somebody holds the ledger: it is waited for, or A700 is said."""
-    item, is_held, released = _document(stage), threading.Event(), list[float]()
+    item, released = _document(stage), list[float]()
+    other = sqlite3.connect(
+        stage.site / "ledger.sqlite", 60, isolation_level=None, check_same_thread=False
+    )
 
-    def hold() -> None:
-        with held_ledger(stage.site / "ledger.sqlite"):
-            is_held.set()
-            time.sleep(seconds)
-            released.append(time.monotonic())
+    def release() -> None:
+        released.append(time.monotonic())
+        other.execute("ROLLBACK")
+        other.close()
 
-    holder = threading.Thread(target=hold)
+    other.execute("BEGIN EXCLUSIVE")
+    holder = threading.Timer(seconds, release)
     holder.start()
-    is_held.wait()
     (status,) = _sent(stage, child, [item])
     answered = time.monotonic()
     holder.join()

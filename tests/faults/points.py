@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -76,18 +76,14 @@ class Stage:
         """Send what had no success; a gateway that dies gets no more."""
         if port is None:
             return
-        try:
-            sender = Sender(port)
+        with suppress(Broken), Sender(port) as sender:
             for item in self.sent:
-                if item.instance_uid not in self.acknowledged:
-                    status = sender.store(item)
-                    if status:
-                        self.faults.append(f"answered {status:04X}")
-                    else:
-                        self.acknowledged.add(item.instance_uid)
-            sender.release()
-        except Broken:
-            return
+                if item.instance_uid in self.acknowledged:
+                    continue
+                if status := sender.store(item):
+                    self.faults.append(f"answered {status:04X}")
+                else:
+                    self.acknowledged.add(item.instance_uid)
 
     @property
     def films(self) -> int:
@@ -115,7 +111,7 @@ class Stage:
         ledger, deadline = self.site / "ledger.sqlite", time.monotonic() + _SECONDS
         while True:
             found = states(ledger)
-            if found[state] + found["purged"] == self.films:
+            if sum(found[each] for each in {state, "purged"}) == self.films:
                 return
             if time.monotonic() > deadline:
                 self.faults.append(f"after {point}: {dict(found)}")

@@ -6,6 +6,7 @@ Its messages are bytes; a broken connection is an answer too: none.
 import socket
 import struct
 from contextlib import suppress
+from types import TracebackType
 
 from tests.data.films import BASIC_TEXT_SR, DX
 from tests.faults.scene import Item
@@ -54,8 +55,16 @@ class Sender:
             raise Broken(f"a PDU of type {kind} instead of an answer")
         return int(struct.unpack_from("<H", reply, at + len(_STATUS))[0])
 
-    def release(self) -> None:
-        """Say good-bye and close."""
+    def __enter__(self) -> "Sender":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Say good-bye, if anybody is there, and close."""
         with suppress(Broken):
             self._send(struct.pack(">BxLL", 5, 4, 0))
         self.close()

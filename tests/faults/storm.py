@@ -97,7 +97,7 @@ class Traffic:
             time.sleep(_PAUSE)
 
     def _send(self, sender: Sender, queue: list[Item]) -> None:
-        try:
+        with sender:
             while queue:
                 status = sender.store(queue[0])
                 self.answers[f"{status:04X}"] += 1
@@ -105,8 +105,6 @@ class Traffic:
                     return
                 self.acknowledged.add(queue[0].instance_uid)
                 queue.pop(0)
-        finally:
-            sender.release()
 
 
 @contextmanager

@@ -55,9 +55,8 @@ def test_every_point_of_the_table_is_passed_by_a_study_on_its_way(
         scene.put_prior(archive, 1)
         settings = site_settings(tmp_path / "data", scene.site_overrides(archive))
         with running_gateway(settings, CannedEngine()) as gateway:
-            sender = Sender(gateway.gateway.port)
-            assert sender.store(scene.film(1)) == 0
-            sender.release()
+            with Sender(gateway.gateway.port) as sender:
+                assert sender.store(scene.film(1)) == 0
             gateway.wait_for(scene.study_uid(1), State.COMMITTED)
             nursery._purge(gateway.site)
     assert [name for name in FAILPOINTS if not passed().get(name)] == []

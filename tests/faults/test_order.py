@@ -69,9 +69,8 @@ def steps_of(trace: str) -> list[Step]:
 
 
 def send(port: int, items: list[Item], statuses: list[int]) -> None:
-    sender = Sender(port)
-    statuses += [sender.store(item) for item in items]
-    sender.release()
+    with Sender(port) as sender:
+        statuses += [sender.store(item) for item in items]
 
 
 def test_success_is_answered_after_file_folder_and_ledger_are_synced(
