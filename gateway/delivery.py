@@ -126,7 +126,14 @@ def _claim(
 def _send(
     site: Site, study: StudyRecord, remote: RemoteAE, due: Sequence[DeliveryRecord]
 ) -> None:
-    """Send what was claimed, and write down what became of it."""
+    """Send what was claimed, and write down what became of it.
+
+    Nothing leaves where the study moved since: a person may just have retracted.
+    """
+    with site.ledger.reading() as rows:
+        now = rows.study_by_id(study.id)
+    if (now.state, now.revision) != (study.state, study.revision):
+        return
     paths = [site.spool.path(row.file_name) for row in due]
     pass_failpoint("send:before")
     outcomes = store_instances(site.local, remote, paths)
