@@ -172,7 +172,7 @@ def _acknowledge(context: typer.Context, name: str) -> None:
     from gateway.audit import kinds
     from gateway.errors import NotReady
     from gateway.ledger import Ledger
-    from gateway.serve import ACKNOWLEDGED
+    from gateway.starting import ACKNOWLEDGED
 
     settings = site_settings(context)
     mark = f"{name} {now():%Y-%m-%d}"

@@ -7,9 +7,9 @@ process: jobs claim their work from the ledger, and each may meet its twin.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from types import TracebackType
@@ -24,9 +24,8 @@ from gateway import (
     retention,
     timekeeping,
 )
-from gateway.audit import kinds
 from gateway.composition import close_engine, close_site, open_site
-from gateway.errors import LedgerCorrupt, LedgerFailure, NotReady
+from gateway.errors import LedgerFailure, NotReady
 from gateway.failpoints import demand_known_failpoint, pass_failpoint
 from gateway.health import (
     Beats,
@@ -38,9 +37,8 @@ from gateway.health import (
 )
 from gateway.health_port import HealthPort
 from gateway.intake import Intake
-from gateway.ledger.engine import WHAT_TO_DO
-from gateway.ledger.soundness import faults_of
 from gateway.lifecycle import State
+from gateway.lines import lines_of
 from gateway.locking import hold_folder
 from gateway.matching import role_of_sent
 from gateway.reserves import reserves_of
@@ -49,35 +47,12 @@ from gateway.signals import StopSignals, leave
 from gateway.site import Site
 from gateway.sources.ledger_messages import MessageIntake
 from gateway.sources.mllp import MllpListener, MllpOptions
+from gateway.starting import demand_sound_ledger, reconcile, record_start, record_stop
 from gateway.timekeeping import SteadyClock
 from gateway.turn import Turns, take_turn
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """Stages that are worked on together, by so many workers at once."""
-
-    name: str
-    states: tuple[State, ...]
-    workers: int = 1
-
-
-READ = "read"
-"""The line that waits for the engine; the settings say how many workers it has."""
-
-LINES = (
-    Line(name="complete", states=(State.RECEIVING,), workers=2),
-    Line(name="look", states=(State.COMPLETE,), workers=2),
-    Line(name="encode", states=(State.REPORTED,), workers=2),
-    Line(name="gather", states=(State.SELECTED,), workers=3),
-    Line(name=READ, states=(State.GATHERED,)),
-    Line(name="send", states=(State.ENCODED,), workers=3),
-    Line(name="prove", states=(State.STORED,), workers=3),
-)
-"""What waits for the engine, for disks and for other nodes is apart: a silent
-archive delays neither the model nor what goes elsewhere."""
 
 STOP_SECONDS = 20.0
 """What the work under way gets at a stop; then its studies are given back."""
@@ -85,9 +60,7 @@ STOP_SECONDS = 20.0
 _INSTANCE_SECONDS = 8.0
 """What an instance that is arriving gets at a stop."""
 
-RUNNING = "running"
 ASKED_FOR_HEALTH = "health"
-ACKNOWLEDGED = "licence-acknowledged"
 
 
 class Gateway:
@@ -180,7 +153,7 @@ class Gateway:
         started.callback(close_site, site)
         demand_known_failpoint()
         started.enter_context(hold_folder(site.settings.storage.folder))
-        _demand_sound_ledger(site)
+        demand_sound_ledger(site)
         found = reconcile(site)
         pass_failpoint("start:reconciled")
         timekeeping.resume(site.ledger, site.clock)
@@ -192,9 +165,9 @@ class Gateway:
             replace(sent_intake(site), reserves=self._reserves).receive,
             _events(site),
         )
-        _record_start(site, found)
+        record_start(site, found)
         pass_failpoint("start:recorded")
-        started.callback(_record_stop, site)
+        started.callback(record_stop, site)
         self._messages = _listen_for_messages(site, started)
         self._add_jobs()
         self._rounds.start()
@@ -276,14 +249,6 @@ def serve(settings: Settings, ready: Callable[[Gateway], None] | None = None) ->
         leave()
 
 
-def lines_of(settings: Settings) -> tuple[Line, ...]:
-    """Return the lines with as many readers as the settings say."""
-    readers = settings.engine.readers
-    return tuple(
-        replace(line, workers=readers) if line.name == READ else line for line in LINES
-    )
-
-
 def sent_intake(site: Site) -> Intake:
     """Return the intake of what peers send to the listener."""
     return Intake(
@@ -296,63 +261,6 @@ def _write(site: Site) -> str:
     with site.ledger.writing() as rows:
         rows.remember(ASKED_FOR_HEALTH, site.clock().isoformat())
     return "written"
-
-
-def reconcile(site: Site) -> list[str]:
-    """Bring spool and ledger together after whatever ended the last run.
-
-    Returns what was not as it should be, for the audit; the log has it too.
-    """
-    with site.ledger.reading() as rows:
-        known = rows.file_names()
-    found = site.spool.reconcile(known)
-    counted = (
-        (logging.ERROR, len(found.missing), "files of the ledger are not in the spool"),
-        (logging.WARNING, len(found.orphans), "files of the spool have no row"),
-        (logging.INFO, found.unfinished, "unfinished files were removed"),
-        (logging.INFO, _free_leases(site), "studies were at work"),
-    )
-    for level, count, what in counted:
-        if count:
-            logger.log(level, "%d %s: see `maira-gateway doctor`", count, what)
-    return [f"{count} {what}" for _, count, what in counted if count]
-
-
-def _free_leases(site: Site) -> int:
-    """Take up at once what the last run was at: who holds the folder is alone.
-
-    A ledger that the site named by its URL may have other hosts at work on it.
-    """
-    if site.settings.ledger_path is None:
-        return 0
-    with site.ledger.writing() as rows:
-        return rows.free_leases()
-
-
-def _demand_sound_ledger(site: Site) -> None:
-    """Raise LedgerCorrupt where SQLite finds the ledger's file damaged."""
-    path = site.settings.ledger_path
-    if path is not None and (faults := faults_of(path, thorough=False)):
-        raise LedgerCorrupt(f"the ledger is damaged ({faults[0]}): {WHAT_TO_DO}")
-
-
-def _record_start(site: Site, found: Sequence[str]) -> None:
-    now, licence = site.clock(), site.settings.licence
-    with site.ledger.writing() as rows:
-        unclean = rows.recall(RUNNING) == "yes"
-        entry = kinds.application_started(now, unclean_stop=unclean, found=found)
-        rows.append_audit(entry)
-        rows.remember(RUNNING, "yes")
-        mark = f"{licence.acknowledged_by} {licence.acknowledged_on}"
-        if licence.acknowledged and rows.recall(ACKNOWLEDGED) != mark:
-            rows.append_audit(kinds.licence_acknowledged(mark, now))
-            rows.remember(ACKNOWLEDGED, mark)
-
-
-def _record_stop(site: Site) -> None:
-    with site.ledger.writing() as rows:
-        rows.append_audit(kinds.application_stopped(site.clock()))
-        rows.remember(RUNNING, "no")
 
 
 def _listen_for_messages(site: Site, started: ExitStack) -> MllpListener | None:

@@ -153,6 +153,9 @@ def take_turn(
 ) -> bool:
     """Do the next due piece of work in one of `states`; False: there is none."""
     steps = turns.steps
+    with site.ledger.reading() as known:
+        if not known.has_work(states, site.clock()):
+            return False
     with turns.owner(site.clock()) as owner:
         with site.ledger.writing() as rows:
             lease = site.settings.work.lease_seconds

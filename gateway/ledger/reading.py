@@ -71,6 +71,14 @@ class Reading(OutboxReading):
         found = select(table).where(table.c.state == State.RECEIVING)
         return self._all(StudyRecord, found.order_by(table.c.last_arrival_at))
 
+    def has_work(self, states: Collection[State], now: datetime) -> bool:
+        """Whether a claim of `states` would find something, as things stand.
+
+        Who looks for work asks this first: a claim holds up whoever writes.
+        """
+        found = self._connection.execute(_WORK, {"states": [*states], "now": now})
+        return found.first() is not None
+
     def purgeable(
         self, states: Collection[State], before: datetime, limit: int
     ) -> list[StudyRecord]:
@@ -284,10 +292,25 @@ def _columns(
     return select(*(table.c[field.name] for field in fields(record)))
 
 
-# What is asked for every instance that comes in is put together once: SQLAlchemy
-# then needs a third of the time for it.
+# What is asked for every instance that comes in, or several times a second, is put
+# together once: SQLAlchemy then needs a third of the time for it.
 _STUDY = select(schema.studies).where(
     schema.studies.c.study_instance_uid == bindparam("uid")
+)
+_WORK = (
+    select(schema.studies.c.id)
+    .where(
+        schema.studies.c.state.in_(bindparam("states", expanding=True)),
+        or_(
+            schema.studies.c.lease_owner.is_(None),
+            schema.studies.c.lease_until <= bindparam("now"),
+        ),
+        or_(
+            schema.studies.c.not_before.is_(None),
+            schema.studies.c.not_before <= bindparam("now"),
+        ),
+    )
+    .limit(1)
 )
 _INSTANCE = select(schema.instances).where(
     schema.instances.c.sop_instance_uid == bindparam("uid")

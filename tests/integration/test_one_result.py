@@ -39,8 +39,9 @@ from gateway.composition import open_site
 from gateway.encoding import DOCUMENT_KINDS
 from gateway.ledger import AuditFilter, AuditRecord, ResultRecord, StudyRecord
 from gateway.lifecycle import WORKING, Event, State
-from gateway.serve import reconcile, sent_intake
+from gateway.serve import sent_intake
 from gateway.site import Site
+from gateway.starting import reconcile
 from gateway.timekeeping import SteadyClock
 from gateway.turn import Outcome, Stage, Turns, take_turn
 from tests.data.destination import PACS, Destination, Mood

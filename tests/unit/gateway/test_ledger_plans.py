@@ -67,6 +67,7 @@ def _retrieve(rows: Writing) -> None:
 
 
 QUESTIONS: dict[str, Callable[[Writing], object]] = {
+    "work": lambda rows: rows.has_work(WORKING, NOW),
     "claim": lambda rows: rows.claim(WORKING, NOW, "worker", 60.0),
     "expire": lambda rows: rows.expire_leases(NOW),
     "renew": lambda rows: rows.renew_owned("worker", NOW),

@@ -34,8 +34,12 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def claim(
     ledger: Ledger, now: datetime = NOW, owner: str = "worker"
 ) -> StudyRecord | None:
+    """Claim a study; `has_work` must have said whether there is one."""
     with ledger.writing() as rows:
-        return rows.claim(WORKING, now, owner, 60)
+        has_work = rows.has_work(WORKING, now)
+        claimed = rows.claim(WORKING, now, owner, 60)
+    assert has_work is (claimed is not None)
+    return claimed
 
 
 def study_now(ledger: Ledger, uid: str = STUDY_UID) -> StudyRecord:

@@ -22,9 +22,11 @@ from gateway.composition import open_site
 from gateway.errors import NotReady
 from gateway.ledger import AuditFilter, AuditRecord, Ledger
 from gateway.lifecycle import State
+from gateway.lines import LINES, lines_of
 from gateway.locking import hold_folder
-from gateway.serve import LINES, Gateway, lines_of, reconcile
+from gateway.serve import Gateway
 from gateway.spool import Shelf
+from gateway.starting import reconcile
 from model.engines.process import ProcessEngine
 from model.report import GroundedReport, ReportRequest
 from tests.data.engine_child import child_command
