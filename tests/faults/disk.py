@@ -127,6 +127,7 @@ def stage_at_work(children: Nursery, folder: Path) -> Iterator[tuple[Stage, Chil
     with open_archive(folder / "archive", "ARCHIVE") as archive:
         stage = Stage(children=children, folder=folder, archive=archive)
         with stage.stopping(stage.start()) as child:
+            assert child.port is not None  # at work, no longer at its start
             yield stage, child
         stage.faults += stage.count().faults
 
