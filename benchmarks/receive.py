@@ -5,7 +5,7 @@ changes, so that ratios survive a busy machine. A receiver is a process of its o
 sender encodes its messages beforehand. What arrived is counted. Writes JSON, prints
 medians with their range and ratios. Usage:
 python -m benchmarks.receive [--rounds 5] [--objects 32] [--side 2260]
-                             [--associations 1,8,32] [--only "NAME;NAME"] [--json FILE]
+                             [--associations 1,8,32] [--only "NAME;NAME"]
 """
 
 import argparse
@@ -15,51 +15,75 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.limits import write_files
 from benchmarks.receivers import RECEIVERS
 from benchmarks.rounds import Figure, Target, keep
 from benchmarks.sender import send
-from benchmarks.serving import Peak, serving
+from benchmarks.serving import Peak, processor_seconds, serving
 
-_RATE, _P99, _PEAK = "megabytes_per_second", "object_p99_ms", "peak_megabytes"
-_OURS, _DURABLE, _TUNED = "ours", "ours, durable", "storescp, tuned"
-_BOUNDS = {
-    (_OURS, _TUNED, 1, _RATE): 1.3,
-    (_OURS, _TUNED, 8, _RATE): 1.1,
-    (_OURS, _TUNED, 32, _RATE): 1.5,
-    (_DURABLE, _TUNED, 8, _RATE): 0.9,
-    (_DURABLE, _TUNED, 32, _RATE): 1.1,
-    (_DURABLE, "Orthanc", 1, _RATE): 4.0,
-    (_DURABLE, "Orthanc", 8, _RATE): 4.0,
-    (_DURABLE, "Orthanc", 32, _RATE): 4.0,
-    (_DURABLE, "Orthanc", 32, _PEAK): 0.25,
-    (_OURS, "pynetdicom", 1, _RATE): 8.0,
-    (_OURS, "pynetdicom", 8, _RATE): 12.0,
-    (_OURS, "pynetdicom", 32, _RATE): 25.0,
-    (_OURS, _TUNED, 32, _P99): 0.6,
-}
-"""What the ratio of two medians is to be: at least for a rate, else at most."""
+OURS, DURABLE, TUNED = "ours", "ours, durable", "storescp, tuned"
+WRITING = "written and synced"
+"""No receiver: files of the same size, one thread, each synced and its folder too."""
+
+RATE, P99, PEAK, CPU = "rate", "99th percentile", "memory", "processor time"
+UNITS = {RATE: "MB/s", P99: "ms", PEAK: "MB", CPU: "s/GB"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is measured, and what the ratio of two medians is to be.
+
+    bounds : own, other, associations, figure -> the ratio, at least for a rate and at
+    most for anything else.
+    """
+
+    name: str
+    objects: int
+    side: int
+    associations: str
+    bounds: Mapping[tuple[str, str, int, str], float]
+
+
+FILMS = Plan(
+    name="receive",
+    objects=32,
+    side=2260,
+    associations="1,8,32",
+    bounds={
+        (OURS, TUNED, 1, RATE): 1.3,
+        (OURS, TUNED, 8, RATE): 1.1,
+        (OURS, TUNED, 32, RATE): 1.5,
+        (DURABLE, TUNED, 8, RATE): 0.9,
+        (DURABLE, TUNED, 32, RATE): 1.1,
+        (DURABLE, WRITING, 1, RATE): 0.6,
+        (DURABLE, "Orthanc", 1, RATE): 4.0,
+        (DURABLE, "Orthanc", 8, RATE): 4.0,
+        (DURABLE, "Orthanc", 32, RATE): 4.0,
+        (DURABLE, "Orthanc", 32, PEAK): 0.25,
+        (OURS, "pynetdicom", 1, RATE): 8.0,
+        (OURS, "pynetdicom", 8, RATE): 12.0,
+        (OURS, "pynetdicom", 32, RATE): 25.0,
+        (OURS, TUNED, 32, P99): 0.6,
+    },
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One receiver, once."""
+    """One receiver, once: its figures by name."""
 
     name: str
     associations: int
-    megabytes_per_second: float
-    object_p50_ms: float
-    object_p99_ms: float
-    peak_megabytes: float
-    arrived: int
+    figures: Mapping[str, float]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, plan: Plan = FILMS) -> int:
     """Measure, print and write; return the exit code."""
-    options = _options(arguments)
+    options = _options(arguments, plan)
     names = options.only.split(";") if options.only else list(RECEIVERS)
     counts = [int(each) for each in options.associations.split(",")]
     present = [name for name in names if RECEIVERS[name].is_present()]
@@ -73,21 +97,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for count in counts:
                 order = present[start:] + present[:start]
                 runs += [_run(name, count, options, place) for name in order]
-    _report(runs, present, counts)
-    if options.json:
-        Path(options.json).write_text(json.dumps([asdict(run) for run in runs]))
+            runs.append(_writing(options, place))
+    keep(plan.name, _figures(runs), _targets(runs, plan))
     return 0
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None, plan: Plan) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--objects", type=int, default=32)
-    parser.add_argument("--side", type=int, default=2260)
-    parser.add_argument("--associations", default="1,8,32")
+    parser.add_argument("--objects", type=int, default=plan.objects)
+    parser.add_argument("--side", type=int, default=plan.side)
+    parser.add_argument("--associations", default=plan.associations)
     parser.add_argument("--only", default="")
     parser.add_argument("--folder", default=None)
-    parser.add_argument("--json", default="")
     return parser.parse_args(arguments)
 
 
@@ -98,25 +120,35 @@ def _run(name: str, count: int, options: argparse.Namespace, folder: Path) -> Ru
         with serving(name, place) as (port, process):
             send(port, 1, 1, options.side)
             before = RECEIVERS[name].arrived(place)
-            peak = Peak(process.pid)
             _level(folder, options)
+            peak, worked = Peak(process.pid), processor_seconds(process.pid)
             seconds, times = send(port, count, options.objects, options.side)
             peak.stop()
+            worked = processor_seconds(process.pid) - worked
             arrived = RECEIVERS[name].arrived(place) - before
     finally:
         shutil.rmtree(place)
     if arrived < options.objects:
         raise RuntimeError(f"{name} kept {arrived} of {options.objects} objects")
     size = options.side * options.side * 2 * options.objects
-    run = Run(
-        name=name,
-        associations=count,
-        megabytes_per_second=size / 1e6 / seconds,
-        object_p50_ms=_percentile(times, 0.5),
-        object_p99_ms=_percentile(times, 0.99),
-        peak_megabytes=peak.megabytes,
-        arrived=arrived,
-    )
+    figures = {
+        RATE: size / 1e6 / seconds,
+        P99: _percentile(times, 0.99),
+        PEAK: peak.megabytes,
+        CPU: worked / (size / 1e9),
+    }
+    return _told(Run(name=name, associations=count, figures=figures))
+
+
+def _writing(options: argparse.Namespace, folder: Path) -> Run:
+    """Write what one association would bring."""
+    _level(folder, options)
+    body = os.urandom(options.side * options.side * 2)
+    rate = write_files(folder, body, options.objects, durable=True)
+    return _told(Run(name=WRITING, associations=1, figures={RATE: rate}))
+
+
+def _told(run: Run) -> Run:
     print(json.dumps(asdict(run)), flush=True)
     return run
 
@@ -139,59 +171,45 @@ def _percentile(seconds: list[float], part: float) -> float:
     return sorted(seconds)[min(len(seconds) - 1, int(part * len(seconds)))] * 1000
 
 
-def _report(runs: list[Run], names: list[str], counts: list[int]) -> None:
-    print("\n| receiver | assoc. | MB/s (min-max) | object p50 / p99 ms | peak MB |")
-    print("|---|---|---|---|---|")
-    rates: dict[tuple[str, int], float] = {}
-    for count in counts:
-        for name in names:
-            mine = [
-                run for run in runs if (run.name, run.associations) == (name, count)
-            ]
-            speed = [run.megabytes_per_second for run in mine]
-            rates[name, count] = statistics.median(speed)
-            p50 = statistics.median(run.object_p50_ms for run in mine)
-            p99 = statistics.median(run.object_p99_ms for run in mine)
-            peak = max(run.peak_megabytes for run in mine)
-            rate = f"{rates[name, count]:.0f} ({min(speed):.0f}-{max(speed):.0f})"
-            print(f"| {name} | {count} | {rate} | {p50:.0f} / {p99:.0f} | {peak:.0f} |")
-    keep("receive", _figures(runs, names, counts), _targets(runs, names, counts))
-
-
-def _figures(runs: list[Run], names: list[str], counts: list[int]) -> list[Figure]:
-    return [
-        Figure(name=f"{name}, {count}, {what}", unit=unit, values=tuple(values))
-        for name in names
-        for count in counts
-        for what, unit, values in (
-            ("rate", "MB/s", _of(runs, name, count, "megabytes_per_second")),
-            ("99th percentile", "ms", _of(runs, name, count, "object_p99_ms")),
-            ("memory", "MB", _of(runs, name, count, "peak_megabytes")),
-        )
-    ]
-
-
-def _of(runs: list[Run], name: str, count: int, what: str) -> list[float]:
-    return [
-        float(getattr(run, what))
+def _figures(runs: Sequence[Run]) -> list[Figure]:
+    found = {
+        (run.name, run.associations, what): unit
         for run in runs
-        if (run.name, run.associations) == (name, count)
-    ]
-
-
-def _targets(runs: list[Run], names: list[str], counts: list[int]) -> list[Target]:
-    """Return the bounds on ratios of medians for what was measured."""
+        for what, unit in UNITS.items()
+        if what in run.figures
+    }
     return [
-        Target(
-            what=f"{own} over {other}, {count} associations, {what}",
-            reached=statistics.median(_of(runs, own, count, what))
-            / statistics.median(_of(runs, other, count, what)),
-            bound=bound,
-            at_least=what == _RATE,
+        Figure(
+            name=f"{name}, {count}, {what}",
+            unit=unit,
+            values=tuple(_of(runs, name, count, what)),
         )
-        for (own, other, count, what), bound in _BOUNDS.items()
-        if {own, other} <= set(names) and count in counts
+        for (name, count, what), unit in found.items()
     ]
+
+
+def _of(runs: Sequence[Run], name: str, count: int, what: str) -> list[float]:
+    return [
+        run.figures[what]
+        for run in runs
+        if (run.name, run.associations) == (name, count) and what in run.figures
+    ]
+
+
+def _targets(runs: Sequence[Run], plan: Plan) -> list[Target]:
+    """Return the bounds on ratios of medians for what was measured."""
+    targets = []
+    for (own, other, count, what), bound in plan.bounds.items():
+        mine, theirs = (_of(runs, name, count, what) for name in (own, other))
+        if mine and theirs:
+            target = Target(
+                what=f"{what}, {own} over {other}, associations: {count}",
+                reached=statistics.median(mine) / statistics.median(theirs),
+                bound=bound,
+                at_least=what == RATE,
+            )
+            targets.append(target)
+    return targets
 
 
 if __name__ == "__main__":

@@ -73,6 +73,22 @@ class Peak:
             self.megabytes = max(self.megabytes, pages * 4096 / 1e6)
 
 
+def processor_seconds(pid: int) -> float:
+    """Return what a process and its children have used of the processor."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ticks = sum(_ticks(str(pid))) + sum(sum(_ticks(child)[:2]) for child in children)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: str) -> list[int]:
+    """Return utime, stime, and both of the children that were waited for (proc(5))."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return [0, 0, 0, 0]
+    return [int(field) for field in stat[11:15]]
+
+
 def _pages(pid: str) -> int:
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1])

@@ -49,6 +49,21 @@ TABLES = {
         corner="99th percentile of an object, ms",
         pattern=r"(?P<row>.+), (?P<column>\d+), 99th percentile",
     ),
+    "receive-cpu": Pivot(
+        benchmark="receive",
+        corner="processor time, s/GB",
+        pattern=r"(?P<row>.+), (?P<column>\d+), processor time",
+    ),
+    "small-rate": Pivot(
+        benchmark="receive_small",
+        corner="MB/s at so many associations",
+        pattern=r"(?P<row>.+), (?P<column>\d+), rate",
+    ),
+    "small-cpu": Pivot(
+        benchmark="receive_small",
+        corner="processor time, s/GB",
+        pattern=r"(?P<row>.+), (?P<column>\d+), processor time",
+    ),
     "receive-memory": Pivot(
         benchmark="receive",
         corner="highest resident memory, MB",

@@ -32,7 +32,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_limits_of_the_machine_are_all_measured(results: Path) -> None:
     limits.main(["--rounds", "1", "--mebibytes", "1"])
     kept = json.loads((results / "limits.json").read_text())
-    assert len(kept["figures"]) == 8
+    assert len(kept["figures"]) == 10
     assert all(figure["median"] > 0 for figure in kept["figures"])
 
 
@@ -52,17 +52,29 @@ def test_a_difference_from_pydicom_is_no_measurement(
         pixels.check_equal(path)
 
 
-def test_every_receiver_keeps_what_it_was_sent(tmp_path: Path) -> None:
+def test_every_receiver_keeps_what_it_was_sent(results: Path) -> None:
     require_peer("storescp")
-    out = tmp_path / "runs.json"
     names = "ours;ours, durable;storescp, tuned;pynetdicom"
     options = ["--rounds", "1", "--objects", "4", "--side", "300"]
-    receive.main(
-        [*options, "--associations", "1,2", "--only", names, "--json", str(out)]
-    )
-    runs = json.loads(out.read_text())
-    assert len(runs) == 8
-    assert {run["arrived"] for run in runs} == {4}
+    receive.main([*options, "--associations", "1,2", "--only", names])
+    kept = json.loads((results / "receive.json").read_text())
+    # four figures of four receivers at two counts, and the rate of writing alone
+    assert len(kept["figures"]) == 4 * 4 * 2 + 1
+    assert [target["what"] for target in kept["targets"]] == [
+        "rate, ours over storescp, tuned, associations: 1",
+        "rate, ours, durable over written and synced, associations: 1",
+        "rate, ours over pynetdicom, associations: 1",
+    ]
+
+
+def test_a_receiver_that_lost_something_is_not_measured(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_peer("storescp")
+    monkeypatch.setattr(receive, "send", lambda *_: (1.0, [1.0]))
+    with pytest.raises(RuntimeError, match="kept 0 of 4 objects"):
+        receive.main(["--rounds", "1", "--objects", "4", "--only", receive.TUNED])
+    assert not list(results.iterdir())
 
 
 def test_a_study_ends_stored_and_its_time_line_is_kept(results: Path) -> None:
