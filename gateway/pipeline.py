@@ -6,13 +6,14 @@ written; `turn.py` claims the study before and writes the outcome after, in one
 transaction. Every stage may run twice: same case, same UIDs, same result.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from dicom_io.errors import PeerFailure
+from dicom_io.errors import PeerFailure, Unreadable
 from dicom_io.header import Instance, read_instance
-from dicom_io.inputs.looking import look
+from dicom_io.inputs.looking import look, look_ahead
 from dicom_io.inputs.refusal import Declined
 from dicom_io.inputs.view import Views, select_views
 from gateway import away, delivery, encoding, gathering, proof, reporting, withdrawal
@@ -38,6 +39,7 @@ def complete(site: Site, study: StudyRecord) -> Outcome:
     """Judge whether the study is whole: by its quiet, and by the archive's count."""
     match _judge(site, study):
         case Wait(until=until, reason=reason):
+            _look_ahead(site, study)
             return Later(not_before=until, reason=reason)
         case Whole(reason=reason):
             uid, now = study.study_instance_uid, site.clock()
@@ -140,6 +142,15 @@ def _ended(site: Site, study: StudyRecord, outcome: Outcome) -> Outcome:
     if not withdrawal.is_one(site, study):
         return outcome
     return replace(outcome, event=_WITHDRAWAL_ENDS[outcome.event])
+
+
+def _look_ahead(site: Site, study: StudyRecord) -> None:
+    """See the images that are here while others may still come.
+
+    What is wrong with one of them is said by `select`.
+    """
+    with suppress(Unreadable, OSError):
+        look_ahead(current_instances(site, study), picture_options(site))
 
 
 def _judge(site: Site, study: StudyRecord) -> Verdict:

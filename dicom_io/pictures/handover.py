@@ -18,7 +18,7 @@ _ROOM_BYTES = 96 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
+class PictureKey:
     """A file as it was, and how it was rendered."""
 
     path: Path
@@ -36,14 +36,14 @@ class Handover:
 
     def __init__(self, room_bytes: int = _ROOM_BYTES) -> None:
         self._room_bytes = room_bytes
-        self._pictures: OrderedDict[_Key, GreyImage] = OrderedDict()
+        self._pictures: OrderedDict[PictureKey, GreyImage] = OrderedDict()
         self._lock = threading.Lock()
 
     def look(self, path: Path, rendering: Rendering, limits: DecodeLimits) -> GreyImage:
         """Render the image in `path` and keep it; see `render_image`."""
         picture = render_image(path, rendering, limits)
         picture.flags.writeable = False
-        key = _key(path, rendering, limits)
+        key = key_of(path, rendering, limits)
         with self._lock:
             if key is not None:
                 self._pictures[key] = picture
@@ -52,22 +52,31 @@ class Handover:
 
     def take(self, path: Path, rendering: Rendering, limits: DecodeLimits) -> GreyImage:
         """Return what was kept and forget it, or render; see `render_image`."""
-        key = _key(path, rendering, limits)
+        key = key_of(path, rendering, limits)
         with self._lock:
             kept = None if key is None else self._pictures.pop(key, None)
         return render_image(path, rendering, limits) if kept is None else kept
 
+    def has_room(self) -> bool:
+        """Whether another picture can be kept beside most of those that are."""
+        with self._lock:
+            return 2 * self._held_bytes() < self._room_bytes
+
     def _make_room(self) -> None:
-        while sum(each.nbytes for each in self._pictures.values()) > self._room_bytes:
+        while self._held_bytes() > self._room_bytes:
             self._pictures.popitem(last=False)
 
+    def _held_bytes(self) -> int:
+        return sum(each.nbytes for each in self._pictures.values())
 
-def _key(path: Path, rendering: Rendering, limits: DecodeLimits) -> _Key | None:
+
+def key_of(path: Path, rendering: Rendering, limits: DecodeLimits) -> PictureKey | None:
+    """Return what a rendering of a file is known by; None: the file is gone."""
     try:
         file = path.stat()
     except OSError:  # rendering says what is wrong
         return None
-    return _Key(path, file.st_size, file.st_mtime_ns, rendering, limits)
+    return PictureKey(path, file.st_size, file.st_mtime_ns, rendering, limits)
 
 
 FILMS = Handover()

@@ -1,6 +1,6 @@
 """Completeness as it is carried out, and the stages' order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +8,8 @@ import pytest
 
 from config.load import Table, merge
 from dicom_io.errors import PeerUnreachable
+from dicom_io.header import Instance
+from dicom_io.options import PictureOptions
 from gateway import pipeline
 from gateway.documents import REPORTS
 from gateway.ledger import DeliveryState, Document
@@ -48,6 +50,29 @@ def test_a_study_is_complete_when_it_has_been_quiet(bench: Bench) -> None:
     assert wait(bench, 29) is State.RECEIVING
     assert wait(bench, 1) is State.COMPLETE
     assert "then quiet for 30 s" in (bench.study().reason or "")
+
+
+def test_images_are_looked_at_while_others_may_come(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def note(images: Sequence[Instance], _options: PictureOptions) -> None:
+        seen.extend(image.sop_instance_uid for image in images)
+
+    monkeypatch.setattr(pipeline, "look_ahead", note)
+    bench.send(bench.film())
+    assert wait(bench, 1) is State.RECEIVING
+    assert seen == ["1.2.3.4"]
+
+
+def test_an_image_whose_file_is_gone_does_not_end_the_waiting(bench: Bench) -> None:
+    bench.send(bench.film())
+    with bench.site.ledger.reading() as rows:
+        (row,) = rows.instances(bench.study().study_instance_uid)
+    bench.site.spool.remove([row.file_name])
+    assert wait(bench, 1) is State.RECEIVING
+    assert bench.study().attempts == 0
 
 
 def test_each_image_makes_the_quiet_begin_anew(bench: Bench) -> None:
