@@ -15,6 +15,8 @@ from gate.rejections import found_rejections
 
 PAGE = (DOCS / "conformance.md").read_text("utf-8")
 SCP = ROOT / "dicom_io" / "scp"
+_CODE = re.compile(r"(?:\bcode=|^_[A-Z_]+_FAILED = )\(([\d, ]+)\)", re.MULTILINE)
+"""A code where it is given, and the named one of what failed."""
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
@@ -38,7 +40,7 @@ def test_every_code_of_a_rejection_in_the_source_is_found() -> None:
     written = {
         tuple(map(int, code.split(",")))
         for path in SCP.glob("*.py")
-        for code in re.findall(r"code=\(([\d, ]+)\)", path.read_text("utf-8"))
+        for code in re.findall(_CODE, path.read_text("utf-8"))
     }
     found = {code for code, _ in found_rejections(SCP)}
     assert found == written
