@@ -172,7 +172,7 @@ def test_a_hung_destination_delays_neither_the_others_nor_the_next_study(
 
         until(all_have_both, 30, "the good ones have the next study too")
         assert hung.visits == 1
-    bench.site.couriers.close()
+    bench.site.couriers.close(30.0)
     assert all(each.stores == 6 for each in good)
     with bench.site.ledger.reading() as rows:
         (silence,) = rows.silences()
