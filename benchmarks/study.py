@@ -12,7 +12,7 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks.rounds import Figure, Target, keep
+from dicom_io.ae import RemoteAE
 from dicom_io.archive import open_archive
 from dicom_io.scu.send import store_instances
 from dicom_io.status import Status
@@ -122,9 +123,9 @@ def draw_studies(folder: Path, count: int, side: int) -> dict[str, Path]:
     return {each.study_instance_uid: each.frontal for each in drawn}
 
 
-def send(gateway: Running, films: Sequence[Path]) -> None:
+def send(remote: RemoteAE, films: Sequence[Path]) -> None:
     """Send films as a modality does; each must be taken."""
-    outcomes = list(store_instances(MODALITY, gateway.remote, films))
+    outcomes = list(store_instances(MODALITY, remote, films))
     if {outcome.status for outcome in outcomes} != {Status.SUCCESS}:
         raise RuntimeError(f"not all of {len(films)} films were taken")
 
@@ -135,7 +136,7 @@ def measure(
     """Send studies, so many at a time, and return how each moved."""
 
     def follow(uid: str) -> Line:
-        send(gateway, [studies[uid]])
+        modality.submit(send, gateway.remote, [studies[uid]]).result()
         study = gateway.wait_for(uid, *DONE, State.PARKED, State.DECLINED)
         if study.state not in DONE:
             raise RuntimeError(f"{study.state}: {study.reason}")
@@ -144,7 +145,12 @@ def measure(
         due = study.last_arrival_at + timedelta(seconds=QUIET)
         return _line(moves, (due - moves[0].at).total_seconds(), delay)
 
-    with ThreadPoolExecutor(in_flight) as senders:
+    # The modality is a process of its own: its Python is no work of the gateway's.
+    spawn = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(1, mp_context=spawn) as modality,
+        ThreadPoolExecutor(in_flight) as senders,
+    ):
         return list(senders.map(follow, studies))[WARM_UP:]
 
 

@@ -8,6 +8,7 @@ when it has ended, once.
 import logging
 import threading
 import time
+from bisect import bisect_right, insort
 from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class _Round:
         self._seconds = seconds
         self._job = job
         self._due = time.monotonic() + seconds
+        self._roused: list[float] = []
         self._stopping = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -59,8 +61,11 @@ class _Round:
         self._thread.start()
 
     def rouse(self, seconds: float) -> None:
+        # To the hundredth: thousands may wait for one moment.
+        at = round(time.monotonic() + seconds, 2)
         with self._changed:
-            self._due = min(self._due, time.monotonic() + seconds)
+            if at not in self._roused:
+                insort(self._roused, at)
             self._changed.notify()
 
     def stop(self) -> None:
@@ -83,9 +88,11 @@ class _Round:
         """Wait for the next round; false: there is none."""
         with self._changed:
             while not self._stopping:
-                left = self._due - time.monotonic()
+                now = time.monotonic()
+                left = min([self._due, *self._roused[:1]]) - now
                 if left <= 0:
-                    self._due = time.monotonic() + self._seconds
+                    self._due = now + self._seconds
+                    del self._roused[: bisect_right(self._roused, now)]
                     return True
                 self._changed.wait(min(left, threading.TIMEOUT_MAX))
         return False

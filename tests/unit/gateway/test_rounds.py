@@ -98,3 +98,14 @@ def test_a_stop_waits_for_the_round_that_is_under_way(rounds: Rounds) -> None:
 def test_what_never_started_can_be_stopped(rounds: Rounds) -> None:
     rounds.every(NEVER, "job", lambda: None)
     rounds.stop()
+
+
+def test_a_moment_that_was_named_is_kept_though_a_round_comes_before_it(
+    rounds: Rounds,
+) -> None:
+    came = threading.Semaphore(0)
+    rounds.every(NEVER, "job", came.release)
+    rounds.start()
+    rounds.rouse("job", seconds=0.2)
+    rounds.rouse("job")
+    assert all(came.acquire(timeout=SOON) for _ in range(2))
