@@ -25,6 +25,7 @@ class Checkpoint(threading.Event):
         self._assoc = assoc
         self._turn = threading.Condition()
         self._is_open = True
+        self._is_resting = False
 
     def is_set(self) -> bool:
         """Whether the thread may go on."""
@@ -40,11 +41,15 @@ class Checkpoint(threading.Event):
         """Stop the thread where it comes by next, or where it rests."""
         with self._turn:
             self._is_open = False
+            if self._is_resting:
+                self._assoc._is_paused = True  # noqa: SLF001 - who asks looks at it
 
     def wait(self, timeout: float | None = None) -> bool:
         """Rest until the thread may go on; it is said to rest no longer then."""
         with self._turn:
+            self._is_resting = True
             is_open = self._turn.wait_for(self.is_set, timeout)
+            self._is_resting = False
             if is_open:
                 self._assoc._is_paused = False  # noqa: SLF001 - who asks looks at it
             return is_open

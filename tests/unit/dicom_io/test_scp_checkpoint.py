@@ -14,6 +14,7 @@ from dicom_io.archive import open_archive
 from dicom_io.contexts import message_context
 from dicom_io.scp.checkpoint import Checkpoint
 from dicom_io.scu.association import Proposal, associated
+from tests.data.processes import wait_until
 
 SECONDS = 30.0
 
@@ -29,6 +30,7 @@ class Resting:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.assoc._is_paused = True
         self._thread.start()
+        wait_until(lambda: self.checkpoint._is_resting)
 
     def _run(self) -> None:
         self.checkpoint.wait()
@@ -49,6 +51,15 @@ def test_who_was_woken_and_stopped_again_before_it_ran_stays(resting: Resting) -
         resting.checkpoint.clear()
     assert not resting.went_on.wait(0.2)
     assert resting.assoc._is_paused
+
+
+def test_who_rests_is_said_to_whatever_was_said_before(resting: Resting) -> None:
+    """Or who asks would wait for it until the peer's deadline."""
+    with resting.checkpoint._turn:
+        resting.assoc._is_paused = False
+        resting.checkpoint.clear()
+    assert resting.assoc._is_paused
+    assert not resting.went_on.wait(0.2)
 
 
 def test_who_went_on_is_no_longer_said_to_rest(resting: Resting) -> None:
