@@ -1,9 +1,8 @@
 """A new file that is written in blocks, past the page cache where that is possible.
 
 What is to be on disk before a sender is answered gains nothing from being copied into
-the page cache first: a film of 10 MB so written and synced takes 2 ms of a core, and
-the cache's copy 15 to 30 ms (`python -m benchmarks.limits`). Where a file system has no
-such writing, the same blocks go through the cache.
+the page cache first, whose memory costs a core most when it is new (decision 51). Where
+a file system has no such writing, the same blocks go through the cache.
 """
 
 import errno
