@@ -10,16 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.receivers import RECEIVERS
+from benchmarks.rounds import free_port
 
 _START_SECONDS = 30.0
 
 
 @contextmanager
 def serving(name: str, folder: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
-    with socket.socket() as probe:  # a bound port is refused here
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    """Run a receiver; yield its port and process."""
+    """Run a receiver; yield its port, which nobody else had bound, and process."""
+    port = free_port()
     command = RECEIVERS[name].command(port, folder)
     environment = os.environ | {"TCP_NODELAY": "1"}
     with subprocess.Popen(
@@ -64,9 +63,8 @@ class Peak:
 
     def _watch(self) -> None:
         while not self._done.wait(0.05):
-            children = Path(f"/proc/{self._pid}/task/{self._pid}/children")
             try:
-                pids = [str(self._pid), *children.read_text().split()]
+                pids = [str(self._pid), *_children(self._pid)]
                 pages = sum(_pages(pid) for pid in pids)
             except OSError:
                 continue
@@ -75,9 +73,13 @@ class Peak:
 
 def processor_seconds(pid: int) -> float:
     """Return what a process and its children have used of the processor."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    ticks = sum(_ticks(str(pid))) + sum(sum(_ticks(child)[:2]) for child in children)
+    of_children = sum(sum(_ticks(child)[:2]) for child in _children(pid))
+    ticks = sum(_ticks(str(pid))) + of_children
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 def _ticks(pid: str) -> list[int]:
