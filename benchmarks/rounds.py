@@ -7,11 +7,13 @@ every contender once, in an order that changes; a ratio is one of medians of one
 import json
 import os
 import platform
+import random
 import re
 import socket
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -140,7 +142,13 @@ def _words(benchmark: str) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of loopback that nobody listens on.
+
+    It is below those that systems give to connections (32768 on, ip(7); 49152 on, RFC
+    6335), so that none takes it before the listener does.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -26,6 +26,7 @@ ALLOWED = frozenset(
         "ISC",
         "LLVM-exception",
         "MIT",
+        "MIT-0",
         "MIT-CMU",
         "MPL-2.0",
         "PSF-2.0",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
+from benchmarks.rounds import free_port
 from config.load import Table, merge
 from dicom_io.coordinates import PixelBox
 from dicom_io.product import PRODUCT_NAME
@@ -15,7 +16,7 @@ from dicom_io.results.read import read_findings
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import State
 from tests.data.geometry import edges_in_image
-from tests.data.peers import Orthanc, free_port, orthanc, run_peer
+from tests.data.peers import Orthanc, orthanc, run_peer
 from tests.data.phantoms import Phantom, phantom_files
 from tests.data.sites import Running, archive_peer, running_gateway, site_settings
 

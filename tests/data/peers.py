@@ -15,6 +15,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from benchmarks.rounds import free_port
+
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.05
@@ -43,13 +45,6 @@ def _absent(reason: str) -> NoReturn:
     if os.environ.get("REQUIRE_PEERS") == "1":
         pytest.fail(f"REQUIRE_PEERS=1, but {reason}")
     pytest.skip(reason)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def run_peer(name: str, *arguments: object) -> "subprocess.CompletedProcess[str]":

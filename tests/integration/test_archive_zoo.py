@@ -16,6 +16,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
 )
 
+from benchmarks.rounds import free_port
 from config.load import Table
 from dicom_io.ae import AETitle, LocalAE, RemoteAE, Retrieval, WebEndpoint
 from dicom_io.contexts import message_context
@@ -31,7 +32,7 @@ from gateway.gathering import read_gathered
 from gateway.lifecycle import State
 from gateway.sources.priors import ArchivePriors
 from tests.data.network import LOCAL, Recorder, at
-from tests.data.peers import dcmqrscp, free_port, orthanc, require_dicomweb, until
+from tests.data.peers import dcmqrscp, orthanc, require_dicomweb, until
 from tests.data.stages import PRIOR_UID, STUDY_UID, Bench, bench_at, prior_film
 from tests.data.zoo import (
     GET,
@@ -245,7 +246,8 @@ ZOO = [
         habits=Habits(
             services=(MOVE,), trickles=True, pause_seconds=0.05, sends_as="NOBODY"
         ),
-        settings=(("study_seconds", 1.0),),
+        settings=(("study_seconds", 3.0),),
+        deadline_seconds=20.0,
         finds=False,
         says=("not retrieved: pacs did not end the C-MOVE in time",),
     ),

@@ -15,13 +15,14 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModelInstance,
 )
 
+from benchmarks.rounds import free_port
 from config.load import merge
 from dicom_io.scu.send import store_instances
 from gateway.ledger import AuditFilter
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film
 from tests.data.network import at
-from tests.data.peers import free_port, orthanc
+from tests.data.peers import orthanc
 from tests.data.sites import MODALITY, archive_peer, running_gateway, site_settings
 
 pytestmark = pytest.mark.peers

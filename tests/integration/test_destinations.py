@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rounds import free_port
 from config.load import Table
 from dicom_io.ae import AETitle, Proof, RemoteAE, WebEndpoint
 from gateway import away, reported
@@ -29,7 +30,7 @@ from tests.data.misbehaving import (
     say_nothing,
 )
 from tests.data.network import LOCAL, Recorder, listening
-from tests.data.peers import free_port, storescp, until
+from tests.data.peers import storescp, until
 from tests.data.stages import Bench, bench_from, keep_encoded
 from tests.data.web import Answer, serving
 

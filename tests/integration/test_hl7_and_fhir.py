@@ -8,11 +8,12 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from benchmarks.rounds import free_port
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.scu.worklist import find_orders
 from tests.data.messages import ACCESSION, order
 from tests.data.network import caller
-from tests.data.peers import answers_tcp, free_port, process_of, require_peer
+from tests.data.peers import answers_tcp, process_of, require_peer
 from tests.data.sites import running_gateway, site_settings
 
 

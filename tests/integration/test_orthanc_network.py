@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydicom import uid
 
+from benchmarks.rounds import free_port
 from dicom_io.ae import LocalAE, RemoteAE, Retrieval
 from dicom_io.identifiers import StudyQuery
 from dicom_io.scu.commitment import InstanceReference, request_commitment
@@ -28,7 +29,7 @@ from tests.data.network import (
     radiograph,
     written,
 )
-from tests.data.peers import Orthanc, free_port, orthanc
+from tests.data.peers import Orthanc, orthanc
 
 pytestmark = pytest.mark.peers
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, sync_playwright
 
-from tests.data.peers import free_port, require_peer
+from benchmarks.rounds import free_port
+from tests.data.peers import require_peer
 from tests.viewers.ohif import BROWSER_OPTIONS, Viewed
 from tests.viewers.shown import Shown, send_all
 from viewer.origin import OHIF

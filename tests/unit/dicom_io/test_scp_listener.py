@@ -11,6 +11,7 @@ from pynetdicom import build_context, sop_class
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
 
+from benchmarks.rounds import free_port
 from dicom_io.ae import AETitle
 from dicom_io.contexts import message_context
 from dicom_io.errors import ListenerFailure, PeerRefused, Unreadable
@@ -32,7 +33,7 @@ from tests.data.network import (
     radiograph,
     written,
 )
-from tests.data.peers import free_port, until
+from tests.data.peers import until
 
 
 def test_a_known_peer_is_answered_and_both_ends_of_its_association_are_told() -> None:

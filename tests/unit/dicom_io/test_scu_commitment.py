@@ -11,6 +11,7 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 
+from benchmarks.rounds import free_port
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.archive import open_archive
 from dicom_io.errors import PeerRefused
@@ -29,7 +30,7 @@ from tests.data.network import (
     part10,
     radiograph,
 )
-from tests.data.peers import free_port, until
+from tests.data.peers import until
 
 PUSH_MODEL = "1.2.840.10008.1.20.1"
 PUSH_INSTANCE = "1.2.840.10008.1.20.1.1"

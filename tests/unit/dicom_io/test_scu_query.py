@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from benchmarks.rounds import free_port
 from dicom_io.ae import RemoteAE, Retrieval
 from dicom_io.archive import Archive, open_archive
 from dicom_io.contexts import message_context
@@ -33,7 +34,7 @@ from tests.data.network import (
     part10,
     radiograph,
 )
-from tests.data.peers import free_port, until
+from tests.data.peers import until
 
 
 @pytest.fixture

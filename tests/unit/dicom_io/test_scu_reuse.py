@@ -8,6 +8,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
 )
 
+from benchmarks.rounds import free_port
 from dicom_io.ae import RemoteAE
 from dicom_io.archive import open_archive
 from dicom_io.contexts import message_context
@@ -17,7 +18,7 @@ from dicom_io.scu.association import Proposal
 from dicom_io.scu.query import find_studies
 from dicom_io.scu.reuse import IDLE, IdleAssociations
 from tests.data.network import at, caller, part10, radiograph
-from tests.data.peers import free_port, until
+from tests.data.peers import until
 
 FIND = Proposal(contexts=[message_context(StudyRootQueryRetrieveInformationModelFind)])
 

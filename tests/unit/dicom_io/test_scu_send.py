@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydicom import uid
 
+from benchmarks.rounds import free_port
 from dicom_io.archive import open_archive
 from dicom_io.errors import UnreadableHeader
 from dicom_io.scu.send import store_instances
@@ -17,7 +18,6 @@ from tests.data.network import (
     radiograph,
     written,
 )
-from tests.data.peers import free_port
 
 
 def test_a_peer_that_is_not_there_gives_transient_outcomes(tmp_path: Path) -> None:

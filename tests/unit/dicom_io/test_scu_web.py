@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from benchmarks.rounds import free_port
 from dicom_io.errors import PeerFailure, PeerRefused, PeerTimedOut, PeerUnreachable
 from dicom_io.identifiers import StudyQuery
 from dicom_io.scu.web import count_instances, find_instances, find_studies
@@ -16,7 +17,6 @@ from dicom_io.scu.web_session import ANSWER_CAP_BYTES
 from dicom_io.scu.web_store import store_instances
 from dicom_io.status import StoreVerdict
 from tests.data.network import LOCAL, Recorder, part10, radiograph, written
-from tests.data.peers import free_port
 from tests.data.web import TOKEN, Answer, Service, multipart, serving
 
 PATIENT = "P&1+ü #="

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rounds import free_port
 from config.errors import InvalidSettings
 from config.load import Table, merge
 from dicom_io.ae import AETitle
@@ -18,7 +19,6 @@ from gateway.lifecycle import Event
 from gateway.spool import Spool
 from tests.data.films import DX
 from tests.data.network import Recorder, listening
-from tests.data.peers import free_port
 from tests.data.sites import site_settings
 from tests.data.stages import Bench, bench_at
 

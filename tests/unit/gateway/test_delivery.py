@@ -14,6 +14,7 @@ from pydicom.uid import (
     GrayscaleSoftcopyPresentationStateStorage,
 )
 
+from benchmarks.rounds import free_port
 from config.load import Table
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.archive import open_archive
@@ -27,7 +28,6 @@ from gateway.people import Decider
 from gateway.review import Decision, decide
 from tests.data.choosy import choosy_archive
 from tests.data.network import LOCAL, Recorder, listening
-from tests.data.peers import free_port
 from tests.data.stages import STUDY_UID, Bench, bench_at, bench_from, keep_encoded
 
 PAUSES: Table = {

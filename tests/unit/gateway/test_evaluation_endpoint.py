@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rounds import free_port
 from gateway.evaluation.cache import AnswerCache
 from gateway.evaluation.endpoint import (
     GIVE_UP_AFTER,
@@ -23,7 +24,6 @@ from tests.data.judges import (
     serving,
     words_judge,
 )
-from tests.data.peers import free_port
 
 REPORT = ("No effusion.", "The heart is enlarged.")
 SOON = {"retry-after-ms": "1"}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from benchmarks.rounds import free_port
 from dicom_io.ae import AETitle, LocalAE, RemoteAE
 from dicom_io.archive import open_archive
 from dicom_io.coordinates import ImageFrame, Orientation
@@ -25,7 +26,6 @@ from gateway.process import process_files
 from model.report import GroundedPhrase, NormalizedBox, Task
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film
-from tests.data.peers import free_port
 from tests.data.person_reports import sr
 from tests.data.sites import site_settings
 from tests.data.stages import STUDY_UID, bench_at

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rounds import free_port
 from config.load import Table
 from dicom_io.ae import AETitle, Proof, RemoteAE
 from dicom_io.archive import Archive, open_archive
@@ -18,7 +19,6 @@ from gateway import reported
 from gateway.ledger import AuditFilter, DeliveryRecord, DeliveryState
 from gateway.lifecycle import State
 from tests.data.network import LOCAL, Recorder, listening
-from tests.data.peers import free_port
 from tests.data.stages import Bench, bench_from, keep_encoded
 from tests.data.web import Answer, serving
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rounds import free_port
 from dicom_io.ae import AETitle, LocalAE, RemoteAE, Retrieval
 from dicom_io.archive import Archive, open_archive
 from dicom_io.errors import PeerFailure, PeerUnreachable
@@ -15,7 +16,6 @@ from dicom_io.identifiers import StudyQuery
 from dicom_io.media import folder_sink
 from gateway.pacing import RecentAnswers
 from gateway.sources.priors import ArchivePriors, GivenFiles
-from tests.data.peers import free_port
 from tests.data.stages import PRIOR_UID, STUDY_UID, Bench, bench_at, prior_film
 
 LOCAL = LocalAE(title=AETitle("MAIRA_GW"), host="127.0.0.1", port=0)

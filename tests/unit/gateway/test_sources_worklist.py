@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.rounds import free_port
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.errors import PeerFailure, PeerUnreachable
 from gateway.errors import SourceFailure
@@ -12,7 +13,6 @@ from gateway.sources.kinds import OrderKey
 from gateway.sources.worklist import WorklistOrders
 from tests.data.films import film_instance
 from tests.data.network import LOCAL
-from tests.data.peers import free_port
 
 KEY = OrderKey(accession_number="ACC1", patient=film_instance().patient)
 

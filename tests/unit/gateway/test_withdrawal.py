@@ -15,6 +15,7 @@ from pydicom.uid import (
     GrayscaleSoftcopyPresentationStateStorage,
 )
 
+from benchmarks.rounds import free_port
 from config.load import Table
 from dicom_io.ae import Proof, RemoteAE
 from gateway import delivery
@@ -25,7 +26,6 @@ from gateway.people import Decider, PersonRole
 from gateway.review import Decision, decide
 from gateway.withdrawal import retract
 from tests.data.choosy import ChoosyArchive, choosy_archive
-from tests.data.peers import free_port
 from tests.data.stages import STUDY_UID, Bench, bench_at
 
 CLASSES = (
