@@ -10,6 +10,10 @@ from types import FrameType
 
 from gateway.notify import ALIVE, READY, STOPPING, notify, watchdog_seconds
 
+WAKE_SECONDS = 0.5
+"""What a stop may wait for. The system may give a signal to any thread, as where the
+main one is traced; Python heeds it when the main one wakes."""
+
 
 class StopSignals:
     """SIGTERM and SIGINT: the first asks to stop, the second not to wait.
@@ -25,7 +29,8 @@ class StopSignals:
     def wait(self, is_alive: Callable[[], bool]) -> None:
         """Wait to be told to stop; tell systemd so long that we live, while we do."""
         notify(READY)
-        while not self.stop.wait(watchdog_seconds()):
+        pause = min(watchdog_seconds() or WAKE_SECONDS, WAKE_SECONDS)
+        while not self.stop.wait(pause):
             if is_alive():
                 notify(ALIVE)
         notify(STOPPING)

@@ -204,8 +204,11 @@ def _run_gateway(request: Mapping[str, str], report: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with Gateway(open_site(settings, CannedEngine())) as gateway:
         os.write(report, f"{gateway.port}\n".encode())
-        while not stop.wait(0.05 if request["mode"] == PURGING else None):
-            _purge(gateway.site)
+        # Not without end: a signal that another thread was given, as where the main
+        # one is traced, is not heeded before this one wakes.
+        while not stop.wait(0.05):
+            if request["mode"] == PURGING:
+                _purge(gateway.site)
 
 
 def _purge(site: Site) -> None:

@@ -1,6 +1,5 @@
 """The order of system calls: success leaves only after file, folder and ledger."""
 
-import os
 import re
 import threading
 from dataclasses import dataclass
@@ -74,10 +73,6 @@ def send(port: int, items: list[Item], statuses: list[int]) -> None:
         statuses += [sender.store(item) for item in items]
 
 
-@pytest.mark.skipif(
-    "CI" in os.environ,
-    reason="at times strace and a stopping gateway wait for each other: run it by hand",
-)
 def test_success_is_answered_after_file_folder_and_ledger_are_synced(
     children: Nursery, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer, get_ident
 
 import pytest
 
@@ -30,6 +30,19 @@ def test_the_first_asks_to_stop_and_the_second_not_to_wait(
     os.kill(os.getpid(), signal.SIGTERM)
     assert signals.hurry.is_set()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_signal_that_another_thread_was_given_is_heeded(
+    signals: StopSignals,
+) -> None:
+    def give() -> None:
+        signal.pthread_kill(get_ident(), signal.SIGTERM)
+
+    giver = Timer(0.1, give)
+    giver.start()
+    signals.wait(lambda: True)
+    giver.join()
+    assert signals.stop.is_set()
 
 
 @pytest.mark.parametrize("is_alive", [True, False])
