@@ -59,7 +59,11 @@ class BlockFile:
         os.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Close the file; what was not synced is lost. Again: nothing happens."""
+        """Close the file; what was not synced is lost. Again: nothing happens.
+
+        The block goes at once: whoever has the file may be kept for long.
+        """
+        self._block = memoryview(b"")
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)

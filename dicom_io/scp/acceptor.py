@@ -115,6 +115,7 @@ class Acceptor:
                 event = self._turn(event)
         finally:
             self._over()
+            self._window.close()
 
     def _turn(self, event: Event) -> Event | None:
         """Act on an event and wait for the next; None: there is nothing to come."""

@@ -38,6 +38,14 @@ class Window:
         self._begin = 0
         self._end = 0
 
+    def close(self) -> None:
+        """Give the memory back as soon as no view of it is left; nothing comes after.
+
+        Whoever has the window may be in a cycle, which is collected much later.
+        """
+        self._bytes = _EMPTY
+        self._begin = self._end = 0
+
     @property
     def unread(self) -> int:
         """Count the bytes that were received and not taken."""

@@ -1,7 +1,10 @@
 """One association, byte by byte: what the receiver makes of the legal and the not."""
 
+import gc
+import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dicom_io.scp import acceptor
 from dicom_io.scp.acceptor import Limits
 from dicom_io.scp.command import Command, encode_response
 from dicom_io.scp.pdu import PDU_HEADER, rejection
+from dicom_io.scp.window import Window
 from tests.data import requests as rq
 from tests.data.conversation import (
     ABORT,
@@ -51,6 +56,38 @@ def test_a_recorded_association_is_answered_pdu_by_pdu(recording: Recording) -> 
     assert [_status(each) for each in outcome.replies[1:3]] == [0, 0]
     assert outcome.stored == (value_of(recording.data),)
     assert (outcome.opened, outcome.closed) == (1, 1)
+
+
+@pytest.fixture
+def windows(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Iterator[list[weakref.ref[object]]]:
+    """Watch the memory of every window that is made while nothing is collected."""
+    made: list[weakref.ref[object]] = []
+
+    def watched(
+        receive: Callable[[memoryview], int], before: Callable[[], None], size: int
+    ) -> Window:
+        window = Window(receive, before, size)
+        made.append(weakref.ref(window._bytes.obj))
+        return window
+
+    monkeypatch.setattr(acceptor, "Window", watched)
+    # Who records what cut an association keeps its frames, and what they see.
+    caplog.set_level(logging.WARNING, acceptor.LOGGER.name)
+    gc.disable()
+    yield made
+    gc.enable()
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.9, 0.5, 0.0])
+def test_an_association_that_has_ended_holds_no_window(
+    recording: Recording, windows: list[weakref.ref[object]], kept: float
+) -> None:
+    """Its objects are in cycles, and a mebibyte each would wait for the collector."""
+    whole = crowded(recording).whole
+    played([whole[: int(len(whole) * kept)]])
+    assert [each() for each in windows] == [None]
 
 
 def test_requests_within_a_window_of_operations_are_answered_in_their_order(

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def test_a_file_is_what_was_written_to_the_byte(tmp_path: Path, length: int) -> 
     told = written(tmp_path / "film", [data[:100], memoryview(data)[100:]])
     assert (tmp_path / "film").read_bytes() == data
     assert b"".join(told) == data
+
+
+def test_a_file_that_is_closed_holds_no_block(tmp_path: Path) -> None:
+    file = BlockFile(tmp_path / "film", unheard)
+    block = weakref.ref(file._block.obj)
+    file.write([content(BLOCK + 1)])
+    file.sync()
+    assert block() is not None
+    file.close()
+    assert block() is None
 
 
 def test_a_file_system_that_refuses_to_open_it_so_gets_it_through_the_cache(
