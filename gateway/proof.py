@@ -119,7 +119,8 @@ def _request(
         remote.name,
         site.clock().isoformat(),
     )
-    _note_transaction(site, owed, transaction, study.attempts)
+    asked = any(row.transaction_uid is not None for row in owed)
+    _note_transaction(site, owed, transaction, study.attempts if asked else 0)
     references = [
         InstanceReference(
             sop_class_uid=row.sop_class_uid, sop_instance_uid=row.sop_instance_uid
@@ -146,7 +147,8 @@ def _note_transaction(
     """Keep the transaction and how long its result is awaited.
 
     A new request makes an old result unknown, so an archive that is slower than
-    the wait gets twice the time at each request.
+    the wait gets twice the time at each request. Turns in which nothing could be
+    asked are no requests.
     """
     now = site.clock()
     wait = timedelta(

@@ -214,6 +214,23 @@ def test_an_archive_that_is_slower_than_the_wait_gets_twice_the_time(
     assert waited_until - bench.clock() == timedelta(seconds=120)
 
 
+def test_an_archive_that_was_away_gets_no_more_than_the_wait(
+    bench: Bench, archive: Archive, tmp_path: Path
+) -> None:
+    strict = at(bench, archive, Proof.COMMITMENT)
+    archive.close()
+    for _ in range(4):
+        assert commit(strict) is State.STORED
+        bench.clock.add(seconds=101)
+    assert bench.study().attempts == 4
+    with open_archive(tmp_path / "back", "ARCHIVE") as back:
+        back.reports_on_new_association = True
+        assert commit(at(bench, back, Proof.COMMITMENT)) is State.STORED
+    (waited_until,) = {row.not_before for row in bench.deliveries()}
+    assert waited_until is not None
+    assert waited_until - bench.clock() == timedelta(seconds=60)
+
+
 def test_a_failed_item_is_sent_again_and_the_others_are_not(
     bench: Bench, archive: Archive
 ) -> None:
