@@ -18,7 +18,8 @@ from dicom_io.pictures.handover import FILMS, PictureKey, key_of
 MAX_LOOKED_AT = 8
 """Images of a study that are decoded to see their view; 99.6 % have three or fewer."""
 
-_KEPT_READINGS = 4096
+_KEPT_READINGS = 512
+"""About a kilobyte each: what waits for its quiet, and some that come again."""
 
 _log = logging.getLogger(__name__)
 
