@@ -8,13 +8,16 @@ it ends. The engine has given answers; everything else is what `serve` runs.
 
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -25,12 +28,16 @@ from typing import BinaryIO, Never
 from config.load import Table
 from dicom_io import child
 from dicom_io.pictures.pixels import _CHILD as DECODER
+from dicom_io.results import apart
+from dicom_io.results.encode import encode_results
 from gateway import retention
 from gateway.composition import open_site
 from gateway.failpoints import VARIABLE
 from gateway.serve import Gateway
 from gateway.site import Site, utc_now
 from tests.data.engines import CannedEngine
+from tests.data.reports import context, evidence, film_file
+from tests.data.reports import report as a_report
 from tests.data.sites import site_settings
 
 LOGGER = logging.getLogger(__name__)
@@ -138,6 +145,7 @@ def nursery() -> Iterator[Nursery]:
 def _serve_requests(control: socket.socket) -> None:
     """Fork a gateway a request; end with whoever asks, and all gateways with it."""
     decoder = _shared_decoder()
+    _warm_encoders()
     alive: set[int] = set()
     while True:
         line, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, 1)
@@ -170,6 +178,33 @@ def _shared_decoder() -> tuple["subprocess.Popen[bytes]", int]:
     return server.process, server.control.detach()
 
 
+def _warm_encoders() -> None:
+    """Make the objects of a report once: highdicom reads its tables the first time."""
+    with tempfile.TemporaryDirectory() as folder:
+        encode_results(film_file(Path(folder)), a_report(), evidence(), context())
+
+
+def _forked_encoders(report: int) -> ProcessPoolExecutor:
+    """Return the processes that make result objects, forked while there are no threads.
+
+    Those that a gateway starts by exec load libraries for seconds of CPU; a killed
+    gateway's successor would each time.
+    """
+    pool = ProcessPoolExecutor(
+        apart._PROCESSES,
+        mp_context=multiprocessing.get_context("fork"),
+        initializer=_become_encoder,
+        initargs=(report,),
+    )
+    pool.submit(int).result()
+    return pool
+
+
+def _become_encoder(report: int) -> None:
+    os.close(report)  # only the gateway's end may end it
+    apart._end_with_parent()
+
+
 def _become_gateway(
     request: Mapping[str, str],
     report: int,
@@ -182,6 +217,7 @@ def _become_gateway(
         child._SERVERS._running[DECODER] = child._Server(
             process=process, control=socket.socket(fileno=control)
         )
+        apart._ENCODERS._pool = _forked_encoders(report)
         _run_gateway(request, report)
         code = 0
     except BaseException:  # a process of its own: the log has it

@@ -19,23 +19,16 @@ from tests.faults.sender import Sender
 
 pytestmark = pytest.mark.slow
 
-A_FEW = (
-    "receive:written",
-    "instances:after-folder-fsync",
-    "prior:after-fetch",
-    "results:after-rename@2",
-    "send:after",
-    "commitment:after",
-    "purge:forgotten",
-)
 
-
-def test_a_kill_at_a_named_point_loses_nothing_and_repeats_nothing(
+def test_a_kill_at_every_named_point_loses_nothing_and_repeats_nothing(
     children: Nursery, tmp_path: Path
 ) -> None:
-    tally = points.run_points(children, tmp_path, A_FEW)
+    tally = points.run_points(
+        children, tmp_path, [*FAILPOINTS, "results:after-rename@2"]
+    )
+    studies = len(FAILPOINTS) - len(points.PURGE) + 1
     assert tally.faults == ()
-    assert (tally.studies, tally.results) == (6, 18)
+    assert (tally.studies, tally.results) == (studies, 3 * studies)
 
 
 def test_ten_kills_at_random_lose_nothing_and_repeat_nothing(
