@@ -3,7 +3,9 @@
 pynetdicom lets that thread go on after each answer and stops it before the next
 request. Its own event lets a thread through that was woken just before and runs only
 now, unseen by who asks: it then takes the next answer as a message of the peer's own,
-and who asks waits for it to the deadline.
+and who asks waits for it to the deadline. And its flag for a thread that rests has
+other writers: a commitment report is served on a third thread, which clears it at its
+end, and who asks then waits for ever.
 """
 
 import threading
@@ -15,17 +17,14 @@ class Checkpoint(threading.Event):
     """An event whose waiter, once stopped again, does not go through.
 
     Takes the place of the association's own. What a thread finds when it wakes
-    counts, not why it woke; and `_is_paused` says that it rests as long as it does.
-    Not for associations whose `network_timeout_response` is "A-RELEASE": their own
-    thread then asks for the release while it has gone through.
+    counts, not why it woke.
     """
 
-    def __init__(self, assoc: Association) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._assoc = assoc
         self._turn = threading.Condition()
         self._is_open = True
-        self._is_resting = False
+        self.is_resting = False
 
     def is_set(self) -> bool:
         """Whether the thread may go on."""
@@ -38,18 +37,42 @@ class Checkpoint(threading.Event):
             self._turn.notify_all()
 
     def clear(self) -> None:
-        """Stop the thread where it comes by next, or where it rests."""
+        """Stop the thread where it comes by next, or where it rests.
+
+        Once this has returned, a thread that is said to rest stays.
+        """
         with self._turn:
             self._is_open = False
-            if self._is_resting:
-                self._assoc._is_paused = True  # noqa: SLF001 - who asks looks at it
 
     def wait(self, timeout: float | None = None) -> bool:
         """Rest until the thread may go on; it is said to rest no longer then."""
         with self._turn:
-            self._is_resting = True
+            self.is_resting = True
             is_open = self._turn.wait_for(self.is_set, timeout)
-            self._is_resting = False
-            if is_open:
-                self._assoc._is_paused = False  # noqa: SLF001 - who asks looks at it
+            self.is_resting = False
             return is_open
+
+
+class RestingAssociation(Association):
+    """An association that is paused when its thread rests, whatever is written down."""
+
+    @property
+    def _is_paused(self) -> bool:
+        """Whether its own thread takes no message from who asks."""
+        checkpoint = self._reactor_checkpoint
+        return (
+            self._kill
+            or not self.is_alive()
+            or self is threading.current_thread()
+            or (isinstance(checkpoint, Checkpoint) and checkpoint.is_resting)
+        )
+
+    @_is_paused.setter
+    def _is_paused(self, value: bool) -> None:
+        """Believe nobody: the library writes this on three threads."""
+
+
+def rest_at_checkpoint(assoc: Association) -> None:
+    """Give an association that was not started a checkpoint of ours."""
+    assoc._reactor_checkpoint = Checkpoint()  # noqa: SLF001 - no other way
+    assoc.__class__ = RestingAssociation

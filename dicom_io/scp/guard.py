@@ -24,7 +24,7 @@ from pynetdicom.transport import (
     AssociationSocket,
 )
 
-from dicom_io.scp.checkpoint import Checkpoint
+from dicom_io.scp.checkpoint import rest_at_checkpoint
 
 LOGGER = logging.getLogger(__name__)
 
@@ -225,5 +225,5 @@ class GuardedAE(AE):
             # waits for the peer's delayed acknowledgement, 40 ms an instance.
             plain.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         assoc.dul.state_machine = GuardedStateMachine(assoc.dul)
-        assoc._reactor_checkpoint = Checkpoint(assoc)  # noqa: SLF001 - no other way
+        rest_at_checkpoint(assoc)
         return GuardedSocket(plain, self._limits)
