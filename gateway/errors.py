@@ -11,6 +11,7 @@ GatewayError
 ├── SourceFailure            a source of orders or reports could not be asked
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── NoSuchStudy              a study UID that the ledger does not know
+├── NoSuchPatient            nobody whom the audit can name
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 └── NotReady                 a start that must not happen (settings, licence)
 
@@ -62,6 +63,10 @@ class UnreadableMessage(GatewayError):  # noqa: N818 - says what it is
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
     """The ledger knows no study with this UID."""
+
+
+class NoSuchPatient(GatewayError):  # noqa: N818 - says what is missing
+    """The audit knows no such patient, or no longer; the message names nobody."""
 
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing
