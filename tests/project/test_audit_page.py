@@ -1,4 +1,4 @@
-"""The table of docs/audit.md is what the kinds of messages are."""
+"""The table of docs/audit-messages.md is what the kinds of messages are."""
 
 import re
 
@@ -7,7 +7,7 @@ from gateway.audit import kinds
 from gateway.audit.message import AuditEntry
 from tests.data.audit_examples import EXAMPLES
 
-PAGE = (DOCS / "audit.md").read_text("utf-8")
+PAGE = (DOCS / "audit-messages.md").read_text("utf-8")
 
 
 def row_of(name: str) -> tuple[str, ...]:

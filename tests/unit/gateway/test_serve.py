@@ -400,7 +400,7 @@ def test_what_changed_in_the_settings_is_audited_at_the_next_start(
     assert not [r for r in records(settings) if r.event_type == "110131"]
     run(site_settings(tmp_path / "data", {"retention": {"days": 3}}))
     (changed,) = [r for r in records(settings) if r.event_type == "110131"]
-    assert changed.detail == f"retention.days: {settings.retention.days} -> 3"
+    assert changed.detail == f"retention.days: {settings.retention.days} -> 3.0"
 
 
 def test_another_version_is_audited(settings: Settings) -> None:
