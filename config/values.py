@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
 )
 
@@ -90,7 +91,11 @@ def _loopback(host: str) -> str:
     return host
 
 
-Day = Annotated[date | Literal[""], PlainValidator(_day)]
+Day = Annotated[
+    date | Literal[""],
+    PlainValidator(_day),
+    PlainSerializer(str, return_type=str, when_used="json"),
+]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_url)]
 Title = Annotated[str, AfterValidator(AETitle)]

@@ -7,6 +7,7 @@ from dicom_io.scp.session import ClassCount
 from gateway.audit import kinds
 from gateway.ledger import Ledger
 from gateway.site import Clock
+from gateway.tallies import Tallies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,14 +15,16 @@ class AssociationAudit:
     """Writes an audit record for each association that says something.
 
     An association without an instance (C-ECHO, a load balancer's probe) leaves
-    none; a refused one always does.
+    none; a refused one always does. `tallies` are those of the intake.
     """
 
     ledger: Ledger
     clock: Clock
+    tallies: Tallies
 
     def opened(self, facts: AssociationFacts) -> None:
         """Write nothing yet: what it brings is recorded with each instance."""
+        self.tallies.open(facts.association_id)
 
     def refused(self, facts: AssociationFacts, reason: str) -> None:
         """Write a security alert (PS3.15 A.5, DCM 110113 with 110126)."""
@@ -30,8 +33,17 @@ class AssociationAudit:
             rows.append_audit(entry)
 
     def closed(self, facts: AssociationFacts, counts: tuple[ClassCount, ...]) -> None:
-        """Write what the association brought in all."""
+        """Write what the association brought of each study, and what was refused."""
+        brought = self.tallies.close(facts.association_id)
         if not counts:
             return
+        now = self.clock()
+        entries = [
+            kinds.study_received(facts, study, action, classes, now)
+            for (study, action), classes in brought.items()
+        ]
+        if not brought or any(count.refused for count in counts):
+            entries.append(kinds.transfer_ended(facts, counts, now))
         with self.ledger.writing() as rows:
-            rows.append_audit(kinds.transfer_ended(facts, counts, self.clock()))
+            for entry in entries:
+                rows.append_audit(entry)

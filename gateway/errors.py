@@ -6,10 +6,12 @@ GatewayError
 ├── SpoolFailure             a file could not be made durable
 │   └── OutOfSpace           the disk (or its reserve) is full
 ├── LedgerFailure            the ledger cannot be opened, read or written
-│   └── LedgerCorrupt        its file is damaged: a person must look
+│   ├── LedgerCorrupt        its file is damaged: a person must look
+│   └── WrongKey             the master key of its patients is lost or another
 ├── SourceFailure            a source of orders or reports could not be asked
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── NoSuchStudy              a study UID that the ledger does not know
+├── NoSuchPatient            nobody whom the audit can name
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 └── NotReady                 a start that must not happen (settings, licence)
 
@@ -47,6 +49,10 @@ class LedgerCorrupt(LedgerFailure):
     """The database says that its file is damaged; nothing more is written to it."""
 
 
+class WrongKey(LedgerFailure):
+    """The master key of patients is missing, damaged or another one."""
+
+
 class SourceFailure(GatewayError):  # noqa: N818 - says what failed
     """A source of orders or reports could not be asked, or answered nonsense."""
 
@@ -57,6 +63,10 @@ class UnreadableMessage(GatewayError):  # noqa: N818 - says what it is
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
     """The ledger knows no study with this UID."""
+
+
+class NoSuchPatient(GatewayError):  # noqa: N818 - says what is missing
+    """The audit knows no such patient, or no longer; the message names nobody."""
 
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing

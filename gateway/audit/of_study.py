@@ -16,7 +16,7 @@ from gateway.audit.message import (
     Outcome,
     ParticipantObject,
 )
-from gateway.audit.parts import Happening
+from gateway.audit.parts import Happening, Person
 from gateway.ledger.records import ResultRecord
 from gateway.lifecycle import Event
 from gateway.people import Decider
@@ -64,13 +64,15 @@ def study_decided(
     )
     return parts.record(
         what,
-        [parts.person(by.name, by.role), parts.application(is_requestor=False)],
+        [parts.person(by), parts.application(is_requestor=False)],
         [parts.study(study_instance_uid, details=(("Decision", event.value),))],
         study_instance_uid=study_instance_uid,
     )
 
 
-def study_viewed(study_instance_uid: str, user: str, now: datetime) -> AuditEntry:
+def study_viewed(
+    study_instance_uid: str, by: Person | str, now: datetime
+) -> AuditEntry:
     """Record that a person looked at a study and its report (PS3.15 A.5.3.6)."""
     what = Happening(
         event=codes.INSTANCES_ACCESSED,
@@ -80,7 +82,7 @@ def study_viewed(study_instance_uid: str, user: str, now: datetime) -> AuditEntr
     )
     return parts.record(
         what,
-        [parts.person(user), parts.application(is_requestor=False)],
+        [parts.person(by), parts.application(is_requestor=False)],
         [parts.study(study_instance_uid)],
         study_instance_uid=study_instance_uid,
     )
