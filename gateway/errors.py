@@ -9,6 +9,7 @@ GatewayError
 │   └── LedgerCorrupt        its file is damaged: a person must look
 ├── SourceFailure            a source of orders or reports could not be asked
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
+├── UnreadableNote           a signed note, checkpoint or key that is none
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 └── NotReady                 a start that must not happen (settings, licence)
@@ -53,6 +54,10 @@ class SourceFailure(GatewayError):  # noqa: N818 - says what failed
 
 class UnreadableMessage(GatewayError):  # noqa: N818 - says what it is
     """An HL7 v2 message of which nothing can be kept; names no patient."""
+
+
+class UnreadableNote(GatewayError):  # noqa: N818 - says what it is
+    """What should be a signed note, a checkpoint or a key, and is none."""
 
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
