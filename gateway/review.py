@@ -194,7 +194,7 @@ def read_audit(
     """Return audit records, and record that they were read (DCM 110101)."""
     with ledger.writing() as rows:
         found = rows.audit(wanted)
-        rows.append_audit(kinds.audit_used(reader, _describe(wanted), now))
+        rows.append_audit(kinds.audit_used(reader, describe(wanted), now))
     return found
 
 
@@ -208,7 +208,7 @@ def export_audit(
     """
     with ledger.writing() as rows:
         last = rows.append_audit(
-            kinds.audit_used(reader, f"export: {_describe(wanted)}", now)
+            kinds.audit_used(reader, f"export: {describe(wanted)}", now)
         )
     written = 0
     for record in _pages(ledger, wanted, last):
@@ -229,7 +229,8 @@ def _pages(ledger: Ledger, wanted: AuditFilter, last: int) -> Iterator[AuditReco
         page = replace(page, after_sequence=found[-1].sequence)
 
 
-def _describe(wanted: AuditFilter) -> str:
+def describe(wanted: AuditFilter) -> str:
+    """Return what a filter asks for, in words that go into the audit."""
     named = {
         "study": wanted.study_instance_uid,
         "event": wanted.event,
