@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from config.peers import ListenerSettings, Peer
 from config.sections import (
     Archive,
+    AuditSettings,
     Commitment,
     Completeness,
     Delivery,
@@ -76,6 +77,7 @@ class Settings(Section):
     delivery: Delivery
     commitment: Commitment
     retention: Retention
+    audit: AuditSettings
     web: WebSettings
 
     @model_validator(mode="after")
@@ -138,6 +140,12 @@ class Settings(Section):
                 "asked whether it holds the instances"
             )
         return self
+
+    @property
+    def audit_key_path(self) -> Path:
+        """File of the key that signs checkpoints of the audit."""
+        own = self.audit.key
+        return Path(own) if own else self.storage.folder.resolve() / "audit.key"
 
     @property
     def ledger_url(self) -> str:

@@ -1,4 +1,4 @@
-"""The audit log on the command line; reading it is itself recorded."""
+"""`audit ...`: the audit log; reading it is itself recorded."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway import cli_audit_proof
 from gateway.cli_output import WRONG_USE, fail, print_json, print_line, print_table
 from gateway.cli_site import AsJson, now, os_user, site_ledger, site_settings
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="The audit log (PS3.15 A.5)."
 )
+app.command()(cli_audit_proof.verify)
+app.command()(cli_audit_proof.key)
+app.command()(cli_audit_proof.rotate_key)
+app.command()(cli_audit_proof.verifier)
+app.command()(cli_audit_proof.bundle)
 
 Since = Annotated[datetime | None, typer.Option(help="First moment, UTC, included.")]
 Until = Annotated[datetime | None, typer.Option(help="Last moment, UTC, excluded.")]

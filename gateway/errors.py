@@ -10,6 +10,8 @@ GatewayError
 │   └── WrongKey             the master key of its patients is lost or another
 ├── SourceFailure            a source of orders or reports could not be asked
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
+├── UnreadableNote           a signed note, checkpoint or key that is none
+├── NotSigned                the audit log cannot be signed: its key, or what it holds
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── NoSuchPatient            nobody whom the audit can name
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
@@ -59,6 +61,14 @@ class SourceFailure(GatewayError):  # noqa: N818 - says what failed
 
 class UnreadableMessage(GatewayError):  # noqa: N818 - says what it is
     """An HL7 v2 message of which nothing can be kept; names no patient."""
+
+
+class UnreadableNote(GatewayError):  # noqa: N818 - says what it is
+    """What should be a signed note, a checkpoint or a key, and is none."""
+
+
+class NotSigned(GatewayError):  # noqa: N818 - says what was not done
+    """The audit log could not be signed; the message says what to look at."""
 
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing

@@ -1,10 +1,11 @@
-"""The audit log's order: gapless, and the order of the commits."""
+"""The audit log's order: gapless, and that of the commits; each record has its leaf."""
 
 from collections.abc import Sequence
 from dataclasses import fields
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from gateway.audit.leaf import leaf_of
 from gateway.audit.message import AuditEntry
 from gateway.failpoints import pass_failpoint
 from gateway.ledger import schema
@@ -35,7 +36,7 @@ def append(
     last = int(connection.execute(_TAKEN, {"count": len(entries)}).scalar_one())
     first = last - len(entries) + 1
     rows = [
-        {"sequence": sequence, **_row(connection, patients, entry)}
+        _row(connection, patients, entry, sequence)
         for sequence, entry in enumerate(entries, start=first)
     ]
     connection.execute(_APPENDED, rows)
@@ -44,8 +45,9 @@ def append(
 
 
 def _row(
-    connection: Connection, patients: Patients, entry: AuditEntry
+    connection: Connection, patients: Patients, entry: AuditEntry, sequence: int
 ) -> dict[str, object]:
     row = {field.name: getattr(entry, field.name) for field in fields(entry)}
     patient, message = kept(connection, patients, entry)
-    return {**row, "patient": patient, "message": message}
+    row |= {"sequence": sequence, "patient": patient, "message": message}
+    return {**row, "leaf": leaf_of(row).hex()}

@@ -16,6 +16,7 @@ from gateway.audit.message import Patient
 from gateway.audit.sealing import revealed
 from gateway.errors import NoSuchStudy
 from gateway.ledger import patients, schema
+from gateway.ledger.checkpoints import CheckpointReading
 from gateway.ledger.outbox import OutboxReading
 from gateway.ledger.records import (
     AuditFilter,
@@ -38,7 +39,7 @@ _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading(OutboxReading):
+class Reading(OutboxReading, CheckpointReading):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:
@@ -247,7 +248,7 @@ class Reading(OutboxReading):
     def audit(self, wanted: AuditFilter) -> list[AuditRecord]:
         """Return the first `wanted.limit` audit records that match, in sequence."""
         table = schema.audit
-        found = select(table).where(*_audit_conditions(wanted))
+        found = _columns(table, AuditRecord).where(*_audit_conditions(wanted))
         in_sequence = found.order_by(table.c.sequence).limit(wanted.limit)
         return self._all(AuditRecord, in_sequence)
 

@@ -315,7 +315,27 @@ audit = Table(
     Column("detail", Text),
     Column("patient", String(64), index=True),
     Column("message", Text, nullable=False),
+    Column("leaf", String(64), nullable=False),
 )
+"""`leaf`: the hash of all other columns (`gateway.audit.leaf`), hexadecimal."""
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+    Column("peaks", Text, nullable=False),
+)
+"""What was signed of the audit, as it is handed out; `peaks`: of the tree of that
+size, from which the next one is made without reading the log again."""
+
+audit_keys = Table(
+    "audit_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("note", Text, nullable=False),
+)
+"""Each change of the key that signs checkpoints, signed by both keys."""
 
 patient_keys = Table(
     "patient_keys",

@@ -15,6 +15,7 @@ from gateway.audit.patients import MasterKey
 from gateway.errors import LostRace
 from gateway.ledger import master, patients, schema, times
 from gateway.ledger.audit_log import append
+from gateway.ledger.checkpointing import CheckpointWriting
 from gateway.ledger.messages import MessageWriting
 from gateway.ledger.peers import PeerWriting
 from gateway.ledger.reading import committed_here
@@ -45,7 +46,7 @@ class DeliveryChange(TypedDict, total=False):
     committed_how: str | None
 
 
-class Writing(StudyWriting, MessageWriting, PeerWriting):
+class Writing(StudyWriting, MessageWriting, PeerWriting, CheckpointWriting):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 
     def savepoint(self) -> AbstractContextManager[object]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
 )
 
+from gateway.audit.leaf import leaf_of
 from gateway.ledger import engine as opening
 from gateway.ledger.engine import migrate, open_engine
 from gateway.ledger.schema import metadata
@@ -126,3 +127,20 @@ def _upgraded(row: dict[str, object]) -> dict[str, object]:
 def _plain(value: object) -> object:
     """Return what is compared: the word of an enumeration, a head that was counted."""
     return getattr(value, "value", value)
+
+
+def test_each_record_that_is_here_gets_its_leaf(old: Engine, tmp_path: Path) -> None:
+    with old.connect() as connection:
+        migrate(connection, "0006")
+    with old.begin() as connection:
+        fill(connection)
+        audit = Table("audit", MetaData(), autoload_with=connection)
+        row = dict(connection.execute(select(audit)).mappings().one())
+        connection.execute(insert(audit), [{**row, "sequence": n} for n in range(2, 9)])
+    old.dispose()
+    new = open_engine(url_of(tmp_path))
+    with new.connect() as connection:
+        rows = connection.execute(select(metadata.tables["audit"])).all()
+    new.dispose()
+    assert len(rows) == 8
+    assert [r.leaf for r in rows] == [leaf_of(r._asdict()).hex() for r in rows]
