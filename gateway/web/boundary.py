@@ -5,6 +5,7 @@ request has a host that we go by, a size and a time.
 """
 
 import asyncio
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
 
 POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -57,7 +60,11 @@ class Boundary:
         if refusal is not None:
             await refusal(scope, receive, passage.send)
             return
-        await self._app(scope, passage.receive, passage.send)
+        try:
+            await self._app(scope, passage.receive, passage.send)
+        except Exception:
+            logger.exception("a request to the console failed")
+            await passage.apologize()
 
 
 class _Passage:
@@ -71,6 +78,7 @@ class _Passage:
         self._until = asyncio.get_running_loop().time() + limits.seconds
         self._came = 0
         self._more = True
+        self._has_begun = False
 
     def refusal(self) -> PlainTextResponse | None:
         """Return the answer to what is refused unread."""
@@ -101,9 +109,16 @@ class _Passage:
     async def send(self, message: Message) -> None:
         """Send a piece of the answer, to who takes it in time."""
         if message["type"] == "http.response.start":
+            self._has_begun = True
             self._add_headers(MutableHeaders(scope=message))
         async with asyncio.timeout(self._limits.seconds):
             await self._send(message)
+
+    async def apologize(self) -> None:
+        """Say that it did not work, and nothing of why; where no answer has begun."""
+        if not self._has_begun:
+            answer = PlainTextResponse("this did not work; the log says why", 500)
+            await answer(self._scope, self._receive, self.send)
 
     def _is_ours(self, host: str) -> bool:
         hosts = self._limits.hosts

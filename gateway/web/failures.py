@@ -50,7 +50,6 @@ def add_failures(app: FastAPI) -> None:
     app.add_exception_handler(GatewayError, _gateway_error)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def say(request: Request, status: int, what: str) -> Response:
@@ -98,8 +97,3 @@ def _http_error(request: Request, error: Exception) -> Response:
     answer = say(request, error.status_code, str(error.detail))
     answer.headers.update(error.headers or {})
     return answer
-
-
-def _unexpected(request: Request, error: Exception) -> Response:
-    logger.error("a request failed", exc_info=error)
-    return say(request, 500, "this did not work; the log says why")

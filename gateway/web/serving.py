@@ -151,6 +151,8 @@ def _configured(app: FastAPI, options: PortOptions) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         log_config=None,
+        # It would write a line for whatever a stranger sends; failures are logged here.
+        log_level="critical",
         access_log=False,
         server_header=False,
         proxy_headers=bool(options.proxies),

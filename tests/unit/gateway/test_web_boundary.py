@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 
 from gateway.accounts.roles import AccountRole
+from gateway.web.boundary import Boundary, Limits
 from gateway.web.signing_in import own_path
 from tests.data.console import PASSWORD, Console, opened_console
 
@@ -164,3 +167,22 @@ def test_what_was_sent_is_not_repeated(console: Console) -> None:
     assert answer.status_code == 422
     assert "name, password" in answer.text
     assert "Doe" not in answer.text
+
+
+def test_what_fails_is_logged_and_not_explained(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = FastAPI(openapi_url=None)
+    limits = Limits(hosts=None, body_bytes=100, seconds=30.0)
+    app.add_middleware(Boundary, limits=limits)
+
+    @app.get("/")
+    def fail() -> None:
+        raise RuntimeError("a detail for the log")
+
+    with TestClient(app) as browser:
+        answer = browser.get("/")
+    assert answer.status_code == 500
+    assert "detail" not in answer.text
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
+    assert "a detail for the log" in caplog.text
