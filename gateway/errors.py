@@ -15,6 +15,11 @@ GatewayError
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── NoSuchPatient            nobody whom the audit can name
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
+├── AccountRefused           an account that cannot be made or changed like this
+│   ├── PasswordRefused      a password that is too short or too easily guessed
+│   └── LinkRefused          a link that was used, or is too old
+├── LoginRefused             name and password that do not open a session
+│   └── TooManyFailures      nothing is tried for a while
 └── NotReady                 a start that must not happen (settings, licence)
 
 A SpoolFailure and a LedgerFailure are a NoRoom of `dicom_io`: the sender hears A700.
@@ -81,6 +86,26 @@ class NoSuchPatient(GatewayError):  # noqa: N818 - says what is missing
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing
     """Whoever releases or rejects says in what capacity; nothing was changed."""
+
+
+class AccountRefused(GatewayError):  # noqa: N818 - says what was refused
+    """An account that cannot be made or changed like this; nothing was changed."""
+
+
+class PasswordRefused(AccountRefused):
+    """A password that is too short or too easily guessed; it is not quoted."""
+
+
+class LinkRefused(AccountRefused):
+    """A set-up link that was used, is too old, or never was."""
+
+
+class LoginRefused(GatewayError):  # noqa: N818 - says what was refused
+    """Nobody was signed in; the message does not tell whether the name exists."""
+
+
+class TooManyFailures(LoginRefused):
+    """The password was not even looked at: there were too many failures."""
 
 
 class NotReady(GatewayError):  # noqa: N818 - says what is missing

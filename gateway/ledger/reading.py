@@ -16,6 +16,7 @@ from gateway.audit.message import Patient
 from gateway.audit.sealing import revealed
 from gateway.errors import NoSuchStudy
 from gateway.ledger import patients, schema
+from gateway.ledger.accounts import AccountReading
 from gateway.ledger.checkpoints import CheckpointReading
 from gateway.ledger.outbox import OutboxReading
 from gateway.ledger.records import (
@@ -39,7 +40,7 @@ _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading(OutboxReading, CheckpointReading):
+class Reading(OutboxReading, AccountReading, CheckpointReading):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:

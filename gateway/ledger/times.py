@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
-from gateway.ledger import schema
+from gateway.ledger import account_tables, schema
 
 MOVED: tuple[Column[datetime], ...] = (
     schema.studies.c.opened_at,
@@ -35,6 +35,10 @@ MOVED: tuple[Column[datetime], ...] = (
     schema.quarantine.c.received_at,
     schema.orders.c.received_at,
     schema.outside_reports.c.received_at,
+    account_tables.sessions.c.opened_at,
+    account_tables.sessions.c.seen_at,
+    account_tables.setup_links.c.expires_at,
+    account_tables.failed_logins.c.at,
 )
 """Pauses, leases, quiet periods and ages. Moves, results and the audit are records:
 they stay as they were written."""

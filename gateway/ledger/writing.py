@@ -14,6 +14,7 @@ from gateway.audit.message import AuditEntry
 from gateway.audit.patients import MasterKey
 from gateway.errors import LostRace
 from gateway.ledger import master, patients, schema, times
+from gateway.ledger.account_writing import AccountWriting
 from gateway.ledger.audit_log import append
 from gateway.ledger.checkpointing import CheckpointWriting
 from gateway.ledger.messages import MessageWriting
@@ -46,7 +47,9 @@ class DeliveryChange(TypedDict, total=False):
     committed_how: str | None
 
 
-class Writing(StudyWriting, MessageWriting, PeerWriting, CheckpointWriting):
+class Writing(
+    StudyWriting, MessageWriting, PeerWriting, AccountWriting, CheckpointWriting
+):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 
     def savepoint(self) -> AbstractContextManager[object]:
