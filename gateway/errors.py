@@ -10,6 +10,7 @@ GatewayError
 ├── SourceFailure            a source of orders or reports could not be asked
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── NoSuchStudy              a study UID that the ledger does not know
+├── NoSuchPeer               a peer that the settings do not name
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 └── NotReady                 a start that must not happen (settings, licence)
 
@@ -57,6 +58,10 @@ class UnreadableMessage(GatewayError):  # noqa: N818 - says what it is
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
     """The ledger knows no study with this UID."""
+
+
+class NoSuchPeer(GatewayError):  # noqa: N818 - says what is missing
+    """The settings name no such peer."""
 
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing

@@ -27,6 +27,7 @@ from gateway.ledger.records import (
     SlotRecord,
     StudyRecord,
 )
+from gateway.ledger.standing import StandingReading
 from gateway.lifecycle import WORKING, State
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading(OutboxReading):
+class Reading(OutboxReading, StandingReading):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:
