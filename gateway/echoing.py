@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from dicom_io.ae import LocalAE, RemoteAE
 from dicom_io.errors import PeerFailure
 from dicom_io.scu.peer import echo
+from gateway.audit import kinds
+from gateway.audit.parts import Person
 from gateway.errors import NoSuchPeer
 from gateway.ledger import ContactRecord, Ledger, Way
 from gateway.site import Clock, Site
@@ -24,8 +26,8 @@ class Echoed:
     seconds: float
 
 
-def echo_peer(site: Site, name: str) -> Echoed:
-    """Ask a peer whether it is there (C-ECHO, PS3.4 A.4), and keep what came of it.
+def echo_peer(site: Site, name: str, by: Person) -> Echoed:
+    """Ask a peer whether it is there (C-ECHO, PS3.4 A.4); keep who wanted to know.
 
     Raises NoSuchPeer for a name that the settings do not have.
     """
@@ -38,7 +40,7 @@ def echo_peer(site: Site, name: str) -> Echoed:
         detail=detail or _ANSWERED,
         seconds=site.elapsed() - began,
     )
-    _keep(site.ledger, echoed, site.clock)
+    _keep(site.ledger, echoed, by, site.clock)
     return echoed
 
 
@@ -60,7 +62,7 @@ def _failure(local: LocalAE, remote: RemoteAE) -> str | None:
     return None
 
 
-def _keep(ledger: Ledger, echoed: Echoed, clock: Clock) -> None:
+def _keep(ledger: Ledger, echoed: Echoed, by: Person, clock: Clock) -> None:
     now = clock()
     contact = ContactRecord(
         peer=echoed.peer,
@@ -69,5 +71,7 @@ def _keep(ledger: Ledger, echoed: Echoed, clock: Clock) -> None:
         failed_at=None if echoed.ok else now,
         detail=echoed.detail,
     )
+    entry = kinds.peer_echoed(echoed.peer, echoed.detail, by, now, ok=echoed.ok)
     with ledger.writing() as rows:
         rows.put_contact(contact)
+        rows.append_audit(entry)

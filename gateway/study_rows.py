@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.ledger import DeliveryState, Mark, Reading, StudyFilter, StudyRecord
-from gateway.ledger.study_listing import MOST_COUNTED
 from gateway.lifecycle import WAITING_FOR_A_PERSON, WORKING, State
 
 PAGE = 50
@@ -89,7 +88,7 @@ class Destination:
     """How many of a study's results a destination has, and the worst that is said."""
 
     name: str
-    word: str
+    word: DeliveryState
     have: int
     of: int
 
@@ -198,8 +197,3 @@ def destination_of(name: str, counts: Mapping[DeliveryState, int]) -> Destinatio
         have=sum(counts.get(state, 0) for state in there),
         of=of,
     )
-
-
-def counted(number: int) -> str:
-    """Write a number that was counted up to MOST_COUNTED."""
-    return f"{number}+" if number >= MOST_COUNTED else str(number)

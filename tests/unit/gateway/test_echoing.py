@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dicom_io.archive import open_archive
+from gateway.audit.parts import Person
 from gateway.composition import close_site, open_site
 from gateway.echoing import echo_peer
 from gateway.errors import NoSuchPeer
@@ -14,6 +15,8 @@ from gateway.site import Site
 from gateway.system import system_standing
 from tests.data.engines import CannedEngine
 from tests.data.sites import archive_peer, site_settings
+
+ANN = Person(name="ann", address="10.0.0.7")
 
 
 @pytest.fixture
@@ -34,14 +37,14 @@ def echo_of(site: Site, name: str) -> ContactRecord:
 
 
 def test_a_peer_that_answers_is_remembered_with_the_time(site: Site) -> None:
-    assert echo_peer(site, "archive").ok
+    assert echo_peer(site, "archive", ANN).ok
     kept = echo_of(site, "archive")
     assert kept.answered_at is not None
     assert kept.failed_at is None
 
 
 def test_why_there_was_no_answer_is_remembered(site: Site) -> None:
-    echoed = echo_peer(site, "modality")
+    echoed = echo_peer(site, "modality", ANN)
     assert not echoed.ok
     kept = echo_of(site, "modality")
     assert kept.answered_at is None
@@ -51,4 +54,4 @@ def test_why_there_was_no_answer_is_remembered(site: Site) -> None:
 
 def test_nobody_is_asked_whom_the_settings_do_not_name(site: Site) -> None:
     with pytest.raises(NoSuchPeer, match="archive, modality"):
-        echo_peer(site, "../etc")
+        echo_peer(site, "../etc", ANN)

@@ -12,7 +12,6 @@ from gateway.study_rows import (
     NEXT_STEP,
     Group,
     Place,
-    counted,
     destination_of,
     group_of,
     list_page,
@@ -86,10 +85,6 @@ def test_a_destination_says_the_worst(
 ) -> None:
     shown = destination_of("pacs", counts)
     assert (shown.word, shown.have, shown.of) == (word, have, of)
-
-
-def test_a_count_that_stopped_says_so() -> None:
-    assert [counted(999), counted(1000)] == ["999", "1000+"]
 
 
 def test_a_page_has_what_its_rows_show(tmp_path: Path) -> None:
