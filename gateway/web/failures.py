@@ -14,6 +14,7 @@ from gateway.errors import (
     IllegalMove,
     LedgerFailure,
     LostRace,
+    NoSuchPeer,
     NoSuchStudy,
     RoleNotStated,
 )
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 API = "/api/"
 
 _STATUS: tuple[tuple[type[GatewayError], int], ...] = (
+    (NoSuchPeer, 404),
     (NoSuchStudy, 404),
     (IllegalMove, 409),
     (LostRace, 409),

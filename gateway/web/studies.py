@@ -73,8 +73,10 @@ def _look(site: Site, asked: Asked) -> Mapping[str, object]:
 
 def _values(site: Site, rows: Reading, asked: Asked) -> Mapping[str, object]:
     group = group_asked(asked)
-    found = list_page(rows, filter_of(asked), place_of(asked), site.clock())
+    now = site.clock()
+    found = list_page(rows, filter_of(asked), place_of(asked), now)
     return {
+        "now": now,
         "asked": asked,
         "group": group,
         "titles": TITLES,

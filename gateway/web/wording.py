@@ -48,6 +48,13 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}"
 
 
+def near(at: datetime, now: datetime) -> str:
+    """Return a time without what it shares with the present: its day, or its year."""
+    if at.date() == now.date():
+        return f"{at:%H:%M:%S}"
+    return f"{at:%m-%d %H:%M}" if at.year == now.year else f"{at:%Y-%m-%d}"
+
+
 def machine_time(at: datetime) -> str:
     """Return a time for the attribute of `time` elements."""
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
@@ -92,6 +99,7 @@ def breaker_tone(word: str) -> str:
 for _filter in (
     age,
     moment,
+    near,
     machine_time,
     size,
     counted,

@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from gateway.ledger import (
     Reading,
     Said,
     StudyFilter,
+    StudyPage,
     StudyRecord,
     Writing,
     schema,
@@ -229,11 +231,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine.dispose()
 
 
+def page_of(wanted: StudyFilter, rows: Reading) -> StudyPage:
+    return rows.study_page(wanted)
+
+
 QUESTIONS: dict[str, Callable[[Reading], object]] = {
-    **{
-        name: lambda rows, wanted=wanted: rows.study_page(wanted)
-        for name, wanted in FILTERS.items()
-    },
+    **{name: partial(page_of, wanted) for name, wanted in FILTERS.items()},
     "after": lambda rows: rows.study_page(
         StudyFilter(), after=Mark(changed_at=NOW, id=9)
     ),
