@@ -44,6 +44,7 @@ def page(
     request: Request,
     template: str,
     given: Mapping[str, object] | None = None,
+    /,
     *,
     status: int = 200,
     **values: object,

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Request, Response
 from gateway.accounts.person import Person
 from gateway.accounts.roles import Permission
 from gateway.audit import kinds
-from gateway.audit.parts import Person as Actor
 from gateway.ledger import Reading, Said
 from gateway.lifecycle import State
 from gateway.site import Site
@@ -46,9 +45,7 @@ def show_studies(
     request: Request, site: TheSite, person: Reader, asked: Wanted
 ) -> Response:
     """Show a page of the list, and record who looked and what was asked."""
-    address = request.client.host if request.client else None
-    actor = Actor(name=person.name, role=person.role, address=address)
-    entry = kinds.studies_listed(actor, described(asked), site.clock())
+    entry = kinds.studies_listed(person.in_audit, described(asked), site.clock())
     values = _look(site, asked)
     with site.ledger.writing() as rows:
         rows.append_audit(entry)

@@ -8,7 +8,6 @@ from fastapi.responses import RedirectResponse
 
 from gateway.accounts.person import Person
 from gateway.accounts.roles import Permission
-from gateway.audit.parts import Person as Actor
 from gateway.echoing import echo_peer
 from gateway.health import Finding
 from gateway.ledger import Way
@@ -42,11 +41,9 @@ def show_piece(request: Request, site: TheSite, person: Reader) -> Response:
 
 
 @router.post(PATH + "/peers/{name}/echo")
-def echo(request: Request, site: TheSite, person: Reader, name: str) -> Response:
+def echo(site: TheSite, person: Reader, name: str) -> Response:
     """Ask a peer whether it is there, and lead back to what came of it."""
-    address = request.client.host if request.client else None
-    by = Actor(name=person.name, role=person.role, address=address)
-    echo_peer(site, name, by)
+    echo_peer(site, name, person.in_audit)
     return RedirectResponse(f"{PATH}#peers", 303)
 
 

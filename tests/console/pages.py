@@ -34,5 +34,7 @@ PAGES = (
     ConsolePage(name="studies-person", path="/studies?group=person", role=REVIEWER),
     ConsolePage(name="studies-none", path="/studies?q=nothing"),
     ConsolePage(name="system", path="/system"),
+    ConsolePage(name="accounts", path="/accounts"),
+    ConsolePage(name="account", path="/account", role=REVIEWER),
     ConsolePage(name="refused", path="/studies?state=nonsense"),
 )

@@ -4,15 +4,11 @@ The words of others that reach a page are hostile here: whoever shows one withou
 escaping it draws an element that no page has.
 """
 
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import uvicorn
-from fastapi import FastAPI
 from playwright.sync_api import BrowserContext, Page, Playwright
 from pydicom import dcmread
 
@@ -25,7 +21,6 @@ from gateway.lifecycle import State
 from gateway.reserves import free_memory
 from gateway.serve import Gateway
 from gateway.trend import Room
-from gateway.web.app import create_app
 from model.engine import EngineIdentity, ReportEngine
 from model.errors import RefusedRequest
 from model.options import Domain
@@ -42,7 +37,6 @@ SHORT_XSS = '"><b>x</b>'
 """The same for an Accession Number, which has 16 characters."""
 
 READ = (State.COMMITTED, State.HELD, State.PARKED)
-_START_SECONDS = 30.0
 
 
 @dataclass(kw_only=True)
@@ -141,18 +135,16 @@ def running_stand(
         site = open_site(settings, engine)
         add_accounts(site)
         with Gateway(site) as gateway:
-            app = create_app(gateway.site, gateway.live, gateway.ready)
-            with served(app) as port:
-                stand = Stand(
-                    url=f"http://127.0.0.1:{port}",
-                    gateway=Running(gateway=gateway),
-                    engine=engine,
-                    archive=archive,
-                    folder=folder,
-                    uids=[],
-                )
-                fill(stand, words)
-                yield stand
+            stand = Stand(
+                url=f"http://127.0.0.1:{gateway.web_port}",
+                gateway=Running(gateway=gateway),
+                engine=engine,
+                archive=archive,
+                folder=folder,
+                uids=[],
+            )
+            fill(stand, words)
+            yield stand
 
 
 def fill(stand: Stand, words: Words) -> None:
@@ -180,24 +172,6 @@ def looked(stand: Stand) -> None:
     site = stand.gateway.site
     room = Room(disk=site.spool.free_bytes, memory=free_memory)
     site.trend.sample(site.ledger, room, site.clock())
-
-
-@contextmanager
-def served(app: FastAPI) -> Iterator[int]:
-    """Serve an application on loopback; yields its port."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + _START_SECONDS
-    while not server.started:
-        assert thread.is_alive()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    yield int(server.servers[0].sockets[0].getsockname()[1])
-    server.should_exit = True
-    thread.join()
 
 
 @contextmanager
