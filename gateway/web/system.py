@@ -1,7 +1,7 @@
 """The System page: peers, queues, room, model, versions, charts, and what waits."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -20,6 +20,9 @@ from gateway.web.charts import HEIGHT, WIDTH, Chart, Series, chart_of
 from gateway.web.guard import TheSite, needs
 from gateway.web.live import piece
 from gateway.web.pages import page
+
+if TYPE_CHECKING:
+    from gateway.web.health_pages import Health
 
 router = APIRouter()
 
@@ -66,8 +69,8 @@ def _values(request: Request, site: Site, person: Person) -> Mapping[str, object
 
 def _findings(request: Request) -> Sequence[Finding]:
     """Return what the gateway says of its health; nothing where none is running."""
-    examine = getattr(request.app.state, "ready", tuple)
-    return tuple(examine())
+    health: Health = request.app.state.health
+    return tuple(health.ready())
 
 
 def charts_of(samples: Sequence[Sample], site: Site) -> list[Chart]:
