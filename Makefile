@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
 .PHONY: help audit-attacks demo test check bench coded-findings differential disk-faults \
-	dockerfile-check evaluate-phantom failpoints fuzz kill-storm leaks soak \
+	dockerfile-check evaluate-phantom failpoints fuzz kill-storm leaks screenshots soak \
 	state-machine train-phantom validate-results viewer views
 .DEFAULT_GOAL := help
 
@@ -33,6 +33,7 @@ bench: .venv/dev.stamp  ## Measure everything beside its peers, write docs/perfo
 	$(BIN)/python -m benchmarks.study --studies 16
 	$(BIN)/python -m benchmarks.query
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.audit
 	$(BIN)/python -m benchmarks.page
 
 soak: .venv/dev.stamp  ## Send N= studies through a whole gateway: nothing slows, grows or is lost.
@@ -72,6 +73,9 @@ leaks: .venv/dev.stamp  ## Count what 10,000 associations, 10,000 probes and 1,0
 views: .venv/dev.stamp  ## Resolve the views of N= phantom studies under headers as real ones.
 	$(BIN)/python -m benchmarks.views $(or $(N),2000)
 
+screenshots: .venv/dev.stamp  ## Take pictures of every page of the console, for docs/images (Debian: chromium).
+	$(BIN)/python -m tests.console
+
 state-machine: .venv/dev.stamp  ## Faults in random order: 200 sequences of 30 steps; SEED=, SEQUENCES=, STEPS=.
 	SEQUENCES=$(or $(SEQUENCES),200) STEPS=$(or $(STEPS),30) SEED=$(or $(SEED),43) PERMUTATIONS=500 \
 		$(BIN)/python -m pytest -q -s tests/integration/test_one_result.py tests/integration/test_half_a_study.py
@@ -100,6 +104,12 @@ dockerfile-check: .venv/dev.stamp  ## Run the Dockerfile's steps in an empty Deb
 
 .venv/fuzz.stamp: .venv/dev.stamp
 	@$(INSTALL) --no-build-isolation --editable '.[fuzz]'
+	@touch $@
+
+.peers/console.stamp: tests/console/package.json tests/console/package-lock.json
+	@mkdir -p .peers/console
+	@cp tests/console/package.json tests/console/package-lock.json .peers/console/
+	@cd .peers/console && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 .peers/viewer.stamp: viewer/package.json viewer/package-lock.json

@@ -1,11 +1,12 @@
 """What the listener says of associations, written to the audit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dicom_io.scp.admission import AssociationFacts
 from dicom_io.scp.session import ClassCount
 from gateway.audit import kinds
-from gateway.ledger import Ledger
+from gateway.contacts import Contacts
+from gateway.ledger import Ledger, Way
 from gateway.site import Clock
 from gateway.tallies import Tallies
 
@@ -15,12 +16,14 @@ class AssociationAudit:
     """Writes an audit record for each association that says something.
 
     An association without an instance (C-ECHO, a load balancer's probe) leaves
-    none; a refused one always does. `tallies` are those of the intake.
+    none; a refused one always does. `tallies` are those of the intake; `contacts`
+    hears who brought something.
     """
 
     ledger: Ledger
     clock: Clock
     tallies: Tallies
+    contacts: Contacts = field(default_factory=Contacts)
 
     def opened(self, facts: AssociationFacts) -> None:
         """Write nothing yet: what it brings is recorded with each instance."""
@@ -38,6 +41,9 @@ class AssociationAudit:
         if not counts:
             return
         now = self.clock()
+        if any(count.received for count in counts):
+            peer = facts.peer.name if facts.peer else facts.calling_title
+            self.contacts.answered(peer, Way.SENT, now)
         entries = [
             kinds.study_received(facts, study, action, classes, now)
             for (study, action), classes in brought.items()

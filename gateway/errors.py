@@ -14,6 +14,7 @@ GatewayError
 ├── NotSigned                the audit log cannot be signed: its key, or what it holds
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── NoSuchPatient            nobody whom the audit can name
+├── NoSuchPeer               a peer that the settings do not name
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 ├── AccountRefused           an account that cannot be made or changed like this
 │   ├── PasswordRefused      a password that is too short or too easily guessed
@@ -82,6 +83,10 @@ class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
 
 class NoSuchPatient(GatewayError):  # noqa: N818 - says what is missing
     """The audit knows no such patient, or no longer; the message names nobody."""
+
+
+class NoSuchPeer(GatewayError):  # noqa: N818 - says what is missing
+    """The settings name no such peer."""
 
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing

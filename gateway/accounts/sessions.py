@@ -103,9 +103,17 @@ def admit(
 
 
 def person_of_session(
-    ledger: Ledger, secret: str, now: datetime, limits: SessionLimits
+    ledger: Ledger,
+    secret: str,
+    now: datetime,
+    limits: SessionLimits,
+    *,
+    is_used: bool = True,
 ) -> Person | None:
-    """Return who holds this secret of a session; None where it is over."""
+    """Return who holds this secret of a session; None where it is over.
+
+    is_used : False: a page asks by itself, which is no sign of a person.
+    """
     digest = digest_of(secret)
     with ledger.reading() as rows:
         session = rows.session(digest)
@@ -122,7 +130,7 @@ def person_of_session(
     if _is_over(session, now, limits):
         sign_out(ledger, person, "by time", now)
         return None
-    if now - session.seen_at > _SEEN:
+    if is_used and now - session.seen_at > _SEEN:
         ledger.grouped(lambda rows: rows.see_session(digest, now))
     return person
 

@@ -23,6 +23,7 @@ from gateway.ledger.records import (
     CommitmentItemRecord,
     CommitmentRecord,
     CommitmentState,
+    ContactRecord,
     DeliveryRecord,
     DeliveryState,
     Document,
@@ -35,7 +36,10 @@ from gateway.ledger.records import (
     SilenceRecord,
     SlotRecord,
     StudyRecord,
+    Way,
 )
+from gateway.ledger.standing import Queue
+from gateway.ledger.study_listing import Mark, Said, StudyFilter, StudyPage
 from gateway.ledger.writing import Writing
 from gateway.patient_key import FILE_NAME, KeyPlace
 
@@ -45,20 +49,27 @@ __all__ = [
     "CommitmentItemRecord",
     "CommitmentRecord",
     "CommitmentState",
+    "ContactRecord",
     "DeliveryRecord",
     "DeliveryState",
     "Document",
     "InstanceRecord",
     "Ledger",
+    "Mark",
     "MoveRecord",
     "NewInstance",
+    "Queue",
     "Reading",
     "ResultRecord",
     "RetrievalRecord",
     "Role",
+    "Said",
     "SilenceRecord",
     "SlotRecord",
+    "StudyFilter",
+    "StudyPage",
     "StudyRecord",
+    "Way",
     "Writing",
 ]
 

@@ -31,6 +31,7 @@ from gateway.ledger.records import (
     SlotRecord,
     StudyRecord,
 )
+from gateway.ledger.standing import StandingReading
 from gateway.lifecycle import WORKING, State
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading(OutboxReading, AccountReading, CheckpointReading):
+class Reading(OutboxReading, AccountReading, CheckpointReading, StandingReading):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:

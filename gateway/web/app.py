@@ -16,6 +16,8 @@ from gateway.web import (
     own_account,
     setting_up,
     signing_in,
+    studies,
+    system,
 )
 from gateway.web.boundary import Boundary, Limits
 from gateway.web.failures import add_failures
@@ -32,6 +34,8 @@ AREAS = (
     measures.router,
     api.router,
     # A line for each area.
+    studies.router,
+    system.router,
 )
 
 STATIC = Path(__file__).parent / "static"

@@ -16,6 +16,7 @@ from gateway.errors import (
     LinkRefused,
     LoginRefused,
     LostRace,
+    NoSuchPeer,
     NoSuchStudy,
     RoleNotStated,
     TooManyFailures,
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 API = "/api/"
 
 _STATUS: tuple[tuple[type[GatewayError], int], ...] = (
+    (NoSuchPeer, 404),
     (NoSuchStudy, 404),
     (IllegalMove, 409),
     (LostRace, 409),

@@ -20,6 +20,9 @@ from gateway.web import cookies
 
 STATIC_FILES = "/static"
 
+LIVE = "X-Live"
+"""Header of what an open page asks by itself."""
+
 
 class NotSignedIn(Exception):  # noqa: N818 - says what is missing
     """The route is for somebody, and nobody signed in."""
@@ -109,7 +112,10 @@ def who(request: Request, site: Site) -> Person | None:
         person = person_of_token(site.ledger, secret, site.clock())
     elif (session := cookies.session_of(request)) is not None:
         limits = request.app.state.limits
-        person = person_of_session(site.ledger, session, site.clock(), limits)
+        is_used = LIVE not in request.headers
+        person = person_of_session(
+            site.ledger, session, site.clock(), limits, is_used=is_used
+        )
     else:
         return None
     return person and replace(person, address=address_of(request))
