@@ -10,6 +10,8 @@ GatewayError
 ├── SourceFailure            a source of orders or reports could not be asked
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── NoSuchStudy              a study UID that the ledger does not know
+├── NoSuchPart               a study has no such image, result or report (any more)
+├── UnusablePhrase           a phrase that the model cannot be asked to look for
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 └── NotReady                 a start that must not happen (settings, licence)
 
@@ -57,6 +59,14 @@ class UnreadableMessage(GatewayError):  # noqa: N818 - says what it is
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
     """The ledger knows no study with this UID."""
+
+
+class NoSuchPart(GatewayError):  # noqa: N818 - says what is missing
+    """A study has no such image, result or report, or its file is deleted."""
+
+
+class UnusablePhrase(GatewayError):  # noqa: N818 - says what it is
+    """A phrase that the model cannot be asked to look for; nothing was asked."""
 
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing
