@@ -19,6 +19,7 @@ from dicom_io.scp.listener import Listener, ListenerEvents, open_listener
 from gateway import (
     association_audit,
     committing,
+    grounding,
     pipeline,
     reported,
     retention,
@@ -211,6 +212,8 @@ class Gateway:
         self._rounds.every(lease / 4, "renew", lambda: self._turns.renew(site))
         self._rounds.every(lease / 4, "expire", lambda: _expire_leases(site))
         self._rounds.every(3600.0, "purge", lambda: retention.purge(site))
+        # A person waits for it at the screen.
+        self._rounds.every(0.5, "ground", self._ground)
         # What was asked while it was on is answered though it is off by now.
         self._rounds.every(1.0, "commit", lambda: committing.work(site))
 
@@ -225,6 +228,12 @@ class Gateway:
                 continue
             for number in range(line.workers):
                 self._rounds.rouse(f"{line.name}-{number}", seconds=seconds)
+
+    def _ground(self) -> None:
+        # A turn: a stop waits for it as long as for any other, and no longer.
+        if not self._stopping.is_set():
+            with self._turns.owner(self._site.clock()):
+                grounding.work(self._site)
 
     def _drain(self, name: str, states: tuple[State, ...]) -> None:
         with self._beats.at_work(name) as moved:

@@ -14,6 +14,7 @@ from gateway.audit.message import AuditEntry
 from gateway.errors import LostRace
 from gateway.ledger import schema, times
 from gateway.ledger.audit_log import append
+from gateway.ledger.groundings import GroundingWriting
 from gateway.ledger.messages import MessageWriting
 from gateway.ledger.peers import PeerWriting
 from gateway.ledger.reading import committed_here
@@ -44,7 +45,7 @@ class DeliveryChange(TypedDict, total=False):
     committed_how: str | None
 
 
-class Writing(StudyWriting, MessageWriting, PeerWriting):
+class Writing(StudyWriting, MessageWriting, PeerWriting, GroundingWriting):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 
     def savepoint(self) -> AbstractContextManager[object]:
