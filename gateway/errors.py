@@ -6,7 +6,8 @@ GatewayError
 ├── SpoolFailure             a file could not be made durable
 │   └── OutOfSpace           the disk (or its reserve) is full
 ├── LedgerFailure            the ledger cannot be opened, read or written
-│   └── LedgerCorrupt        its file is damaged: a person must look
+│   ├── LedgerCorrupt        its file is damaged: a person must look
+│   └── WrongKey             the master key of its patients is lost or another
 ├── SourceFailure            a source of orders or reports could not be asked
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── NoSuchStudy              a study UID that the ledger does not know
@@ -47,6 +48,10 @@ class LedgerFailure(GatewayError, NoRoom):  # noqa: N818 - says what failed
 
 class LedgerCorrupt(LedgerFailure):
     """The database says that its file is damaged; nothing more is written to it."""
+
+
+class WrongKey(LedgerFailure):
+    """The master key of patients is missing, damaged or another one."""
 
 
 class SourceFailure(GatewayError):  # noqa: N818 - says what failed

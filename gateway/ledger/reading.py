@@ -344,6 +344,7 @@ def _audit_conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
         )
     equal = {
         columns.study_instance_uid: wanted.study_instance_uid,
+        columns.patient: wanted.patient,
         columns.outcome: wanted.outcome,
     }
     return conditions + [c == value for c, value in equal.items() if value is not None]

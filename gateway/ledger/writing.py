@@ -261,7 +261,7 @@ class Writing(StudyWriting, MessageWriting, PeerWriting, GroundingWriting):
 
     def append_audit(self, entry: AuditEntry) -> int:
         """Append one audit record; return its sequence number."""
-        return append(self._connection, [entry])
+        return append(self._connection, self._patients, [entry])
 
     def remember(self, key: str, value: str) -> None:
         """Keep a small fact of the installation."""
