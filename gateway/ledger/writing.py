@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.audit.message import AuditEntry
 from gateway.errors import LostRace
 from gateway.ledger import schema, times
+from gateway.ledger.account_writing import AccountWriting
 from gateway.ledger.audit_log import append
 from gateway.ledger.groundings import GroundingWriting
 from gateway.ledger.messages import MessageWriting
@@ -45,7 +46,9 @@ class DeliveryChange(TypedDict, total=False):
     committed_how: str | None
 
 
-class Writing(StudyWriting, MessageWriting, PeerWriting, GroundingWriting):
+class Writing(
+    StudyWriting, MessageWriting, PeerWriting, AccountWriting, GroundingWriting
+):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 
     def savepoint(self) -> AbstractContextManager[object]:
