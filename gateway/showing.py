@@ -6,7 +6,7 @@ Whoever asks has the look recorded; nobody is shown an image that is not the stu
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dicom_io.coordinates import Orientation, Projection, orientation_of
@@ -25,19 +25,25 @@ from gateway.documents import (
     GroundedAnswer,
 )
 from gateway.encoding import result_context
+from gateway.errors import NoSuchStudy
 from gateway.grounding import why_not
 from gateway.ledger import (
+    AuditFilter,
     Document,
     GroundingRecord,
     InstanceRecord,
     Reading,
     Role,
     StudyRecord,
+    Writing,
 )
 from gateway.review import StudyDetail, study_detail
 from gateway.site import Site
 from model.report import Flag, Provenance, Task
 
+SAME_LOOK = timedelta(minutes=15)
+"""What is asked for within it belongs to the look that is recorded."""
+_MOST_LOOKS = 1000
 MOST_IMAGES = 4
 """Images of a study of which none was chosen (yet)."""
 
@@ -127,6 +133,43 @@ def open_page(
         groundings=tuple(shown_grounding(site, study, each) for each in records),
         no_grounding=no_grounding,
     )
+
+
+def open_groundings(
+    site: Site, study_instance_uid: str, reader: str, now: datetime
+) -> tuple[ShownGrounding, ...]:
+    """Return the phrases of a study; part of a look that was recorded, or recorded.
+
+    Raises NoSuchStudy.
+    """
+    with site.ledger.writing() as rows:
+        study = known(rows, study_instance_uid)
+        note_look(rows, study, reader, now)
+        records = rows.groundings(study.id, study.revision)
+    return tuple(shown_grounding(site, study, each) for each in records)
+
+
+def note_look(rows: Writing, study: StudyRecord, reader: str, now: datetime) -> None:
+    """Record a look at a study, unless this one is recorded already."""
+    uid = study.study_instance_uid
+    before = rows.audit(
+        AuditFilter(
+            study_instance_uid=uid,
+            event="study-viewed",
+            since=now - SAME_LOOK,
+            limit=_MOST_LOOKS,
+        )
+    )
+    if all(record.user != reader for record in before):
+        rows.append_audit(kinds.study_viewed(uid, reader, now))
+
+
+def known(rows: Reading, study_instance_uid: str) -> StudyRecord:
+    """Return a study; raises NoSuchStudy."""
+    study = rows.study(study_instance_uid)
+    if study is None:
+        raise NoSuchStudy(f"no study {study_instance_uid[:64]!r}")
+    return study
 
 
 def _evidence(rows: Reading, study: StudyRecord) -> Evidence | None:

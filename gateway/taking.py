@@ -4,7 +4,7 @@ Each look and each download is recorded, in the transaction that finds what is t
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -17,9 +17,8 @@ from dicom_io.results.apart import draw_apart
 from gateway.audit import kinds
 from gateway.audit.parts import Person
 from gateway.encoding import read_case, result_context
-from gateway.errors import NoSuchPart, NoSuchStudy
+from gateway.errors import NoSuchPart
 from gateway.ledger import (
-    AuditFilter,
     InstanceRecord,
     Reading,
     ResultRecord,
@@ -28,14 +27,11 @@ from gateway.ledger import (
 )
 from gateway.lifecycle import State
 from gateway.review import StudyDetail, study_detail
-from gateway.showing import Part, parts_of, upright
+from gateway.showing import Part, known, note_look, parts_of, upright
 from gateway.site import Site
 
 SCREEN_SIDE = 1600
 """Longest side in pixels of a picture that nobody asked to have whole."""
-SAME_LOOK = timedelta(minutes=15)
-"""Pictures that are asked for within it belong to the look that is recorded."""
-_MOST_LOOKS = 1000
 
 _DETAIL = TypeAdapter(StudyDetail)
 
@@ -63,9 +59,9 @@ def open_picture(
     """
     look = Look(window=asked.window, longest_side=None if asked.whole else SCREEN_SIDE)
     with site.ledger.writing() as rows:
-        study = _known(rows, asked.study_instance_uid)
+        study = known(rows, asked.study_instance_uid)
         part, record = _part(rows, study, asked.sop_instance_uid)
-        _note_look(rows, study, reader, now)
+        note_look(rows, study, reader, now)
     path = site.spool.path(record.file_name)
     turned = Look(
         window=look.window,
@@ -86,21 +82,6 @@ def _part(
     raise NoSuchPart("the study shows no such image, or it is deleted")
 
 
-def _note_look(rows: Writing, study: StudyRecord, reader: str, now: datetime) -> None:
-    """Record a look at a study, unless this one is recorded already."""
-    uid = study.study_instance_uid
-    before = rows.audit(
-        AuditFilter(
-            study_instance_uid=uid,
-            event="study-viewed",
-            since=now - SAME_LOOK,
-            limit=_MOST_LOOKS,
-        )
-    )
-    if all(record.user != reader for record in before):
-        rows.append_audit(kinds.study_viewed(uid, reader, now))
-
-
 def take_result(
     site: Site, study_instance_uid: str, sop_instance_uid: str, by: Person
 ) -> tuple[ResultRecord, Path]:
@@ -109,7 +90,7 @@ def take_result(
     Raises NoSuchStudy, and NoSuchPart where the study has none or it is deleted.
     """
     with site.ledger.writing() as rows:
-        study = _known(rows, study_instance_uid)
+        study = known(rows, study_instance_uid)
         result = _result(rows, study, sop_instance_uid)
         now = site.clock()
         rows.append_audit(
@@ -145,7 +126,7 @@ def take_drawing(site: Site, study_instance_uid: str, number: int, by: Person) -
     the image is deleted.
     """
     with site.ledger.writing() as rows:
-        study = _known(rows, study_instance_uid)
+        study = known(rows, study_instance_uid)
         body = study_detail(rows, study_instance_uid)
         if study.state is State.PURGED or not 0 <= number < len(body.reports):
             raise NoSuchPart("the study has no such report, or its image is deleted")
@@ -164,10 +145,3 @@ def _note_download(
     results = rows.results(study.id, study.revision)
     entry = kinds.results_downloaded(study.study_instance_uid, results, by, now)
     rows.append_audit(entry)
-
-
-def _known(rows: Reading, study_instance_uid: str) -> StudyRecord:
-    study = rows.study(study_instance_uid)
-    if study is None:
-        raise NoSuchStudy(f"no study {study_instance_uid[:64]!r}")
-    return study

@@ -14,8 +14,10 @@ from gateway.errors import (
     IllegalMove,
     LedgerFailure,
     LostRace,
+    NoSuchPart,
     NoSuchStudy,
     RoleNotStated,
+    UnusablePhrase,
 )
 from gateway.web.forms import ForeignForm
 from gateway.web.guard import NotPermitted, NotSignedIn
@@ -27,9 +29,11 @@ API = "/api/"
 
 _STATUS: tuple[tuple[type[GatewayError], int], ...] = (
     (NoSuchStudy, 404),
+    (NoSuchPart, 404),
     (IllegalMove, 409),
     (LostRace, 409),
     (RoleNotStated, 422),
+    (UnusablePhrase, 422),
     (AccountRefused, 422),
     (LedgerFailure, 503),
     (GatewayError, 500),
