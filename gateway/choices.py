@@ -48,9 +48,17 @@ class Seen:
     revision: int
 
 
-def choices_of(detail: StudyDetail) -> tuple[Choice, ...]:
-    """Return what may be chosen about a study just now, the usual first."""
-    return tuple(each for each in Choice if _is_open(each, detail))
+def choices_of(detail: StudyDetail, *, is_sent: bool) -> tuple[Choice, ...]:
+    """Return what may be chosen about a study just now, the usual first.
+
+    is_sent : the site names a destination; without one nothing is sent again.
+    """
+    nobody = detail.study.state is State.KEPT and not is_sent
+    return tuple(
+        each
+        for each in Choice
+        if _is_open(each, detail) and not (nobody and each is Choice.RETRY)
+    )
 
 
 def _is_open(choice: Choice, detail: StudyDetail) -> bool:

@@ -65,7 +65,8 @@ class Choosing(BaseModel):
 def show(request: Request, site: TheSite, person: Reader, uid: Uid) -> Response:
     """Show a study; that it was looked at is recorded."""
     shown = showing.open_page(site, uid, person.name, site.clock())
-    choices = choices_of(shown.detail)
+    is_sent = bool(site.settings.results.destinations)
+    choices = choices_of(shown.detail, is_sent=is_sent)
     if not person.may(Permission.STUDIES_DECIDE):
         choices = ()
     return page(request, "study.html", **page_values(shown, choices))

@@ -6,14 +6,16 @@ Texts are handed on as they are: the templates escape them.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
+from typing import TypedDict
 
 from dicom_io.header import Instance
+from dicom_io.results.overlay import Overlay
 from dicom_io.results.wording import NOTHING_SAID
 from gateway.choices import IN_A_ROLE, WHAT_FOLLOWS, Choice
 from gateway.ledger import DeliveryRecord, GroundingState, ResultRecord
 from gateway.lifecycle import FINAL, State
 from gateway.people import PersonRole
-from gateway.review import StudyDetail
+from gateway.review import FilledSlot, StudyDetail
 from gateway.showing import (
     Part,
     ShownGrounding,
@@ -25,6 +27,39 @@ from model.report import Task
 from model.version import VERSION
 
 Values = dict[str, object]
+
+
+class WaitingValues(TypedDict):
+    """What `study_waiting.html` is given.
+
+    asked : phrases, the newest first. groundings : their answers, to be drawn.
+    open_groundings : how many are waited for. columns : of the upright image.
+    """
+
+    asked: list[Values]
+    groundings: list[object]
+    open_groundings: int
+    columns: int
+
+
+class PageValues(WaitingValues):
+    """What `study.html` is given."""
+
+    study: Values
+    choices: list[Values]
+    roles: list[str]
+    films: list[Values]
+    overlay: Overlay | None
+    readings: list[Values]
+    narrative: str
+    no_grounding: str | None
+    slots: tuple[FilledSlot, ...]
+    notes: tuple[str, ...]
+    destinations: list[Values]
+    steps: list[Values]
+    origin: list[tuple[str, str]]
+    downloads: list[Values]
+
 
 _HUES = 6
 """Colours of boxes, those of the pictures that the gateway draws."""
@@ -62,7 +97,7 @@ _PARTS = {
 _ATTENTION = (State.HELD, State.PARKED)
 
 
-def page_values(shown: StudyPage, choices: Sequence[Choice]) -> Values:
+def page_values(shown: StudyPage, choices: Sequence[Choice]) -> PageValues:
     """Return the values of `study.html`."""
     detail = shown.detail
     readings = [_reading(f"r{n}", each) for n, each in enumerate(shown.readings)]
@@ -79,15 +114,16 @@ def page_values(shown: StudyPage, choices: Sequence[Choice]) -> Values:
         "notes": detail.notes,
         "destinations": _destinations(detail),
         "steps": list(_steps(detail)),
-        "origin": list(_origin(shown)),
+        "origin": [pair for pair in _origin(shown) if pair[1]],
         "downloads": list(_downloads(shown)),
         **waiting_values(shown.groundings),
     }
 
 
-def waiting_values(groundings: Sequence[ShownGrounding]) -> Values:
+def waiting_values(groundings: Sequence[ShownGrounding]) -> WaitingValues:
     """Return the values of the list of phrases, the newest first."""
-    asked = [_grounding(each) for each in reversed(groundings)]
+    numbered = [*enumerate(groundings, 1)]
+    asked = [_grounding(number, each) for number, each in reversed(numbered)]
     answered = [each.reading for each in groundings if each.reading]
     return {
         "asked": asked,
@@ -110,7 +146,7 @@ def _study(shown: StudyPage) -> Values:
     return {
         "uid": study.study_instance_uid,
         "path": f"/studies/{study.study_instance_uid}",
-        "name": (shown.subject and shown.subject.patient.name) or "No name",
+        "name": _name(shown.subject),
         "facts": list(_facts(shown.subject)),
         "state": study.state.value,
         "mood": "attention" if study.state in _ATTENTION else mood,
@@ -120,6 +156,14 @@ def _study(shown: StudyPage) -> Values:
         "no_report": "No model has read this revision.",
         "no_delivery": "Nothing is on its way from this revision.",
     }
+
+
+def _name(subject: Instance | None) -> str:
+    """Return a person's name as people write it: family, given (PS3.5 6.2.1.2)."""
+    name = (subject and subject.patient.name) or ""
+    family, _, rest = name.partition("^")
+    given = " ".join(part for part in rest.split("^") if part)
+    return ", ".join(part for part in (family, given) if part) or "No name"
 
 
 def _facts(subject: Instance | None) -> Iterator[tuple[str, str]]:
@@ -230,7 +274,7 @@ def _findings(key: str, reading: ShownReading, number: int) -> Iterator[Values]:
         }
 
 
-def _grounding(shown: ShownGrounding) -> Values:
+def _grounding(number: int, shown: ShownGrounding) -> Values:
     record, reading = shown.record, shown.reading
     return {
         "state": record.state.value,
@@ -238,7 +282,7 @@ def _grounding(shown: ShownGrounding) -> Values:
         "by": record.asked_by,
         "when": _clock(record.asked_at),
         "detail": record.detail,
-        "reading": reading and _reading(f"q{record.id}", reading, record.id),
+        "reading": reading and _reading(f"q{number}", reading, number),
     }
 
 
