@@ -3,28 +3,23 @@
 Texts are handed on as they are: the templates escape them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 from dicom_io.header import Instance
 from dicom_io.results.overlay import Overlay
-from dicom_io.results.wording import NOTHING_SAID
 from gateway.choices import IN_A_ROLE, WHAT_FOLLOWS, Choice
-from gateway.ledger import DeliveryRecord, GroundingState, ResultRecord
+from gateway.ledger import GroundingState, ResultRecord
 from gateway.lifecycle import FINAL, State
 from gateway.people import PersonRole
-from gateway.review import FilledSlot, StudyDetail
+from gateway.review import FilledSlot
 from gateway.showing import (
-    Part,
     ShownGrounding,
-    ShownImage,
-    ShownReading,
     StudyPage,
 )
-from model.report import Task
-from model.version import VERSION
+from gateway.web.moments import day
+from gateway.web.study_laid import films_values, grounding_values, reading_values
+from gateway.web.study_told import destinations_values, origin_values, steps_values
 
 Values = dict[str, object]
 
@@ -61,9 +56,6 @@ class PageValues(WaitingValues):
     downloads: list[Values]
 
 
-_HUES = 6
-"""Colours of boxes, those of the pictures that the gateway draws."""
-
 _MEANINGS = {
     State.RECEIVING: "Images may still be coming.",
     State.COMPLETE: "It is whole; its frontal image is being chosen.",
@@ -83,38 +75,27 @@ _MEANINGS = {
 }
 """What a person is told of each state; one for each."""
 
-_TITLES = {
-    Task.FINDINGS: "Findings",
-    Task.GROUNDED_FINDINGS: "Findings",
-    Task.PHRASE_GROUNDING: "Phrase of the settings",
-}
-_PARTS = {
-    Part.FRONTAL: "Frontal",
-    Part.LATERAL: "Lateral",
-    Part.PRIOR: "Prior",
-    Part.IMAGE: "Image",
-}
 _ATTENTION = (State.HELD, State.PARKED)
 
 
 def page_values(shown: StudyPage, choices: Sequence[Choice]) -> PageValues:
     """Return the values of `study.html`."""
     detail = shown.detail
-    readings = [_reading(f"r{n}", each) for n, each in enumerate(shown.readings)]
+    readings = [reading_values(f"r{n}", each) for n, each in enumerate(shown.readings)]
     return {
         "study": _study(shown),
         "choices": [_choice(each) for each in choices],
         "roles": [role.value for role in PersonRole],
-        "films": _films(shown),
+        "films": films_values(shown),
         "overlay": shown.readings[0].overlay if shown.readings else None,
         "readings": readings,
         "narrative": _narrative(shown),
         "no_grounding": shown.no_grounding,
         "slots": detail.slots,
         "notes": detail.notes,
-        "destinations": _destinations(detail),
-        "steps": list(_steps(detail)),
-        "origin": [pair for pair in _origin(shown) if pair[1]],
+        "destinations": destinations_values(detail),
+        "steps": list(steps_values(detail)),
+        "origin": [pair for pair in origin_values(shown) if pair[1]],
         "downloads": list(_downloads(shown)),
         **waiting_values(shown.groundings),
     }
@@ -123,7 +104,7 @@ def page_values(shown: StudyPage, choices: Sequence[Choice]) -> PageValues:
 def waiting_values(groundings: Sequence[ShownGrounding]) -> WaitingValues:
     """Return the values of the list of phrases, the newest first."""
     numbered = [*enumerate(groundings, 1)]
-    asked = [_grounding(number, each) for number, each in reversed(numbered)]
+    asked = [grounding_values(number, each) for number, each in reversed(numbered)]
     answered = [each.reading for each in groundings if each.reading]
     return {
         "asked": asked,
@@ -173,11 +154,11 @@ def _facts(subject: Instance | None) -> Iterator[tuple[str, str]]:
     named = (
         ("Patient ID", patient.patient_id),
         ("Issuer", patient.issuer),
-        ("Born", _day(patient.birth_date) or patient.birth_date_text),
+        ("Born", day(patient.birth_date) or patient.birth_date_text),
         ("Sex", patient.sex),
         ("Accession", subject.accession_number),
         ("Study", subject.study_description),
-        ("Date", _day(subject.study_date)),
+        ("Date", day(subject.study_date)),
         ("Institution", subject.institution),
     )
     yield from ((name, value) for name, value in named if value)
@@ -192,100 +173,6 @@ def _choice(choice: Choice) -> Values:
     }
 
 
-def _films(shown: StudyPage) -> list[Values]:
-    uid = shown.detail.study.study_instance_uid
-    overlay = shown.readings[0].overlay if shown.readings else None
-    return [
-        {
-            **_film(uid, number, image),
-            "unseen": overlay.unseen if overlay and not number else (),
-        }
-        for number, image in enumerate(shown.images)
-    ]
-
-
-def _film(uid: str, number: int, image: ShownImage) -> Values:
-    header = image.header
-    rows, columns = (header.rows, header.columns) if header else (None, None)
-    if image.orientation.transpose:
-        rows, columns = columns, rows
-    path = f"/studies/{uid}/pictures/{image.sop_instance_uid}"
-    is_shown = header is not None and header.has_pixels and rows and columns
-    return {
-        "key": f"film{number}",
-        "part": image.part.value,
-        "title": _title(image),
-        "when": "" if header is None else _taken(header),
-        "path": path if is_shown else None,
-        "rows": rows or 0,
-        "columns": columns or 0,
-        "ratio": image.pixel_ratio,
-        "height": (rows or 0) * image.pixel_ratio,
-        "why_not": "Its file is gone, or has no picture.",
-    }
-
-
-def _title(image: ShownImage) -> str:
-    view = image.header.view_position if image.header else None
-    title = _PARTS[image.part]
-    return f"{title}, {view}" if view else title
-
-
-def _taken(header: Instance) -> str:
-    moment = [_day(header.acquired_date)]
-    if header.acquired_time is not None:
-        moment.append(f"{header.acquired_time:%H:%M}")
-    return " ".join(each for each in moment if each)
-
-
-def _reading(key: str, reading: ShownReading, number: int = 0) -> Values:
-    asked = number > 0
-    return {
-        "key": key,
-        "title": _TITLES[reading.task],
-        "phrase": reading.phrase,
-        "asked": asked,
-        "findings": list(_findings(key, reading, number)),
-        "remarks": reading.overlay.remarks,
-        "nothing": NOTHING_SAID,
-    }
-
-
-def _findings(key: str, reading: ShownReading, number: int) -> Iterator[Values]:
-    """Yield the sentences; those of a person's phrase have a letter before theirs."""
-    for finding in reading.overlay.findings:
-        hue = (finding.number - 1 + 3 * number) % _HUES + 1
-        label = str(finding.number) if not number else f"Q{number}"
-        yield {
-            "key": f"{key}-{finding.number}",
-            "label": label,
-            "hue": hue,
-            "sentence": finding.sentence,
-            "boxes": [
-                {
-                    "identifier": box.identifier,
-                    "x": box.shown.left,
-                    "y": box.shown.top,
-                    "width": box.shown.right - box.shown.left,
-                    "height": box.shown.bottom - box.shown.top,
-                }
-                for box in finding.boxes
-            ],
-        }
-
-
-def _grounding(number: int, shown: ShownGrounding) -> Values:
-    record, reading = shown.record, shown.reading
-    return {
-        "state": record.state.value,
-        "phrase": record.phrase,
-        "by": record.asked_by,
-        "when": _clock(record.asked_at),
-        "detail": record.detail,
-        "reading": reading and _reading(f"q{number}", reading, number),
-    }
-
-
 def _narrative(shown: StudyPage) -> str:
     return " ".join(
         finding.sentence
@@ -293,72 +180,6 @@ def _narrative(shown: StudyPage) -> str:
         if reading.phrase is None
         for finding in reading.overlay.findings
     )
-
-
-def _destinations(detail: StudyDetail) -> list[Values]:
-    kinds = {each.sop_instance_uid: each.kind for each in detail.results}
-    ordered = sorted(detail.deliveries, key=lambda row: row.destination)
-    return [
-        _destination(name, list(rows), kinds)
-        for name, rows in groupby(ordered, key=lambda row: row.destination)
-    ]
-
-
-def _destination(
-    name: str, rows: Sequence[DeliveryRecord], kinds: Mapping[str, str]
-) -> Values:
-    states = [row.state.value for row in rows]
-    tally = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))
-    return {
-        "name": name,
-        "tally": tally,
-        "rows": [
-            {
-                "kind": kinds.get(row.sop_instance_uid, row.sop_instance_uid),
-                "state": row.state.value,
-                "attempts": row.attempts,
-                "committed_how": row.committed_how,
-                "detail": row.detail,
-            }
-            for row in rows
-        ],
-    }
-
-
-def _steps(detail: StudyDetail) -> Iterator[Values]:
-    before: datetime | None = None
-    for move in detail.moves:
-        yield {
-            "at": move.at.isoformat(),
-            "clock": _clock(move.at),
-            "took": "" if before is None else f"+{_span(move.at - before)}",
-            "state": move.to_state.value,
-            "event": move.event.value,
-            "reason": move.reason,
-        }
-        before = move.at
-
-
-def _origin(shown: StudyPage) -> Iterator[tuple[str, str]]:
-    engine = shown.detail.engine
-    if engine is None:
-        return
-    yield "Model", f"{engine.model_name}, {engine.model_manufacturer}"
-    yield "Weights, SHA-256", engine.weights_digest
-    yield "Engine", f"{engine.engine}, reads {engine.domain}s"
-    yield "Settings, SHA-256", engine.settings_digest
-    yield "Gateway", VERSION
-    for reading in shown.readings[:1]:
-        made = reading.provenance
-        yield "Adapter", made.adapter_version
-        yield "Computed on", f"{made.device}, {made.dtype}"
-        yield "Square that the model reads", f"{made.crop_side} pixels"
-        tokens = f"{made.prompt_tokens} read, {made.new_tokens} written"
-        yield "Tokens", f"{tokens}, at most {made.max_new_tokens}"
-        yield "Seconds", f"{made.seconds:.2f}"
-        yield from ((name.capitalize(), value) for name, value in made.settings)
-        yield "Libraries", ", ".join(f"{n} {v}" for n, v in made.libraries)
-        yield "Prompt, SHA-256", made.prompt_digest
 
 
 def _downloads(shown: StudyPage) -> Iterator[Values]:
@@ -375,21 +196,3 @@ def _downloads(shown: StudyPage) -> Iterator[Values]:
         yield {"path": f"{path}/{name}", "name": name, "what": what}
     what = "all that the ledger holds about it"
     yield {"path": f"{path}/report.json", "name": "report.json", "what": what}
-
-
-def _day(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _span(time: timedelta) -> str:
-    """Return a time as people say it."""
-    seconds = time.total_seconds()
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{time.days} days"

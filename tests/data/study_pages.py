@@ -64,16 +64,19 @@ def read_study(
     short_side: int = 420,
     attributes: Mapping[str, str] | None = None,
     flags: tuple[FlagKind, ...] = (),
+    phrases: tuple[GroundedPhrase, ...] = (),
 ) -> Iterator[ReadStudy]:
     """Bring a phantom with lateral and prior through all stages.
 
     attributes : set in the headers of what the modality sends. flags : of the report.
+    phrases : what the engine says besides the planted findings.
     """
     phantom = phantom_files(folder / "sent", seed=11, short_side=short_side)
     _change(phantom.current, attributes or {})
     priors = _priors(phantom)
     with bench_at(folder, overrides, priors=priors) as bench:
         study = _study(bench, phantom, flags)
+        bench.engine.phrases = (*bench.engine.phrases, *phrases)
         for path in phantom.current:
             assert bench.send(path) is Status.SUCCESS
         bench.clock.add(seconds=60)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 
+from config.load import Table
 from gateway import grounding, retention
 from gateway.accounts.roles import AccountRole
 from gateway.ledger import AuditFilter, AuditRecord
@@ -49,7 +50,7 @@ def reviewer(console: Console) -> Browser:
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[ReadStudy]:
     """A study of its own that waits for a person."""
-    holds = {"results": {"hold_flags": [FLAG.value]}}
+    holds: Table = {"results": {"hold_flags": [FLAG.value]}}
     with read_study(tmp_path, holds, flags=(FLAG,)) as read:
         add_accounts(read.bench.site)
         yield read
