@@ -3,7 +3,7 @@
 Each look and each download is recorded, in the transaction that finds what is taken.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -63,11 +63,10 @@ def open_picture(
         part, record = _part(rows, study, asked.sop_instance_uid)
         note_look(rows, study, reader, now)
     path = site.spool.path(record.file_name)
-    turned = Look(
-        window=look.window,
-        longest_side=look.longest_side,
-        orientation=upright(read_instance(path), part),
-    )
+    try:
+        turned = replace(look, orientation=upright(read_instance(path), part))
+    except OSError as error:
+        raise NoSuchPart("the file of this image is gone") from error
     return ALBUM.show(path, turned, site.settings.decode_limits())
 
 
@@ -92,20 +91,21 @@ def take_result(
     with site.ledger.writing() as rows:
         study = known(rows, study_instance_uid)
         result = _result(rows, study, sop_instance_uid)
+        path = site.spool.path(result.file_name)
+        if not path.is_file():
+            raise NoSuchPart("the file of this result is deleted")
         now = site.clock()
         rows.append_audit(
             kinds.results_downloaded(study_instance_uid, [result], by, now)
         )
-    return result, site.spool.path(result.file_name)
+    return result, path
 
 
 def _result(rows: Reading, study: StudyRecord, sop_instance_uid: str) -> ResultRecord:
     for result in rows.results(study.id):
         if result.sop_instance_uid == sop_instance_uid:
-            if study.state is not State.PURGED:
-                return result
-            break
-    raise NoSuchPart("the study has no such result, or it is deleted")
+            return result
+    raise NoSuchPart("the study has no such result")
 
 
 def take_detail(site: Site, study_instance_uid: str, by: Person) -> bytes:

@@ -134,7 +134,7 @@ def drawing(
     """Hand over the film with a report drawn on it and the research mark; recorded."""
     try:
         png = taking.take_drawing(site, uid, number - 1, _taker(person))
-    except (NotEncodable, Unreadable) as error:
+    except (NotEncodable, Unreadable, OSError) as error:
         raise HTTPException(422, "this image cannot be drawn any more") from error
     return _attached(png, _PNG, f"report-{number}.png")
 

@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from gateway.withdrawal import retract
 from model.errors import EngineAway, EngineDied, RefusedRequest
 from model.options import Domain
 from model.report import Task
-from tests.data.engines import NODULE
+from tests.data.engines import NODULE, CannedEngine
 from tests.data.films import film_dataset, write_film
+from tests.data.sites import running_gateway, site_settings, wait_until
 from tests.data.stages import STUDY_UID, Bench, bench_at, bench_from
 
 PHRASE = "a nodule in the right lung"
@@ -244,3 +246,18 @@ def test_a_film_that_cannot_be_decoded_any_more_is_refused(empty: Bench) -> None
     record = after_work(empty)
     assert record.state is GroundingState.REFUSED
     assert "constant-image" in (record.detail or "")
+
+
+def test_a_gateway_at_work_answers(read: Path, tmp_path: Path) -> None:
+    copytree(read, tmp_path / "data")
+    settings = site_settings(tmp_path / "data")
+    with running_gateway(settings, CannedEngine()) as running:
+        ledger, clock = running.site.ledger, running.site.clock
+        number = ask(ledger, STUDY_UID, PHRASE, "anna", clock()).id
+
+        def answered() -> GroundingRecord | None:
+            with ledger.reading() as rows:
+                found = rows.grounding(number)
+            return found if found and found.body else None
+
+        wait_until(answered, 60.0, lambda: number)

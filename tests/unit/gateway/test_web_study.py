@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 from pydicom import dcmread
 
-from config.load import Table
 from gateway import grounding, retention
 from gateway.accounts.roles import AccountRole
 from gateway.ledger import AuditFilter, AuditRecord
@@ -19,6 +19,9 @@ from gateway.web.app import create_app
 from model.report import FlagKind
 from tests.data.console import Browser, Console, add_accounts
 from tests.data.study_pages import SENTENCES, WITHOUT_A_PLACE, ReadStudy, read_study
+
+if TYPE_CHECKING:
+    from config.load import Table
 
 FLAG = FlagKind.REPEATED_SENTENCE
 GSPS = "1.2.840.10008.5.1.4.1.1.11.1"
@@ -359,3 +362,24 @@ def test_a_purged_study_shows_its_records_alone(held: ReadStudy) -> None:
         png = browser.get(path_of(held, "pictures", f"{frontal(held)}.png"))
         assert png.status_code == 404
         assert browser.get(path_of(held, "report-1.png")).status_code == 404
+
+
+def test_files_that_are_lost_are_said_to_be(held: ReadStudy) -> None:
+    """As after a purge that a new image followed, or a disk that lost some."""
+    for console in _console(held):
+        browser = console.signed_in(AccountRole.REVIEWER)
+        browser.look(path_of(held))
+        form = {"choice": "release", "state": "held", "revision": "1", "why": "fine"}
+        browser.submit(path_of(held, "choose"), **form, role="physician")
+        assert held.turn_all() is State.KEPT
+        for path in held.bench.kept_files():
+            path.unlink()
+        assert "Its file is gone" in browser.look(path_of(held)).text
+        uid = results(held)["gsps"]
+        for parts, status in (
+            (("pictures", f"{frontal(held)}.png"), 404),
+            (("results", f"{uid}.dcm"), 404),
+            (("report-1.png",), 422),
+            (("report.json",), 200),
+        ):
+            assert browser.get(path_of(held, *parts)).status_code == status, parts
