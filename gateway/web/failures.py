@@ -13,10 +13,13 @@ from gateway.errors import (
     GatewayError,
     IllegalMove,
     LedgerFailure,
+    LinkRefused,
+    LoginRefused,
     LostRace,
     NoSuchPart,
     NoSuchStudy,
     RoleNotStated,
+    TooManyFailures,
     UnusablePhrase,
 )
 from gateway.web.forms import ForeignForm
@@ -33,8 +36,11 @@ _STATUS: tuple[tuple[type[GatewayError], int], ...] = (
     (IllegalMove, 409),
     (LostRace, 409),
     (RoleNotStated, 422),
+    (LinkRefused, 404),
     (UnusablePhrase, 422),
     (AccountRefused, 422),
+    (TooManyFailures, 429),
+    (LoginRefused, 401),
     (LedgerFailure, 503),
     (GatewayError, 500),
 )
