@@ -231,6 +231,7 @@ def test_boxes_stay_in_their_places_however_near_the_film_is(desk: Desk) -> None
     prior = page.locator(".film-prior svg").get_attribute("viewBox")
     assert (prior or "").split()[2] != f"{desk.study.frame.columns}"
     page.check("[name=drag][value=pan]")
+    outline.hover()
     page.mouse.down()
     page.mouse.move(400, 400, steps=4)
     page.mouse.up()
