@@ -11,6 +11,7 @@ from gateway.site import Site
 from gateway.web import (
     accounts,
     api,
+    health_pages,
     measures,
     own_account,
     setting_up,
@@ -21,9 +22,10 @@ from gateway.web.boundary import Boundary, Limits
 from gateway.web.failures import add_failures
 from gateway.web.forms import demand_form
 from gateway.web.guard import STATIC_FILES, declarations
-from gateway.web.health_pages import Examine, health_router
+from gateway.web.health_pages import Examine, Health
 
 AREAS = (
+    health_pages.router,
     signing_in.router,
     setting_up.router,
     own_account.router,
@@ -50,11 +52,11 @@ def create_app(site: Site, live: Examine = tuple, ready: Examine = tuple) -> Fas
         openapi_url=None,
     )
     app.state.site = site
+    app.state.health = Health(live=live, ready=ready)
     app.state.limits = _session_limits(site)
     app.add_middleware(Boundary, limits=_limits(site))
     add_failures(app)
     app.mount(STATIC_FILES, StaticFiles(directory=STATIC), name="static")
-    app.include_router(health_router(live, ready))
     for area in AREAS:
         app.include_router(area)
     declarations(app.routes)

@@ -5,10 +5,11 @@ console waits for a ledger that is locked.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from gateway.health import Finding
@@ -16,23 +17,30 @@ from gateway.web.guard import anybody
 
 Examine = Callable[[], Sequence[Finding]]
 
+router = APIRouter(dependencies=[Depends(anybody)])
 
-def health_router(live: Examine, ready: Examine) -> APIRouter:
-    """Return the two pages."""
-    threads = CapacityLimiter(2)
-    router = APIRouter(dependencies=[Depends(anybody)])
 
-    @router.get("/health/live")
-    async def say_live() -> Response:
-        """Say whether it works at all; where not, a new start helps."""
-        return _say(await run_sync(live, limiter=threads))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How the health of a gateway is looked at; the application's `state.health`."""
 
-    @router.get("/health/ready")
-    async def say_ready() -> Response:
-        """Say whether it takes studies and reads them."""
-        return _say(await run_sync(ready, limiter=threads))
+    live: Examine
+    ready: Examine
+    threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
 
-    return router
+
+@router.get("/health/live")
+async def say_live(request: Request) -> Response:
+    """Say whether it works at all; where not, a new start helps."""
+    health: Health = request.app.state.health
+    return _say(await run_sync(health.live, limiter=health.threads))
+
+
+@router.get("/health/ready")
+async def say_ready(request: Request) -> Response:
+    """Say whether it takes studies and reads them."""
+    health: Health = request.app.state.health
+    return _say(await run_sync(health.ready, limiter=health.threads))
 
 
 def _say(findings: Sequence[Finding]) -> Response:
