@@ -1,4 +1,4 @@
-"""`study list|show|retry|release|reject`: what became of a study, and decisions."""
+"""`study list|show|retry|rerun|release|reject|retract`: studies, and decisions."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -105,6 +105,21 @@ def reject(
     from gateway.review import Decision
 
     _decide(context, uid, Decision.REJECT, _decider(by, why, role), as_json)
+
+
+@app.command()
+def rerun(
+    context: typer.Context,
+    uid: Uid,
+    role: Role,
+    why: Why = "",
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a finished study anew, as its next revision."""
+    from gateway.review import Decision
+
+    _decide(context, uid, Decision.RERUN, _decider(by, why, role), as_json)
 
 
 @app.command()

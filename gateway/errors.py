@@ -15,6 +15,8 @@ GatewayError
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── NoSuchPatient            nobody whom the audit can name
 ├── NoSuchPeer               a peer that the settings do not name
+├── NoSuchPart               a study has no such image, result or report (any more)
+├── UnusablePhrase           a phrase that the model cannot be asked to look for
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 ├── AccountRefused           an account that cannot be made or changed like this
 │   ├── PasswordRefused      a password that is too short or too easily guessed
@@ -87,6 +89,14 @@ class NoSuchPatient(GatewayError):  # noqa: N818 - says what is missing
 
 class NoSuchPeer(GatewayError):  # noqa: N818 - says what is missing
     """The settings name no such peer."""
+
+
+class NoSuchPart(GatewayError):  # noqa: N818 - says what is missing
+    """A study has no such image, result or report, or its file is deleted."""
+
+
+class UnusablePhrase(GatewayError):  # noqa: N818 - says what it is
+    """A phrase that the model cannot be asked to look for; nothing was asked."""
 
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing

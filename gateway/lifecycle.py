@@ -73,6 +73,8 @@ class Event(StrEnum):
     """A person asked for the same results to be sent again."""
     RETRACTED = "retracted"
     """A person withdraws the results: opens a revision that says so."""
+    RERUN = "rerun"
+    """A person has a finished study read anew: opens a revision."""
     WITHDRAWAL_COMMITTED = "withdrawal-committed"
     """Whoever had the results has proved that it keeps the withdrawal."""
     WITHDRAWAL_KEPT = "withdrawal-kept"
@@ -127,6 +129,12 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.PARKED, Event.REJECTED): State.REJECTED,
     (State.DECLINED, Event.RETRIED): State.COMPLETE,
     (State.KEPT, Event.SENDING_RETRIED): State.ENCODED,
+    # A person has a finished study read anew, as by another checkpoint or with a prior
+    # that has come since; its SRs name those of the revision before.
+    (State.COMMITTED, Event.RERUN): State.COMPLETE,
+    (State.KEPT, Event.RERUN): State.COMPLETE,
+    (State.REJECTED, Event.RERUN): State.COMPLETE,
+    (State.WITHDRAWN, Event.RERUN): State.COMPLETE,
     # A person withdraws what may have left; the revision that says so is sent as
     # any other, and ends apart.
     (State.ENCODED, Event.RETRACTED): State.REPORTED,

@@ -25,7 +25,7 @@ from gateway.ledger import (
     ResultRecord,
     StudyRecord,
 )
-from gateway.lifecycle import Event, State
+from gateway.lifecycle import TRANSITIONS, Event, State
 from gateway.people import Decider, demand_role
 from gateway.resending import PARKED, reopen
 from gateway.withdrawal import is_withdrawal
@@ -44,10 +44,27 @@ class Decision(StrEnum):
     """Let the results of a held study leave."""
     REJECT = "reject"
     """Let no result leave."""
+    RERUN = "rerun"
+    """Read a finished study anew, as its next revision."""
 
 
-ABOUT_LEAVING = frozenset({Decision.RELEASE, Decision.REJECT})
+ABOUT_LEAVING = frozenset({Decision.RELEASE, Decision.REJECT, Decision.RERUN})
 """Decisions on whether results leave: whoever takes one states a role."""
+
+_EVENTS = {
+    (Decision.RETRY, State.KEPT): Event.SENDING_RETRIED,
+    (Decision.RETRY, State.PARKED): Event.RETRIED,
+    (Decision.RETRY, State.DECLINED): Event.RETRIED,
+    (Decision.RELEASE, State.HELD): Event.RELEASED,
+    (Decision.REJECT, State.HELD): Event.REJECTED,
+    (Decision.REJECT, State.PARKED): Event.REJECTED,
+    **{
+        (Decision.RERUN, state): event
+        for state, event in TRANSITIONS
+        if event is Event.RERUN
+    },
+}
+"""The event of a decision, where a person has something to decide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,19 +154,9 @@ def event_of(state: State, decision: Decision, *, has_results: bool) -> Event:
 
 
 def _event(state: State, decision: Decision, *, has_results: bool) -> Event | None:
-    match decision, state:
-        case Decision.RETRY, State.PARKED if has_results:
-            return Event.SENDING_RETRIED
-        case Decision.RETRY, State.KEPT:
-            return Event.SENDING_RETRIED
-        case Decision.RETRY, State.PARKED | State.DECLINED:
-            return Event.RETRIED
-        case Decision.RELEASE, State.HELD:
-            return Event.RELEASED
-        case Decision.REJECT, State.HELD | State.PARKED:
-            return Event.REJECTED
-        case _:
-            return None
+    if has_results and (decision, state) == (Decision.RETRY, State.PARKED):
+        return Event.SENDING_RETRIED
+    return _EVENTS.get((decision, state))
 
 
 def decide(

@@ -19,6 +19,7 @@ from dicom_io.scp.listener import Listener, ListenerEvents, open_listener
 from gateway import (
     association_audit,
     committing,
+    grounding,
     log_keeping,
     pipeline,
     reported,
@@ -232,6 +233,8 @@ class Gateway:
         self._rounds.every(3600.0, "purge", lambda: retention.purge(site))
         signing = site.settings.audit.checkpoint_seconds
         self._rounds.every(signing, "seal", lambda: log_keeping.keep(site))
+        # A person waits for it at the screen.
+        self._rounds.every(0.5, "ground", self._ground)
         # What was asked while it was on is answered though it is off by now.
         self._rounds.every(1.0, "commit", lambda: committing.work(site))
 
@@ -246,6 +249,12 @@ class Gateway:
                 continue
             for number in range(line.workers):
                 self._rounds.rouse(f"{line.name}-{number}", seconds=seconds)
+
+    def _ground(self) -> None:
+        # A turn: a stop waits for it as long as for any other, and no longer.
+        if not self._stopping.is_set():
+            with self._turns.owner(self._site.clock()):
+                grounding.work(self._site)
 
     def _drain(self, name: str, states: tuple[State, ...]) -> None:
         with self._beats.at_work(name) as moved:

@@ -49,6 +49,7 @@ def _free_leases(site: Site) -> int:
     if site.settings.ledger_path is None:
         return 0
     with site.ledger.writing() as rows:
+        rows.free_groundings(site.clock())
         return rows.free_leases()
 
 

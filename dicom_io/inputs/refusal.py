@@ -82,7 +82,7 @@ def refuse(instance: Instance, seen: Seen, rules: ViewRules) -> Declined | None:
     reading = seen.readings.get(instance.sop_instance_uid)
     return (
         _refuse_content(instance, reading)
-        or _refuse_domain(instance, rules)
+        or refuse_domain(instance, rules)
         or _refuse_pixels(reading, rules.disagreement)
     )
 
@@ -137,7 +137,8 @@ def _refuse_pixels(
     return None
 
 
-def _refuse_domain(instance: Instance, rules: ViewRules) -> Declined | None:
+def refuse_domain(instance: Instance, rules: ViewRules) -> Declined | None:
+    """Return why the engine may not read this: a film, or a phantom; or None."""
     if instance.quality_control_image is rules.quality_control:
         return None
     kind = "a phantom" if instance.quality_control_image else "a patient's film"

@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -42,9 +43,11 @@ from dicom_io.pictures.display import render
 from dicom_io.pictures.fast_decoding import decode_fast
 from dicom_io.pictures.greyscale import read_grey_scale
 from dicom_io.pictures.native import read_native
+from dicom_io.pictures.showing import Look, show, shown_size
 from dicom_io.uid import derive_uid
 
 DIGEST = "digest"
+SHOW = "show"
 """What to do, besides the names of `Rendering`."""
 
 _FASTER = {
@@ -88,14 +91,14 @@ _BROKEN = (
 
 
 def main(arguments: list[str]) -> None:
-    """Decode `path` under limits: task, path, CPU seconds, bytes, pixels."""
-    task, path, seconds, memory_bytes, max_pixels = arguments
+    """Decode `path` under limits: task, path, CPU seconds, bytes, pixels, look."""
+    task, path, seconds, memory_bytes, max_pixels, *look = arguments
     # Decoders in C write to standard output as they like; it is ours alone.
     answer = os.dup(1)
     os.dup2(2, 1)
     limit_child(int(seconds), int(memory_bytes))
     try:
-        head, body = _answer(task, Path(path), int(max_pixels))
+        head, body = _answer(task, Path(path), int(max_pixels), *look)
     except DicomError as error:
         head, body = {"error": type(error).__name__, "detail": str(error)}, b""
     except _BROKEN as error:
@@ -107,15 +110,24 @@ def main(arguments: list[str]) -> None:
 
 
 def _answer(
-    task: str, path: Path, max_pixels: int
+    task: str, path: Path, max_pixels: int, look: str = ""
 ) -> tuple[Mapping[str, object], bytes | memoryview]:
     ds = read_whole(path)
     check_size(ds, max_pixels)
     if task == DIGEST:
         return {"digest": digest(decode(ds))}, b""
     check_supported(ds)
+    if task == SHOW:
+        return _shown(ds, Look.from_json(look))
     image = render(decode(ds), read_grey_scale(ds), Rendering(task))
     return {"rows": image.shape[0], "columns": image.shape[1]}, image.data
+
+
+def _shown(ds: Dataset, look: Look) -> tuple[Mapping[str, object], bytes]:
+    stored = decode(ds)
+    greys, png = show(stored, read_grey_scale(ds), look)
+    rows, columns = shown_size(stored.shape, look)
+    return {"rows": rows, "columns": columns, **asdict(greys)}, png
 
 
 def read_whole(path: Path) -> Dataset:

@@ -106,6 +106,16 @@ def fuse(stored: StoredImage, scale: GreyScale, rendering: Rendering) -> GreyIma
     return table
 
 
+def value_range(stored: StoredImage, scale: GreyScale) -> tuple[float, float]:
+    """Return the lowest and the highest output of the modality LUT in this image.
+
+    Padding does not count; (0.0, 0.0) where there is nothing else.
+    """
+    used = _deciding(stored, scale).astype(np.float64)
+    values = modality_values(used, scale)
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+
+
 def look_up(stored: StoredImage, table: GreyImage) -> GreyImage:
     """Return the entry of each stored value; `table` as `fuse` returns it.
 

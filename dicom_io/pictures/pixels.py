@@ -4,6 +4,7 @@ import json
 import math
 import os
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from dicom_io.child import run_child
 from dicom_io.errors import DicomError, UnreadablePixels, UnsupportedImage
 from dicom_io.options import DecodeLimits, Rendering
+from dicom_io.pictures.showing import Greys, Look
 from model.report import GreyImage
 
 _CHILD = "dicom_io.pictures.decoding"
@@ -38,6 +40,40 @@ def render_image(path: Path, rendering: Rendering, limits: DecodeLimits) -> Grey
     return body.reshape(rows, columns)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownPicture:
+    """A picture for people, as a PNG of 8 bits.
+
+    rows, columns : of the whole image, turned as asked; the PNG may be smaller.
+    """
+
+    png: bytes
+    rows: int
+    columns: int
+    greys: Greys
+
+
+def show_image(path: Path, look: Look, limits: DecodeLimits) -> ShownPicture:
+    """Return the image in `path` as people are shown it.
+
+    Raises as `render_image` does.
+    """
+    head, body = _run("show", path, limits, look.as_json())
+    return ShownPicture(
+        png=body.tobytes(),
+        rows=int(head["rows"]),
+        columns=int(head["columns"]),
+        greys=Greys(
+            center=float(head["center"]),
+            width=float(head["width"]),
+            low=float(head["low"]),
+            high=float(head["high"]),
+            inverted=head["inverted"] == "True",
+            by_table=head["by_table"] == "True",
+        ),
+    )
+
+
 def pixel_digest(path: Path, limits: DecodeLimits | None = None) -> str:
     """Return the SHA-256 over the decoded stored values, lowercase hexadecimal.
 
@@ -49,13 +85,14 @@ def pixel_digest(path: Path, limits: DecodeLimits | None = None) -> str:
 
 
 def _run(
-    task: str, path: Path, limits: DecodeLimits
+    task: str, path: Path, limits: DecodeLimits, *look: str
 ) -> tuple[dict[str, str], npt.NDArray[np.uint8]]:
     """Run the child on one file and return its line of JSON and its bytes."""
     arguments = [
         *(task, os.fspath(path)),
         *(str(math.ceil(limits.seconds)), str(limits.memory_bytes)),
         str(limits.max_pixels),
+        *look,
     ]
     try:
         done = run_child(_CHILD, arguments, limits.seconds)

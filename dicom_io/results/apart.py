@@ -8,16 +8,23 @@ The processes begin when the first report is encoded and live as long as this on
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from dicom_io.evidence import Evidence
+from dicom_io.options import DecodeLimits
 from dicom_io.results.encode import Outputs, encode_results
+from dicom_io.results.overlay import draw_report
 from dicom_io.results.preflight import demand_sound
 from dicom_io.results.values import EncodedInstance, ResultContext
 from model.report import GroundedReport
+
+P = ParamSpec("P")
+Made = TypeVar("Made")
 
 _PROCESSES = 2
 
@@ -64,11 +71,24 @@ def encode_apart(
     Raises as `encode_results` and `demand_sound` do, and ChildProcessError where a
     process was killed meanwhile: nothing is wrong with the report then.
     """
+    return _apart(_encode, frontal, report, evidence, context, outputs)
+
+
+def draw_apart(
+    frontal: Path,
+    report: GroundedReport,
+    evidence: Evidence,
+    context: ResultContext,
+    limits: DecodeLimits,
+) -> bytes:
+    """Return the picture of one report as `draw_report` draws it; raises as above."""
+    return _apart(draw_report, frontal, report, evidence, context, limits)
+
+
+def _apart(work: Callable[P, Made], /, *arguments: P.args, **more: P.kwargs) -> Made:
     pool = _ENCODERS.pool()
     try:
-        return pool.submit(
-            _encode, frontal, report, evidence, context, outputs
-        ).result()
+        return pool.submit(work, *arguments, **more).result()
     except BrokenProcessPool as error:
         _ENCODERS.lose(pool)
         raise ChildProcessError("a process that makes result objects died") from error

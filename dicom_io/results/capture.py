@@ -9,6 +9,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from dicom_io import codes
 from dicom_io.coordinates import orient, to_upright
+from dicom_io.elements import Attributes
 from dicom_io.errors import NotEncodable
 from dicom_io.evidence import Evidence
 from dicom_io.product import RESEARCH_NOTICE
@@ -42,15 +43,9 @@ def capture(material: Material, image: GreyImage) -> Dataset:
     """Return the Secondary Capture of a report, with or without boxes.
 
     image : the frontal image, (rows, columns) uint8, 0 = black, as stored and in
-        the greys in which it is shown to people. Raises NotEncodable where it is
-        of another size than the frontal image was when it was read.
+        the greys in which it is shown to people. Raises NotEncodable as
+        `drawing_of` does.
     """
-    frame = material.evidence.frame
-    if image.shape != (frame.rows, frame.columns):
-        raise NotEncodable(
-            f"the frontal image has {image.shape[0]} x {image.shape[1]} pixels, the "
-            f"report is about {frame.rows} x {frame.columns}"
-        )
     identity = identify(ResultKind.CAPTURE, material.report, material.context)
     ds = begin(material, SecondaryCaptureImageStorage, identity)
     # for what it is not: an image of a modality that a later step would read
@@ -66,8 +61,17 @@ def capture(material: Material, image: GreyImage) -> Dataset:
 
 
 def drawing_of(material: Material, image: GreyImage) -> Drawing:
-    """Return what the picture shows: the film upright, as radiographs are hung."""
+    """Return what the picture shows: the film upright, as radiographs are hung.
+
+    Raises NotEncodable where the image is of another size than the frontal image was
+    when it was read.
+    """
     report, frame = material.report, material.evidence.frame
+    if image.shape != (frame.rows, frame.columns):
+        raise NotEncodable(
+            f"the frontal image has {image.shape[0]} x {image.shape[1]} pixels, the "
+            f"report is about {frame.rows} x {frame.columns}"
+        )
     located = report.task is not Task.FINDINGS
     entries = tuple(
         Entry(
@@ -88,7 +92,7 @@ def drawing_of(material: Material, image: GreyImage) -> Drawing:
         title=_TITLES[report.task],
         heading=(notice(report), *((asked,) if asked else ())),
         remarks=caveats(report, material.findings),
-        pixel_ratio=_pixel_ratio(material),
+        pixel_ratio=pixel_ratio(material.header, turned=frame.orientation.transpose),
     )
 
 
@@ -122,9 +126,8 @@ def _add_pixels(ds: Dataset, drawing: Drawing) -> None:
     ds.add_new("PixelData", "OB", values + bytes(len(values) % 2))
 
 
-def _pixel_ratio(material: Material) -> float:
+def pixel_ratio(header: Attributes, *, turned: bool) -> float:
     """Return the height of an upright pixel divided by its width."""
-    shape = pixel_shape(material.header)
+    shape = pixel_shape(header)
     down, across = shape.spacing or (float(shape.ratio[0]), float(shape.ratio[1]))
-    turned = material.evidence.frame.orientation.transpose
     return across / down if turned else down / across

@@ -85,7 +85,7 @@ def encode_results(
         encoded(
             kind,
             material,
-            capture(material, _picture(frontal, outputs.limits))
+            capture(material, read_picture(frontal, outputs.limits))
             if kind is ResultKind.CAPTURE
             else _BUILDERS[kind](material),
         )
@@ -93,7 +93,8 @@ def encode_results(
     )
 
 
-def _picture(frontal: Path, limits: DecodeLimits) -> GreyImage:
+def read_picture(frontal: Path, limits: DecodeLimits) -> GreyImage:
+    """Return the frontal image in the greys of people; raises NotEncodable."""
     try:
         return render_image(frontal, Rendering.VOI, limits)
     except (UnreadablePixels, UnsupportedImage) as error:

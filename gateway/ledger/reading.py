@@ -18,6 +18,7 @@ from gateway.errors import NoSuchStudy
 from gateway.ledger import patients, schema
 from gateway.ledger.accounts import AccountReading
 from gateway.ledger.checkpoints import CheckpointReading
+from gateway.ledger.groundings import GroundingReading
 from gateway.ledger.outbox import OutboxReading
 from gateway.ledger.records import (
     AuditFilter,
@@ -41,7 +42,13 @@ _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading(OutboxReading, AccountReading, CheckpointReading, StandingReading):
+class Reading(
+    OutboxReading,
+    AccountReading,
+    CheckpointReading,
+    GroundingReading,
+    StandingReading,
+):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:

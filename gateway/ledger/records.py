@@ -233,6 +233,39 @@ class CommitmentItemRecord:
     kept_here: bool
 
 
+class GroundingState(StrEnum):
+    """Where a phrase stands that a person has the model look for."""
+
+    ASKED = "asked"
+    """Durable; a worker asks the model, or waits for it."""
+    ANSWERED = "answered"
+    """The model's answer is kept. Final."""
+    REFUSED = "refused"
+    """There is no answer; the reason is kept. Final."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroundingRecord:
+    """A phrase that a person has the model look for in a revision of a study.
+
+    `not_before`: nobody asks the model earlier. `detail` says why there is no answer
+    (yet); `body` is the answer as JSON, None before it. Never sent anywhere.
+    """
+
+    id: int
+    study_id: int
+    revision: int
+    phrase: str
+    state: GroundingState
+    asked_by: str
+    asked_at: datetime
+    attempts: int
+    not_before: datetime
+    detail: str | None
+    answered_at: datetime | None
+    body: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrievalRecord:
     """An open retrieval: what may arrive for it is never a new study."""

@@ -32,6 +32,7 @@ from gateway.ledger.records import (
     CommitmentState,
     DeliveryState,
     Document,
+    GroundingState,
     Role,
     Way,
 )
@@ -311,6 +312,26 @@ commitment_items = Table(
     Column("kept_here", Boolean, nullable=False),
 )
 """`reason`: None until it is decided, 0 committed, else a Failure Reason."""
+
+groundings = Table(
+    "groundings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("studies.id"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("phrase", Text, nullable=False),
+    Column("state", _words(GroundingState), nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Moment, nullable=False),
+    Column("detail", Text),
+    Column("answered_at", Moment),
+    Column("body", Text),
+    Index(None, "study_id", "revision"),
+    Index(None, "state", "not_before"),
+)
+"""Phrases that people have the model look for; never sent anywhere."""
 
 retrievals = Table(
     "retrievals",

@@ -85,13 +85,13 @@ class StudyWriting(Reading):
         """Move `study` as the lifecycle says, with its audit records.
 
         Ends the lease and forgets attempts. A new image of a study that was past
-        RECEIVING opens its next revision, and so does a retraction. Raises
+        RECEIVING opens its next revision, and so do a retraction and a rerun. Raises
         IllegalMove where TRANSITIONS has no such move, LostRace where the study is
         no longer as it was read.
         """
         arrived = event is Event.IMAGE_ARRIVED
         reopened = arrived and study.state is not State.RECEIVING
-        reopened |= event is Event.RETRACTED
+        reopened |= event in (Event.RETRACTED, Event.RERUN)
         values: dict[str, object] = {
             "state": next_state(study.state, event),
             "revision": study.revision + 1 if reopened else study.revision,

@@ -29,6 +29,7 @@ MOVED: tuple[Column[datetime], ...] = (
     schema.silences.c.until,
     schema.commitments.c.received_at,
     schema.commitments.c.not_before,
+    schema.groundings.c.not_before,
     schema.retrievals.c.opened_at,
     schema.retrievals.c.expires_at,
     schema.instances.c.received_at,

@@ -17,6 +17,7 @@ from gateway.ledger import master, patients, schema, times
 from gateway.ledger.account_writing import AccountWriting
 from gateway.ledger.audit_log import append
 from gateway.ledger.checkpointing import CheckpointWriting
+from gateway.ledger.groundings import GroundingWriting
 from gateway.ledger.messages import MessageWriting
 from gateway.ledger.peers import PeerWriting
 from gateway.ledger.reading import committed_here
@@ -48,7 +49,12 @@ class DeliveryChange(TypedDict, total=False):
 
 
 class Writing(
-    StudyWriting, MessageWriting, PeerWriting, AccountWriting, CheckpointWriting
+    StudyWriting,
+    MessageWriting,
+    PeerWriting,
+    AccountWriting,
+    CheckpointWriting,
+    GroundingWriting,
 ):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 

@@ -17,6 +17,7 @@ from gateway.web import (
     setting_up,
     signing_in,
     studies,
+    study,
     system,
 )
 from gateway.web.boundary import Boundary, Limits
@@ -33,6 +34,7 @@ AREAS = (
     accounts.router,
     measures.router,
     api.router,
+    study.router,
     # A line for each area.
     studies.router,
     system.router,

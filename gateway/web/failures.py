@@ -16,10 +16,12 @@ from gateway.errors import (
     LinkRefused,
     LoginRefused,
     LostRace,
+    NoSuchPart,
     NoSuchPeer,
     NoSuchStudy,
     RoleNotStated,
     TooManyFailures,
+    UnusablePhrase,
 )
 from gateway.web.forms import ForeignForm
 from gateway.web.guard import NotPermitted, NotSignedIn
@@ -32,10 +34,12 @@ API = "/api/"
 _STATUS: tuple[tuple[type[GatewayError], int], ...] = (
     (NoSuchPeer, 404),
     (NoSuchStudy, 404),
+    (NoSuchPart, 404),
     (IllegalMove, 409),
     (LostRace, 409),
     (RoleNotStated, 422),
     (LinkRefused, 404),
+    (UnusablePhrase, 422),
     (AccountRefused, 422),
     (TooManyFailures, 429),
     (LoginRefused, 401),

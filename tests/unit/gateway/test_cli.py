@@ -162,7 +162,7 @@ def test_a_release_names_who_decided_and_why(held: Path) -> None:
 
 
 @pytest.mark.parametrize("role", [(), ("--role", "nobody")])
-@pytest.mark.parametrize("verb", ["release", "reject"])
+@pytest.mark.parametrize("verb", ["release", "reject", "rerun"])
 def test_a_decision_on_what_leaves_takes_a_known_role(
     verb: str,
     role: tuple[str, ...],
@@ -186,6 +186,15 @@ def test_a_decision_that_is_not_possible_is_a_no(
     assert code == 1
     wanted = "a study that is held takes no retry; possible: release or reject"
     assert err == f"maira-gateway: {wanted}\n"
+
+
+def test_only_a_finished_study_is_read_anew(
+    held: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rerun = ("study", "rerun", UID, "--role", "researcher")
+    code, _, err = call(monkeypatch, capsys, "--config", held, *rerun)
+    assert code == 1
+    assert "a study that is held takes no rerun" in err
 
 
 def test_an_unknown_study_is_a_no(

@@ -80,6 +80,10 @@ def result_of(study_id: int) -> ResultRecord:
         (State.HELD, Decision.RELEASE, False, Event.RELEASED),
         (State.HELD, Decision.REJECT, False, Event.REJECTED),
         (State.PARKED, Decision.REJECT, True, Event.REJECTED),
+        (State.COMMITTED, Decision.RERUN, True, Event.RERUN),
+        (State.KEPT, Decision.RERUN, True, Event.RERUN),
+        (State.REJECTED, Decision.RERUN, False, Event.RERUN),
+        (State.WITHDRAWN, Decision.RERUN, True, Event.RERUN),
     ],
 )
 def test_a_decision_is_an_event_of_the_lifecycle(
@@ -99,6 +103,9 @@ def test_a_decision_is_an_event_of_the_lifecycle(
         (State.DECLINED, Decision.REJECT),
         (State.RECEIVING, Decision.RETRY),
         (State.PURGED, Decision.RETRY),
+        (State.PURGED, Decision.RERUN),
+        (State.HELD, Decision.RERUN),
+        (State.ENCODED, Decision.RERUN),
     ],
 )
 def test_where_nobody_waits_for_a_person_nothing_is_decided(
@@ -109,7 +116,9 @@ def test_where_nobody_waits_for_a_person_nothing_is_decided(
 
 
 def test_what_cannot_be_decided_says_what_can() -> None:
-    with pytest.raises(IllegalMove, match=r"kept takes no reject; possible: retry$"):
+    with pytest.raises(
+        IllegalMove, match=r"kept takes no reject; possible: retry or rerun$"
+    ):
         event_of(State.KEPT, Decision.REJECT, has_results=True)
     with pytest.raises(IllegalMove, match=r"possible: release or reject$"):
         event_of(State.HELD, Decision.RETRY, has_results=False)
