@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from config.values import (
+    Clock,
     DatabaseUrl,
     Day,
     HttpUrl,
@@ -21,7 +22,9 @@ from config.values import (
     Network,
     Phrase,
     Section,
+    TimeZone,
     Variable,
+    Weekday,
     distinct,
     secret,
 )
@@ -258,3 +261,20 @@ class Retention(Section):
     """How long the files of a finished study stay."""
 
     days: PositiveFloat
+
+
+class ReviewSettings(Section):
+    """What reviewers of the audit take for usual at this site."""
+
+    days: Annotated[tuple[Weekday, ...], AfterValidator(distinct)]
+    opens: Clock
+    closes: Clock
+    zone: TimeZone
+    bulk_patients: PositiveInt
+    bulk_minutes: PositiveFloat
+
+    @model_validator(mode="after")
+    def _closes_later(self) -> Self:
+        if self.closes != "00:00" and self.closes <= self.opens:
+            raise ValueError('closes after it opens; "00:00" is midnight')
+        return self

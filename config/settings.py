@@ -29,6 +29,7 @@ from config.sections import (
     ReportSettings,
     Results,
     Retention,
+    ReviewSettings,
     Storage,
     ViewSettings,
     WebSettings,
@@ -76,6 +77,7 @@ class Settings(Section):
     delivery: Delivery
     commitment: Commitment
     retention: Retention
+    review: ReviewSettings
     web: WebSettings
 
     @model_validator(mode="after")

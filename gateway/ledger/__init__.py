@@ -17,7 +17,10 @@ from gateway.ledger.grouping import GroupCommit
 from gateway.ledger.patients import Patients, open_patients
 from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
+    Access,
     AuditFilter,
+    AuditPage,
+    AuditPlace,
     AuditRecord,
     CommitmentItemRecord,
     CommitmentRecord,
@@ -28,6 +31,7 @@ from gateway.ledger.records import (
     InstanceRecord,
     MoveRecord,
     NewInstance,
+    Repeat,
     ResultRecord,
     RetrievalRecord,
     Role,
@@ -35,11 +39,15 @@ from gateway.ledger.records import (
     SlotRecord,
     StudyRecord,
 )
+from gateway.ledger.reviews import Finding, Review, SavedFilter
 from gateway.ledger.writing import Writing
 from gateway.patient_key import FILE_NAME, KeyPlace
 
 __all__ = [
+    "Access",
     "AuditFilter",
+    "AuditPage",
+    "AuditPlace",
     "AuditRecord",
     "CommitmentItemRecord",
     "CommitmentRecord",
@@ -47,14 +55,18 @@ __all__ = [
     "DeliveryRecord",
     "DeliveryState",
     "Document",
+    "Finding",
     "InstanceRecord",
     "Ledger",
     "MoveRecord",
     "NewInstance",
     "Reading",
+    "Repeat",
     "ResultRecord",
     "RetrievalRecord",
+    "Review",
     "Role",
+    "SavedFilter",
     "SilenceRecord",
     "SlotRecord",
     "StudyRecord",

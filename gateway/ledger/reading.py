@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 from sqlalchemy import Select, Table, bindparam, case, func, or_, select, union_all
-from sqlalchemy.sql.elements import ColumnElement
 
 from dicom_io.evidence import SlotName
 from dicom_io.inputs.orders import Order
 from dicom_io.reports.values import OutsideReport
 from gateway.errors import NoSuchStudy
 from gateway.ledger import schema
+from gateway.ledger.audit_reading import AuditReading, conditions
 from gateway.ledger.outbox import OutboxReading
 from gateway.ledger.records import (
     AuditFilter,
@@ -27,6 +27,7 @@ from gateway.ledger.records import (
     SlotRecord,
     StudyRecord,
 )
+from gateway.ledger.reviews import ReviewReading
 from gateway.lifecycle import WORKING, State
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading(OutboxReading):
+class Reading(AuditReading, OutboxReading, ReviewReading):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:
@@ -245,7 +246,8 @@ class Reading(OutboxReading):
     def audit(self, wanted: AuditFilter) -> list[AuditRecord]:
         """Return the first `wanted.limit` audit records that match, in sequence."""
         table = schema.audit
-        found = select(table).where(*_audit_conditions(wanted))
+        seen = table.c.sequence > wanted.after_sequence
+        found = select(table).where(seen, *conditions(wanted))
         in_sequence = found.order_by(table.c.sequence).limit(wanted.limit)
         return self._all(AuditRecord, in_sequence)
 
@@ -328,22 +330,3 @@ _RETRIEVAL = (
     .limit(1)
 )
 _OPEN_RETRIEVAL = _RETRIEVAL.where(schema.retrievals.c.closed.is_(False))
-
-
-def _audit_conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
-    columns = schema.audit.c
-    conditions = [columns.sequence > wanted.after_sequence]
-    if wanted.since is not None:
-        conditions.append(columns.recorded_at >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(columns.recorded_at < wanted.until)
-    if wanted.event is not None:
-        conditions.append(
-            or_(columns.event == wanted.event, columns.event_type == wanted.event)
-        )
-    equal = {
-        columns.study_instance_uid: wanted.study_instance_uid,
-        columns.patient: wanted.patient,
-        columns.outcome: wanted.outcome,
-    }
-    return conditions + [c == value for c, value in equal.items() if value is not None]
