@@ -14,6 +14,10 @@ GatewayError
 ├── BadQuestion              a reviewer's question that can find nothing
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
+├── AccountRefused           an account that cannot be made or changed like this
+│   └── PasswordRefused      a password that is too short or too easily guessed
+├── LoginRefused             name and password that do not open a session
+│   └── TooManyFailures      nothing is tried for a while
 └── NotReady                 a start that must not happen (settings, licence)
 
 A SpoolFailure and a LedgerFailure are a NoRoom of `dicom_io`: the sender hears A700.
@@ -76,6 +80,22 @@ class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing
     """Whoever releases or rejects says in what capacity; nothing was changed."""
+
+
+class AccountRefused(GatewayError):  # noqa: N818 - says what was refused
+    """An account that cannot be made or changed like this; nothing was changed."""
+
+
+class PasswordRefused(AccountRefused):
+    """A password that is too short or too easily guessed; it is not quoted."""
+
+
+class LoginRefused(GatewayError):  # noqa: N818 - says what was refused
+    """Nobody was signed in; the message does not tell whether the name exists."""
+
+
+class TooManyFailures(LoginRefused):
+    """The password was not even looked at: there were too many failures."""
 
 
 class NotReady(GatewayError):  # noqa: N818 - says what is missing

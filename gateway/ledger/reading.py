@@ -13,6 +13,7 @@ from dicom_io.inputs.orders import Order
 from dicom_io.reports.values import OutsideReport
 from gateway.errors import NoSuchStudy
 from gateway.ledger import schema
+from gateway.ledger.accounts import AccountReading
 from gateway.ledger.audit_reading import AuditReading, conditions
 from gateway.ledger.outbox import OutboxReading
 from gateway.ledger.records import (
@@ -37,7 +38,7 @@ _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading(AuditReading, OutboxReading, ReviewReading):
+class Reading(AuditReading, OutboxReading, ReviewReading, AccountReading):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:

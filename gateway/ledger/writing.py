@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.audit.message import AuditEntry
 from gateway.errors import LostRace
 from gateway.ledger import schema, times
+from gateway.ledger.account_writing import AccountWriting
 from gateway.ledger.audit_log import append
 from gateway.ledger.messages import MessageWriting
 from gateway.ledger.peers import PeerWriting
@@ -45,7 +46,7 @@ class DeliveryChange(TypedDict, total=False):
     committed_how: str | None
 
 
-class Writing(StudyWriting, MessageWriting, PeerWriting, ReviewWriting):
+class Writing(StudyWriting, MessageWriting, PeerWriting, ReviewWriting, AccountWriting):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 
     def savepoint(self) -> AbstractContextManager[object]:
