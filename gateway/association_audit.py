@@ -1,11 +1,12 @@
 """What the listener says of associations, written to the audit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dicom_io.scp.admission import AssociationFacts
 from dicom_io.scp.session import ClassCount
 from gateway.audit import kinds
-from gateway.ledger import Ledger
+from gateway.contacts import Contacts
+from gateway.ledger import Ledger, Way
 from gateway.site import Clock
 
 
@@ -14,11 +15,12 @@ class AssociationAudit:
     """Writes an audit record for each association that says something.
 
     An association without an instance (C-ECHO, a load balancer's probe) leaves
-    none; a refused one always does.
+    none; a refused one always does. `contacts` hears who brought something.
     """
 
     ledger: Ledger
     clock: Clock
+    contacts: Contacts = field(default_factory=Contacts)
 
     def opened(self, facts: AssociationFacts) -> None:
         """Write nothing yet: what it brings is recorded with each instance."""
@@ -33,5 +35,8 @@ class AssociationAudit:
         """Write what the association brought in all."""
         if not counts:
             return
+        if any(count.received for count in counts):
+            peer = facts.peer.name if facts.peer else facts.calling_title
+            self.contacts.answered(peer, Way.SENT, self.clock())
         with self.ledger.writing() as rows:
             rows.append_audit(kinds.transfer_ended(facts, counts, self.clock()))

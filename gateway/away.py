@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from dicom_io.errors import PeerRefused, PeerTimedOut, PeerUnreachable
 from gateway.audit import kinds
-from gateway.ledger import SilenceRecord, Writing
+from gateway.ledger import SilenceRecord, Way, Writing
 from gateway.site import Site
 from gateway.turn import pause_before
 
@@ -53,6 +53,7 @@ def claim(
 def note_silence(site: Site, peer: str) -> datetime:
     """Leave `peer` alone, longer each time in a row; return until when."""
     wanted, now = site.settings.delivery, site.clock()
+    site.contacts.failed(peer, Way.ASKED, now)
     with site.ledger.writing() as rows:
         known = rows.silence(peer) or _none_yet(peer, now)
         most = min(wanted.max_pause_seconds, LONGEST_SECONDS)
@@ -87,6 +88,12 @@ def note_end(site: Site, peer: str) -> None:
         known = rows.silence(peer)
     if known is not None and not known.failures:
         note_answer(site, peer)
+
+
+def note_success(site: Site, peer: str) -> None:
+    """Note that `peer` did what it was asked for; it was not silent either."""
+    site.contacts.answered(peer, Way.ASKED, site.clock())
+    note_answer(site, peer)
 
 
 def note_answer(site: Site, peer: str) -> None:
@@ -125,7 +132,7 @@ def asking(site: Site, peer: str) -> Iterator[None]:
     except BaseException:
         _give_back(site, peer)
         raise
-    note_answer(site, peer)
+    note_success(site, peer)
 
 
 def _claimed(site: Site, peer: str) -> datetime | None:

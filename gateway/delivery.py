@@ -140,6 +140,8 @@ def _send(
     pass_failpoint("send:after")
     if all(_is_silence(outcome) for outcome in outcomes):
         away.note_silence(site, remote.name)
+    elif any(outcome.verdict.is_stored for outcome in outcomes):
+        away.note_success(site, remote.name)
     else:
         away.note_answer(site, remote.name)
     stand_ins = _stand_ins(site, study, outcomes)

@@ -13,6 +13,7 @@ GatewayError
 ├── UnreadableNote           a signed note, checkpoint or key that is none
 ├── BadQuestion              a reviewer's question that can find nothing
 ├── NoSuchStudy              a study UID that the ledger does not know
+├── NoSuchPeer               a peer that the settings do not name
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 ├── AccountRefused           an account that cannot be made or changed like this
 │   └── PasswordRefused      a password that is too short or too easily guessed
@@ -76,6 +77,10 @@ class BadQuestion(GatewayError):  # noqa: N818 - says what it is
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
     """The ledger knows no study with this UID."""
+
+
+class NoSuchPeer(GatewayError):  # noqa: N818 - says what is missing
+    """The settings name no such peer."""
 
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing

@@ -137,7 +137,8 @@ class Intake:
             role = self.role_of(rows, facts, header, new.received_at)
             if role is not Role.CURRENT:
                 return
-            study = _open(rows, rows.study(new.study_instance_uid), new)
+            known_study = rows.study(new.study_instance_uid)
+            study = _open(rows, known_study, new, header.accession_number)
             rows.make_current(known.id, study.revision)
             rows.append_audit(_received(facts, new, header, role))
 
@@ -272,7 +273,7 @@ def _record(
         case Role.OWN:
             return False
         case _:
-            _file_under_study(rows, new, role)
+            _file_under_study(rows, new, role, header.accession_number)
             rows.append_audit(_received(facts, new, header, role))
             return True
 
@@ -287,18 +288,26 @@ def _set_aside(rows: Writing, new: NewInstance, reason: str) -> bool:
     return again
 
 
-def _file_under_study(rows: Writing, new: NewInstance, role: Role) -> None:
+def _file_under_study(
+    rows: Writing, new: NewInstance, role: Role, accession_number: str | None
+) -> None:
     study = rows.study(new.study_instance_uid)
     if role is Role.CURRENT:
-        study = _open(rows, study, new)
+        study = _open(rows, study, new, accession_number)
     revision = study.revision if study else 0
     rows.add_instance(replace(new, role=role), revision)
 
 
-def _open(rows: Writing, study: StudyRecord | None, new: NewInstance) -> StudyRecord:
+def _open(
+    rows: Writing,
+    study: StudyRecord | None,
+    new: NewInstance,
+    accession_number: str | None,
+) -> StudyRecord:
     now = new.received_at
     if study is None:
-        return rows.open_study(new.study_instance_uid, new.calling_title, now)
+        uid, title = new.study_instance_uid, new.calling_title
+        return rows.open_study(uid, title, now, accession_number)
     if study.state is State.RECEIVING:
         rows.touch_study(study.id, now)
         return study

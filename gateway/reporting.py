@@ -22,7 +22,14 @@ from gateway.rules import picture_options
 from gateway.site import Site
 from gateway.turn import Later, Moved
 from model.errors import ConstantImage, EngineAway, RefusedRequest
-from model.report import Flag, FlagKind, GroundedReport, ReportInputs, ReportRequest
+from model.report import (
+    Flag,
+    FlagKind,
+    GroundedReport,
+    ReportInputs,
+    ReportRequest,
+    Task,
+)
 
 PRIOR_SLOTS = (SlotName.PRIOR_FRONTAL, SlotName.PRIOR_REPORT, SlotName.COMPARISON)
 
@@ -108,6 +115,7 @@ def _written(
     return Moved(
         event=Event.REPORT_HELD if held else Event.REPORT_WRITTEN,
         reason=f"held for {', '.join(held)}" if held else None,
+        said=counted(reports),
         documents={
             Document.EVIDENCE: EVIDENCE.dump_json(evidence).decode(),
             Document.REPORTS: REPORTS.dump_json(reports).decode(),
@@ -116,6 +124,17 @@ def _written(
         slots=_slot_records(study, evidence),
         audit=(entry,),
     )
+
+
+def counted(reports: tuple[GroundedReport, ...]) -> tuple[int, int]:
+    """Return how many findings and how many flags reports have.
+
+    Findings are the most that one task names: two tasks say the same twice. Phrases
+    that a site asks for are its own, not findings.
+    """
+    told = [said for said in reports if said.task is not Task.PHRASE_GROUNDING]
+    findings = max((len(said.phrases) for said in told), default=0)
+    return findings, sum(len(said.flags) for said in reports)
 
 
 def _slot_records(study: StudyRecord, evidence: Evidence) -> tuple[SlotRecord, ...]:

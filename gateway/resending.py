@@ -118,7 +118,7 @@ def _destination(
 
     return ShownDestination(
         name=name,
-        state=_standing(silence, failures_in_a_row),
+        state=standing_of(silence, failures_in_a_row),
         failures=0 if silence is None else silence.failures,
         silent_since=None if silence is None else silence.since,
         left_alone_until=None if silence is None else silence.until,
@@ -129,7 +129,8 @@ def _destination(
     )
 
 
-def _standing(silence: SilenceRecord | None, failures_in_a_row: int) -> str:
+def standing_of(silence: SilenceRecord | None, failures_in_a_row: int) -> str:
+    """Return how a peer does in one word: answers, slow, failed or silent."""
     if silence is None:
         return "answers"
     if not silence.failures:

@@ -99,7 +99,8 @@ def free_memory(meminfo: Path = _MEMINFO, group: Path = _GROUP) -> int:
     return min(_of_machine(meminfo), _of_group(group))
 
 
-_UNKNOWN = 1 << 62
+UNKNOWN_BYTES = 1 << 62
+"""Free, where the system says nothing: no reserve reaches it."""
 
 
 def _of_machine(meminfo: Path) -> int:
@@ -110,7 +111,7 @@ def _of_machine(meminfo: Path) -> int:
                 return int(rest.split()[0]) * 1024
     except (OSError, ValueError, IndexError):
         pass
-    return _UNKNOWN
+    return UNKNOWN_BYTES
 
 
 def _of_group(group: Path) -> int:
@@ -121,10 +122,10 @@ def _of_group(group: Path) -> int:
     try:
         most = (group / "memory.max").read_text("ascii").strip()
         if most == "max":
-            return _UNKNOWN
+            return UNKNOWN_BYTES
         taken = int((group / "memory.current").read_text("ascii"))
         lines = (group / "memory.stat").read_text("ascii").splitlines()
         kept = next((n for n in lines if n.startswith("inactive_file ")), "_ 0")
         return max(int(most) - taken + int(kept.split()[1]), 0)
     except (OSError, ValueError):
-        return _UNKNOWN
+        return UNKNOWN_BYTES

@@ -41,7 +41,7 @@ from gateway.lifecycle import State
 from gateway.lines import lines_of
 from gateway.locking import hold_folder
 from gateway.matching import role_of_sent
-from gateway.reserves import reserves_of
+from gateway.reserves import free_memory, reserves_of
 from gateway.rounds import Rounds
 from gateway.signals import StopSignals, leave
 from gateway.site import Site
@@ -49,6 +49,7 @@ from gateway.sources.ledger_messages import MessageIntake
 from gateway.sources.mllp import MllpListener, MllpOptions
 from gateway.starting import demand_sound_ledger, reconcile, record_start, record_stop
 from gateway.timekeeping import SteadyClock
+from gateway.trend import SAMPLE_SECONDS, Room
 from gateway.turn import Turns, take_turn
 
 logger = logging.getLogger(__name__)
@@ -151,6 +152,7 @@ class Gateway:
     def _start(self, started: ExitStack) -> None:
         site = self._site
         started.callback(close_site, site)
+        started.callback(site.contacts.keep, site.ledger)
         demand_known_failpoint()
         started.enter_context(hold_folder(site.settings.storage.folder))
         demand_sound_ledger(site)
@@ -170,6 +172,7 @@ class Gateway:
         started.callback(record_stop, site)
         self._messages = _listen_for_messages(site, started)
         self._add_jobs()
+        _look(site)
         self._rounds.start()
         started.callback(self._end_work)
         started.callback(close_engine, site.engine)  # ends a reading in a process
@@ -208,6 +211,7 @@ class Gateway:
                 self._rounds.every(0.2, name, partial(self._drain, name, states))
         lease = site.settings.work.lease_seconds
         self._rounds.every(1.0, "clock", self._follow_clock)
+        self._rounds.every(SAMPLE_SECONDS, "trend", lambda: _look(site))
         self._rounds.every(lease / 4, "renew", lambda: self._turns.renew(site))
         self._rounds.every(lease / 4, "expire", lambda: _expire_leases(site))
         self._rounds.every(3600.0, "purge", lambda: retention.purge(site))
@@ -263,6 +267,13 @@ def _write(site: Site) -> str:
     return "written"
 
 
+def _look(site: Site) -> None:
+    """Note how the gateway stands, and keep when peers last answered."""
+    room = Room(disk=site.spool.free_bytes, memory=free_memory)
+    site.trend.sample(site.ledger, room, site.clock())
+    site.contacts.keep(site.ledger)
+
+
 def _listen_for_messages(site: Site, started: ExitStack) -> MllpListener | None:
     """Open the port of HL7 messages, where the settings want one."""
     own = site.settings.hl7
@@ -281,7 +292,9 @@ def _expire_leases(site: Site) -> None:
 
 
 def _events(site: Site) -> ListenerEvents:
-    audit = association_audit.AssociationAudit(ledger=site.ledger, clock=site.clock)
+    audit = association_audit.AssociationAudit(
+        ledger=site.ledger, clock=site.clock, contacts=site.contacts
+    )
     return ListenerEvents(
         association_opened=audit.opened,
         association_refused=audit.refused,

@@ -43,10 +43,14 @@ costs the others a loading of the engine."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """A stage is done: the event, what it keeps, and its audit records."""
+    """A stage is done: the event, what it keeps, and its audit records.
+
+    `said`: how many findings and flags its reports have, where it made any.
+    """
 
     event: Event
     reason: str | None = None
+    said: tuple[int, int] | None = None
     documents: Mapping[Document, str] = field(default_factory=dict)
     results: tuple[ResultRecord, ...] = ()
     slots: tuple[SlotRecord, ...] = ()
@@ -245,6 +249,8 @@ def _write(
         rows.put_document(study.id, study.revision, document, body)
     rows.add_results(outcome.results)
     rows.put_slots(outcome.slots)
+    if outcome.said is not None:
+        rows.count_report(study, *outcome.said)
     audit = outcome.audit or (_say(study, outcome, now),)
     return rows.move(study, outcome.event, now, reason=outcome.reason, audit=audit)
 

@@ -71,9 +71,17 @@ def admit(rows: Writing, account: AccountRecord, now: datetime) -> SignedIn:
 
 
 def person_of_session(
-    ledger: Ledger, secret: str, now: datetime, limits: SessionLimits
+    ledger: Ledger,
+    secret: str,
+    now: datetime,
+    limits: SessionLimits,
+    *,
+    is_used: bool = True,
 ) -> Person | None:
-    """Return who holds this secret of a session; None where it is over."""
+    """Return who holds this secret of a session; None where it is over.
+
+    is_used : False: a page asks by itself, which is no sign of a person.
+    """
     digest = digest_of(secret)
     with ledger.reading() as rows:
         session = rows.session(digest)
@@ -82,7 +90,7 @@ def person_of_session(
         account = rows.account_by_id(session.account_id)
     if account is None or account.disabled:
         return None
-    if now - session.seen_at > _SEEN:
+    if is_used and now - session.seen_at > _SEEN:
         ledger.grouped(lambda rows: rows.see_session(digest, now))
     return Person(
         account_id=account.id,

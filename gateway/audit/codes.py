@@ -88,6 +88,8 @@ FORWARDING_FAILED = _ours("forwarding-failed", "Audit repository takes nothing")
 FORWARDING_RESUMED = _ours("forwarding-resumed", "Audit repository takes messages")
 PATIENT_ERASED = _ours("patient-erased", "Patient made unreadable in the audit")
 PATIENT_KEY_REPLACED = _ours("patient-key-replaced", "Patient key given up")
+STUDIES_LISTED = _ours("studies-listed", "Person looked at the list of studies")
+PEER_ECHOED = _ours("peer-echoed", "Person had a node asked whether it is there")
 
 EVENTS = (
     APPLICATION_ACTIVITY,
@@ -160,6 +162,8 @@ EVENTS = (
     FORWARDING_RESUMED,
     PATIENT_ERASED,
     PATIENT_KEY_REPLACED,
+    STUDIES_LISTED,
+    PEER_ECHOED,
 )
 """Every event and event type that a record of the log may have."""
 

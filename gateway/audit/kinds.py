@@ -57,9 +57,11 @@ from gateway.audit.of_person import (
     logged_in,
     logged_out,
     login_failed,
+    peer_echoed,
     permission_refused,
     phrase_grounded,
     results_downloaded,
+    studies_listed,
 )
 from gateway.audit.of_prior import (
     prior_queried,
@@ -133,6 +135,7 @@ __all__ = [
     "patient_erased",
     "patient_key_replaced",
     "peer_answers",
+    "peer_echoed",
     "peer_silent",
     "permission_refused",
     "phrase_grounded",
@@ -153,6 +156,7 @@ __all__ = [
     "software_updated",
     "source_queried",
     "strays_purged",
+    "studies_listed",
     "study_complete",
     "study_decided",
     "study_declined",

@@ -118,6 +118,37 @@ def results_downloaded(
     )
 
 
+def studies_listed(by: Person, asked: str, now: datetime) -> AuditEntry:
+    """Record that a person looked at the list of studies, and by what filter.
+
+    No event of PS3.15 A.5.3 is of a person's query; this one is of the kind of a look
+    at instances. What was asked is in the message alone.
+    """
+    what = Happening(
+        event=codes.INSTANCES_ACCESSED,
+        event_type=codes.STUDIES_LISTED,
+        action=Action.READ,
+        at=now,
+        detail=asked,
+    )
+    return parts.record(what, _person_here(by))
+
+
+def peer_echoed(
+    peer: str, answer: str, by: Person, now: datetime, *, ok: bool
+) -> AuditEntry:
+    """Record that a person had a node asked whether it is there."""
+    what = Happening(
+        event=codes.APPLICATION_ACTIVITY,
+        event_type=codes.PEER_ECHOED,
+        action=Action.EXECUTE,
+        at=now,
+        outcome=Outcome.SUCCESS if ok else Outcome.MINOR_FAILURE,
+        detail=f"{peer}: {answer}",
+    )
+    return parts.record(what, _person_here(by))
+
+
 def _authentication(
     by: Person,
     kind: Code,

@@ -25,6 +25,7 @@ from gateway.ledger.records import (
     CommitmentItemRecord,
     CommitmentRecord,
     CommitmentState,
+    ContactRecord,
     DeliveryRecord,
     DeliveryState,
     Document,
@@ -38,8 +39,11 @@ from gateway.ledger.records import (
     SilenceRecord,
     SlotRecord,
     StudyRecord,
+    Way,
 )
 from gateway.ledger.reviews import Finding, Review, SavedFilter
+from gateway.ledger.standing import Queue
+from gateway.ledger.study_listing import Mark, Said, StudyFilter, StudyPage
 from gateway.ledger.writing import Writing
 from gateway.patient_key import FILE_NAME, KeyPlace
 
@@ -52,24 +56,31 @@ __all__ = [
     "CommitmentItemRecord",
     "CommitmentRecord",
     "CommitmentState",
+    "ContactRecord",
     "DeliveryRecord",
     "DeliveryState",
     "Document",
     "Finding",
     "InstanceRecord",
     "Ledger",
+    "Mark",
     "MoveRecord",
     "NewInstance",
+    "Queue",
     "Reading",
     "Repeat",
     "ResultRecord",
     "RetrievalRecord",
     "Review",
     "Role",
+    "Said",
     "SavedFilter",
     "SilenceRecord",
     "SlotRecord",
+    "StudyFilter",
+    "StudyPage",
     "StudyRecord",
+    "Way",
     "Writing",
 ]
 

@@ -12,6 +12,7 @@ from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
     CommitmentRecord,
     CommitmentState,
+    ContactRecord,
     DeliveryState,
     SilenceRecord,
 )
@@ -26,6 +27,16 @@ class PeerWriting(Reading):
         """Keep that a peer is silent, instead of what was known."""
         self.drop_silence(silence.peer)
         self._connection.execute(insert(schema.silences).values(asdict(silence)))
+
+    def put_contact(self, contact: ContactRecord) -> None:
+        """Keep when a peer last did its part; what it does not say stays as it was."""
+        table = schema.contacts
+        key = {"peer": contact.peer, "way": contact.way}
+        known = self._first(ContactRecord, select(table).filter_by(**key))
+        said = {name: value for name, value in asdict(contact).items() if value}
+        self._connection.execute(delete(table).filter_by(**key))
+        before = {} if known is None else asdict(known)
+        self._connection.execute(insert(table).values({**before, **said}))
 
     def drop_silence(self, peer: str) -> None:
         """Forget that a peer was silent."""

@@ -29,6 +29,7 @@ from gateway.ledger.records import (
     StudyRecord,
 )
 from gateway.ledger.reviews import ReviewReading
+from gateway.ledger.standing import StandingReading
 from gateway.lifecycle import WORKING, State
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading(AuditReading, OutboxReading, ReviewReading, AccountReading):
+class Reading(
+    AuditReading, OutboxReading, ReviewReading, AccountReading, StandingReading
+):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:

@@ -68,6 +68,8 @@ class StudyRecord:
     `attempts` counts failures in the present state. `not_before`: no worker
     takes it earlier. `lease_*`: who works on it, and until when. `reason` says
     why it is declined, held, rejected or parked, or why the last attempt failed.
+    `accession_number` is that of the image that opened it. `findings` and `flags`
+    count those of its reports; None: its present revision has none yet.
     """
 
     id: int
@@ -83,6 +85,9 @@ class StudyRecord:
     not_before: datetime | None
     lease_owner: str | None
     lease_until: datetime | None
+    accession_number: str | None = None
+    findings: int | None = None
+    flags: int | None = None
 
 
 class Document(StrEnum):
@@ -158,6 +163,31 @@ class SilenceRecord:
     since: datetime
     until: datetime
     told: bool
+
+
+class Way(StrEnum):
+    """What a peer did, or did not do."""
+
+    ECHO = "echo"
+    """It was asked whether it is there, because a person wanted to know."""
+    ASKED = "asked"
+    """It was asked for something, or was sent something."""
+    SENT = "sent"
+    """It sent us instances."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactRecord:
+    """When a peer last did its part in one way, and when it last did not.
+
+    None: never since this is written down. `detail`: what it said, or what failed.
+    """
+
+    peer: str
+    way: Way
+    answered_at: datetime | None = None
+    failed_at: datetime | None = None
+    detail: str | None = None
 
 
 class CommitmentState(StrEnum):

@@ -23,11 +23,18 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from dicom_io.evidence import SlotName
 from dicom_io.options import OrderSource, ReportSource
-from gateway.ledger.records import CommitmentState, DeliveryState, Document, Role
+from gateway.ledger.records import (
+    CommitmentState,
+    DeliveryState,
+    Document,
+    Role,
+    Way,
+)
 from gateway.lifecycle import Event, State
 
 metadata = MetaData(
@@ -89,6 +96,7 @@ studies = Table(
     Column("revision", Integer, nullable=False),
     Column("reason", Text),
     Column("calling_title", String(16), nullable=False),
+    Column("accession_number", String(64), index=True),
     Column("opened_at", Moment, nullable=False),
     Column("last_arrival_at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
@@ -96,8 +104,19 @@ studies = Table(
     Column("not_before", Moment),
     Column("lease_owner", Text),
     Column("lease_until", Moment),
+    Column("findings", Integer),
+    Column("flags", Integer),
     Index(None, "state", "changed_at"),
     Index(None, "changed_at"),
+    Index(None, "calling_title", "changed_at"),
+)
+
+_flagged = text("flags > 0")
+Index(
+    "ix_studies_flagged",
+    studies.c.changed_at,
+    sqlite_where=_flagged,
+    postgresql_where=_flagged,
 )
 
 # Partial: few studies are leased at one time, and a whole index would offer itself
@@ -241,7 +260,19 @@ deliveries = Table(
     Column("transaction_uid", UID, index=True),
     Column("committed_how", Text),
     UniqueConstraint("destination", "sop_instance_uid"),
+    Index(None, "state", "destination", "first_tried_at"),
 )
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("peer", Text, primary_key=True),
+    Column("way", _words(Way), primary_key=True),
+    Column("answered_at", Moment),
+    Column("failed_at", Moment),
+    Column("detail", Text),
+)
+"""When a peer last did its part, and when it last did not; written now and then."""
 
 silences = Table(
     "silences",

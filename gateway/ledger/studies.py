@@ -32,7 +32,11 @@ class StudyWriting(Reading):
     """
 
     def open_study(
-        self, study_instance_uid: str, calling_title: str, now: datetime
+        self,
+        study_instance_uid: str,
+        calling_title: str,
+        now: datetime,
+        accession_number: str | None = None,
     ) -> StudyRecord:
         """Begin the life of a study with its first current image.
 
@@ -45,6 +49,7 @@ class StudyWriting(Reading):
             "state": State.RECEIVING,
             "revision": 1,
             "calling_title": calling_title,
+            "accession_number": accession_number,
             "opened_at": now,
             "last_arrival_at": now,
             "changed_at": now,
@@ -96,11 +101,22 @@ class StudyWriting(Reading):
         }
         if arrived:
             values["last_arrival_at"] = now
+        if reopened:
+            values |= {"findings": None, "flags": None}
         self._set_one(_still(study).values(values))
         moved = self.study_by_id(study.id)
         self._record_move(moved, study.state, event)
         append(self._connection, self._patients, audit)
         return moved
+
+    def count_report(self, study: StudyRecord, findings: int, flags: int) -> None:
+        """Keep how much the reports of the present revision say."""
+        table = schema.studies
+        self._connection.execute(
+            update(table)
+            .where(table.c.id == study.id, table.c.revision == study.revision)
+            .values(findings=findings, flags=flags)
+        )
 
     def claim(
         self,

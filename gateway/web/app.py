@@ -8,7 +8,7 @@ from fastapi.staticfiles import StaticFiles
 
 from gateway.accounts.sessions import SessionLimits
 from gateway.site import Site
-from gateway.web import signing_in
+from gateway.web import signing_in, studies, system
 from gateway.web.boundary import Boundary, Limits
 from gateway.web.failures import add_failures
 from gateway.web.forms import demand_form
@@ -18,6 +18,8 @@ from gateway.web.health_pages import Examine, health_router
 AREAS = (
     signing_in.router,
     # A line for each area.
+    studies.router,
+    system.router,
 )
 
 STATIC = Path(__file__).parent / "static"
@@ -36,6 +38,7 @@ def create_app(site: Site, live: Examine = tuple, ready: Examine = tuple) -> Fas
         openapi_url=None,
     )
     app.state.site = site
+    app.state.ready = ready
     app.state.limits = _session_limits(site)
     app.add_middleware(Boundary, limits=_limits(site))
     add_failures(app)

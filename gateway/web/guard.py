@@ -17,6 +17,9 @@ from gateway.web import cookies
 
 STATIC_FILES = "/static"
 
+LIVE = "X-Live"
+"""Header of what an open page asks by itself."""
+
 
 class NotSignedIn(Exception):  # noqa: N818 - says what is missing
     """The route is for somebody, and nobody signed in."""
@@ -76,7 +79,11 @@ def who(request: Request, site: Site) -> Person | None:
     if secret is None:
         return None
     return person_of_session(
-        site.ledger, secret, site.clock(), request.app.state.limits
+        site.ledger,
+        secret,
+        site.clock(),
+        request.app.state.limits,
+        is_used=LIVE not in request.headers,
     )
 
 

@@ -43,16 +43,19 @@ TEMPLATES = Environment(
 def page(
     request: Request,
     template: str,
+    given: Mapping[str, object] | None = None,
     *,
     status: int = 200,
     **values: object,
 ) -> HTMLResponse:
-    """Return a page; `values` are those of its template.
+    """Return a page; `given` and `values` are those of its template.
 
     Every template also has `person` (None: nobody signed in), `places`,
     `form_token`, `research_only`, `version` and `path`.
     """
-    html = TEMPLATES.get_template(template).render({**_common(request), **values})
+    html = TEMPLATES.get_template(template).render(
+        {**_common(request), **(given or {}), **values}
+    )
     response = HTMLResponse(html, status_code=status)
     cookies.answer_greeting(request, response)
     return response

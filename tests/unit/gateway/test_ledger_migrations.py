@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
 )
 
+from gateway.ledger import Ledger
 from gateway.ledger import engine as opening
 from gateway.ledger.engine import migrate, open_engine
 from gateway.ledger.schema import metadata
@@ -126,3 +127,50 @@ def _upgraded(row: dict[str, object]) -> dict[str, object]:
 def _plain(value: object) -> object:
     """Return what is compared: the word of an enumeration, a head that was counted."""
     return getattr(value, "value", value)
+
+
+REPORTS = """[
+  {"task": "grounded-findings", "phrases": [{}, {}, {}], "flags": [{}]},
+  {"task": "findings", "phrases": [{}], "flags": []},
+  {"task": "phrase-grounding", "phrases": [{}, {}, {}, {}], "flags": [{}]}
+]"""
+VIEWS = """{"frontal": {"accession_number": "ACC-7"}, "lateral": null}"""
+
+
+@pytest.mark.parametrize(
+    ("bodies", "shown"),
+    [
+        # Three sentences of one task, one of the other: three findings. Two flags.
+        ({"reports": REPORTS, "views": VIEWS}, (3, 2, "ACC-7")),
+        ({"views": VIEWS}, (None, None, "ACC-7")),
+        ({"reports": "[]", "views": "no JSON"}, (0, 0, None)),
+        ({"reports": "[{}]", "views": "{}"}, (None, None, None)),
+    ],
+)
+def test_what_the_list_shows_is_counted_from_what_is_kept(
+    bodies: dict[str, str],
+    shown: tuple[int | None, int | None, str | None],
+    old: Engine,
+    tmp_path: Path,
+) -> None:
+    with old.connect() as connection:
+        migrate(connection, "0005")
+    with old.begin() as connection:
+        fill(connection)
+        found = MetaData()
+        found.reflect(connection)
+        documents = found.tables["documents"]
+        connection.execute(documents.delete())
+        connection.execute(
+            insert(documents),
+            [
+                {"study_id": 1, "revision": 1, "document": document, "body": body}
+                for document, body in bodies.items()
+            ],
+        )
+    old.dispose()
+    ledger = Ledger.open(url_of(tmp_path))
+    with ledger.reading() as rows:
+        study = rows.study_by_id(1)
+    ledger.close()
+    assert (study.findings, study.flags, study.accession_number) == shown
