@@ -12,6 +12,7 @@ GatewayError
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── UnreadableNote           a signed note, checkpoint or key that is none
 ├── BadQuestion              a reviewer's question that can find nothing
+├── NotSigned                the audit log cannot be signed: its key, or what it holds
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── NoSuchPeer               a peer that the settings do not name
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
@@ -73,6 +74,10 @@ class UnreadableNote(GatewayError):  # noqa: N818 - says what it is
 
 class BadQuestion(GatewayError):  # noqa: N818 - says what it is
     """A question to the audit that can find nothing; says what would."""
+
+
+class NotSigned(GatewayError):  # noqa: N818 - says what was not done
+    """The audit log could not be signed; the message says what to look at."""
 
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing

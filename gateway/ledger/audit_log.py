@@ -1,10 +1,11 @@
-"""The audit log's order: gapless, and the order of the commits."""
+"""The audit log's order: gapless, and that of the commits; each record has its leaf."""
 
 from collections.abc import Sequence
 from dataclasses import fields
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from gateway.audit.leaf import leaf_of
 from gateway.audit.message import AuditEntry
 from gateway.failpoints import pass_failpoint
 from gateway.ledger import schema
@@ -34,7 +35,7 @@ def append(
     last = int(connection.execute(_TAKEN, {"count": len(entries)}).scalar_one())
     first = last - len(entries) + 1
     rows = [
-        {"sequence": sequence, **_row(patients, entry)}
+        _row(patients, entry, sequence)
         for sequence, entry in enumerate(entries, start=first)
     ]
     connection.execute(_APPENDED, rows)
@@ -42,6 +43,7 @@ def append(
     return last
 
 
-def _row(patients: Patients, entry: AuditEntry) -> dict[str, object]:
+def _row(patients: Patients, entry: AuditEntry, sequence: int) -> dict[str, object]:
     row = {field.name: getattr(entry, field.name) for field in fields(entry)}
-    return {**row, "patient": patients.pseudonym(entry.patient)}
+    row |= {"sequence": sequence, "patient": patients.pseudonym(entry.patient)}
+    return {**row, "leaf": leaf_of(row).hex()}

@@ -61,7 +61,8 @@ class AuditReading(Rows):
 
     def audit_records(self, sequences: Collection[int]) -> list[AuditRecord]:
         """Return the records with these numbers, in the order that is given."""
-        found = select(_AUDIT).where(_AUDIT.c.sequence.in_(sequences))
+        columns = (_AUDIT.c[name] for name in AuditRecord.__dataclass_fields__)
+        found = select(*columns).where(_AUDIT.c.sequence.in_(sequences))
         by_number = {each.sequence: each for each in self._all(AuditRecord, found)}
         return [by_number[number] for number in sequences if number in by_number]
 

@@ -15,6 +15,7 @@ from gateway.errors import NoSuchStudy
 from gateway.ledger import schema
 from gateway.ledger.accounts import AccountReading
 from gateway.ledger.audit_reading import AuditReading, conditions
+from gateway.ledger.checkpoints import CheckpointReading
 from gateway.ledger.outbox import OutboxReading
 from gateway.ledger.records import (
     AuditFilter,
@@ -40,7 +41,12 @@ _REPORT = TypeAdapter(OutsideReport)
 
 
 class Reading(
-    AuditReading, OutboxReading, ReviewReading, AccountReading, StandingReading
+    AuditReading,
+    OutboxReading,
+    ReviewReading,
+    AccountReading,
+    StandingReading,
+    CheckpointReading,
 ):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
@@ -251,7 +257,7 @@ class Reading(
         """Return the first `wanted.limit` audit records that match, in sequence."""
         table = schema.audit
         seen = table.c.sequence > wanted.after_sequence
-        found = select(table).where(seen, *conditions(wanted))
+        found = _columns(table, AuditRecord).where(seen, *conditions(wanted))
         in_sequence = found.order_by(table.c.sequence).limit(wanted.limit)
         return self._all(AuditRecord, in_sequence)
 

@@ -354,7 +354,27 @@ audit = Table(
     Index(None, "study_instance_uid", "recorded_at"),
     Index(None, "patient", "recorded_at"),
     Index(None, "user", "recorded_at"),
+    Column("leaf", String(64), nullable=False),
 )
+"""`leaf`: the hash of all other columns (`gateway.audit.leaf`), hexadecimal."""
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+    Column("peaks", Text, nullable=False),
+)
+"""What was signed of the audit, as it is handed out; `peaks`: of the tree of that
+size, from which the next one is made without reading the log again."""
+
+audit_keys = Table(
+    "audit_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("note", Text, nullable=False),
+)
+"""Each change of the key that signs checkpoints, signed by both keys."""
 
 # What few records have is found by an index of those alone.
 for _name, _few, _columns in (

@@ -15,6 +15,7 @@ from gateway.errors import LostRace
 from gateway.ledger import schema, times
 from gateway.ledger.account_writing import AccountWriting
 from gateway.ledger.audit_log import append
+from gateway.ledger.checkpointing import CheckpointWriting
 from gateway.ledger.messages import MessageWriting
 from gateway.ledger.peers import PeerWriting
 from gateway.ledger.reading import committed_here
@@ -46,7 +47,14 @@ class DeliveryChange(TypedDict, total=False):
     committed_how: str | None
 
 
-class Writing(StudyWriting, MessageWriting, PeerWriting, ReviewWriting, AccountWriting):
+class Writing(
+    StudyWriting,
+    MessageWriting,
+    PeerWriting,
+    ReviewWriting,
+    AccountWriting,
+    CheckpointWriting,
+):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 
     def savepoint(self) -> AbstractContextManager[object]:

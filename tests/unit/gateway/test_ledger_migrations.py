@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
 )
 
+from gateway.audit.leaf import leaf_of
 from gateway.ledger import Ledger
 from gateway.ledger import engine as opening
 from gateway.ledger.engine import migrate, open_engine
@@ -174,3 +175,20 @@ def test_what_the_list_shows_is_counted_from_what_is_kept(
         study = rows.study_by_id(1)
     ledger.close()
     assert (study.findings, study.flags, study.accession_number) == shown
+
+
+def test_each_record_that_is_here_gets_its_leaf(old: Engine, tmp_path: Path) -> None:
+    with old.connect() as connection:
+        migrate(connection, "0006")
+    with old.begin() as connection:
+        fill(connection)
+        audit = Table("audit", MetaData(), autoload_with=connection)
+        row = dict(connection.execute(select(audit)).mappings().one())
+        connection.execute(insert(audit), [{**row, "sequence": n} for n in range(2, 9)])
+    old.dispose()
+    new = open_engine(url_of(tmp_path))
+    with new.connect() as connection:
+        rows = connection.execute(select(metadata.tables["audit"])).mappings().all()
+    new.dispose()
+    assert len(rows) == 8
+    assert [row["leaf"] for row in rows] == [leaf_of(row).hex() for row in rows]
