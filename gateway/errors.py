@@ -15,6 +15,7 @@ GatewayError
 ├── NotSigned                the audit log cannot be signed: its key, or what it holds
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── NoSuchPeer               a peer that the settings do not name
+├── NoSuchPatient            nobody whom the audit can name
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 ├── AccountRefused           an account that cannot be made or changed like this
 │   └── PasswordRefused      a password that is too short or too easily guessed
@@ -86,6 +87,10 @@ class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
 
 class NoSuchPeer(GatewayError):  # noqa: N818 - says what is missing
     """The settings name no such peer."""
+
+
+class NoSuchPatient(GatewayError):  # noqa: N818 - says what is missing
+    """The audit knows no such patient, or no longer; the message names nobody."""
 
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing

@@ -9,7 +9,8 @@ from gateway.audit.leaf import leaf_of
 from gateway.audit.message import AuditEntry
 from gateway.failpoints import pass_failpoint
 from gateway.ledger import schema
-from gateway.ledger.patients import Patients
+from gateway.ledger.master import Patients
+from gateway.ledger.patients import kept
 
 _HEAD = schema.audit_head.c.last_sequence
 _LAST = select(_HEAD)
@@ -35,7 +36,7 @@ def append(
     last = int(connection.execute(_TAKEN, {"count": len(entries)}).scalar_one())
     first = last - len(entries) + 1
     rows = [
-        _row(patients, entry, sequence)
+        _row(connection, patients, entry, sequence)
         for sequence, entry in enumerate(entries, start=first)
     ]
     connection.execute(_APPENDED, rows)
@@ -43,7 +44,10 @@ def append(
     return last
 
 
-def _row(patients: Patients, entry: AuditEntry, sequence: int) -> dict[str, object]:
+def _row(
+    connection: Connection, patients: Patients, entry: AuditEntry, sequence: int
+) -> dict[str, object]:
     row = {field.name: getattr(entry, field.name) for field in fields(entry)}
-    row |= {"sequence": sequence, "patient": patients.pseudonym(entry.patient)}
+    patient, message = kept(connection, patients, entry)
+    row |= {"sequence": sequence, "patient": patient, "message": message}
     return {**row, "leaf": leaf_of(row).hex()}
