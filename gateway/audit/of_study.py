@@ -16,7 +16,7 @@ from gateway.audit.message import (
     Outcome,
     ParticipantObject,
 )
-from gateway.audit.parts import Happening
+from gateway.audit.parts import Happening, Person
 from gateway.ledger.records import ResultRecord
 from gateway.lifecycle import Event
 from gateway.people import Decider
@@ -70,7 +70,9 @@ def study_decided(
     )
 
 
-def study_viewed(study_instance_uid: str, user: str, now: datetime) -> AuditEntry:
+def study_viewed(
+    study_instance_uid: str, user: Person | str, now: datetime
+) -> AuditEntry:
     """Record that a person looked at a study and its report (PS3.15 A.5.3.6)."""
     what = Happening(
         event=codes.INSTANCES_ACCESSED,

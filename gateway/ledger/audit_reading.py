@@ -85,7 +85,7 @@ class AuditReading(Rows):
         found: datetime | None = self._connection.scalar(earliest.limit(1))
         return found
 
-    def first_sequence(self, since: datetime) -> int:
+    def earliest_since(self, since: datetime) -> int:
         """Return the number of the earliest record since then; 0: there is none."""
         (place,) = self.find_audit(
             AuditFilter(since=since), AuditPage(newest_first=False, limit=1)
@@ -155,11 +155,12 @@ def lead_of(wanted: AuditFilter) -> Lead:
     )
     rest = (wanted.action, wanted.outcome, wanted.node, wanted.address, wanted.text)
     is_alone = all(each is None for each in rest)
+    asks_event = wanted.event is not None or bool(wanted.event_types)
     many = (
-        (Lead.USER, is_alone and wanted.user is not None and wanted.event is None),
+        (Lead.USER, is_alone and wanted.user is not None and not asks_event),
         (
             Lead(_event_column(wanted.event)),
-            is_alone and wanted.event is not None and wanted.user is None,
+            is_alone and asks_event and wanted.user is None,
         ),
     )
     return next((lead for lead, leads in (*few, *many) if leads), Lead.SCAN)
@@ -182,6 +183,7 @@ def conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
             for name, value in equal.items()
             if value is not None
         ),
+        *_event_types(wanted, leads=lead is Lead.EVENT_TYPE),
         *_outcome(wanted),
         *_time(wanted),
         *([] if wanted.patient is None else [_of_patient(wanted.patient)]),
@@ -202,6 +204,14 @@ def _equal(name: str, value: str, *, leads: bool) -> ColumnElement[bool]:
     """
     column = _AUDIT.c[name]
     return column == value if leads else func.coalesce(column, "") == value
+
+
+def _event_types(wanted: AuditFilter, *, leads: bool) -> list[ColumnElement[bool]]:
+    if not wanted.event_types:
+        return []
+    column = _AUDIT.c.event_type
+    asked = column if leads else func.coalesce(column, "")
+    return [asked.in_(wanted.event_types)]
 
 
 def _of_patient(pseudonym: str) -> ColumnElement[bool]:

@@ -303,9 +303,9 @@ class AuditFilter:
     `since` is included, `until` is not; `event` is the value of the EventID
     or of the event type; `after_sequence` is the last one already seen;
     `patient` is a pseudonym (`Ledger.pseudonym`), and finds what was done with that
-    patient's studies too. `failed`: an outcome other than success; `by_person`: a
-    person asked for it; `text`: stands in the detail, in any case. `limit` and
-    `after_sequence` are for reading the log in sequence.
+    patient's studies too. `event_types`: any of these; `failed`: an outcome other than
+    success; `by_person`: a person asked for it; `text`: stands in the detail, in any
+    case. `limit` and `after_sequence` are for reading the log in sequence.
     """
 
     since: datetime | None = None
@@ -316,6 +316,7 @@ class AuditFilter:
     event: str | None = None
     action: str | None = None
     outcome: int | None = None
+    event_types: tuple[str, ...] = ()
     failed: bool = False
     by_person: bool = False
     node: str | None = None

@@ -12,7 +12,8 @@ from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
-from gateway.audit.codes import EMERGENCY_STARTED, EVENTS
+from gateway.audit import codes
+from gateway.audit.codes import EVENTS
 from gateway.audit.message import Action, Outcome
 from gateway.errors import BadQuestion
 from gateway.ledger import AuditFilter, AuditPlace
@@ -21,6 +22,27 @@ LONGEST = 256
 """Characters of a value; none of what is searched for is longer."""
 FAILED = "failed"
 """Instead of an outcome: any but success."""
+
+EMERGENCIES = tuple(
+    code.value for code in (codes.EMERGENCY_STARTED, codes.EMERGENCY_STOPPED)
+)
+CHANGES = tuple(
+    code.value
+    for code in (
+        codes.NETWORK_CONFIGURATION,
+        codes.SECURITY_CONFIGURATION,
+        codes.SOFTWARE_CONFIGURATION,
+        codes.SOFTWARE_UPDATED,
+        codes.SECURITY_ROLES_CHANGED,
+        codes.USER_ATTRIBUTES_CHANGED,
+        codes.ACCOUNT_CREATED,
+        codes.ACCOUNT_DISABLED,
+        codes.ACCOUNT_ENABLED,
+        codes.TOKEN_MADE,
+        codes.TOKEN_REVOKED,
+        codes.PATIENT_KEY_REPLACED,
+    )
+)
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _PSEUDONYM = re.compile(r"[0-9a-f]{64}")
@@ -39,6 +61,8 @@ class View(StrEnum):
     BREAK_GLASS = "break-glass"
     """What was opened in an emergency."""
     FAILURES = "failures"
+    SETTINGS = "settings"
+    """What was changed of the settings, the software, accounts and keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +135,11 @@ def of_text(text: str) -> Question:
     return read_question(dict(parse_qsl(text)))
 
 
+def is_pseudonym(text: str) -> bool:
+    """Whether a text is one by which the log knows a patient."""
+    return _PSEUDONYM.fullmatch(text) is not None
+
+
 def place_text(place: AuditPlace) -> str:
     """Return a place in the log as the address of a page holds it."""
     return f"{_utc(place.recorded_at)}~{place.sequence}"
@@ -173,9 +202,9 @@ def _with_outcome(wanted: AuditFilter, outcome: str | None) -> AuditFilter:
         return wanted
     if outcome == FAILED:
         return replace(wanted, failed=True)
-    codes = [str(each.value) for each in Outcome]
-    if outcome not in codes:
-        raise BadQuestion(f"outcome: one of {FAILED}, {', '.join(codes)}")
+    known = [str(each.value) for each in Outcome]
+    if outcome not in known:
+        raise BadQuestion(f"outcome: one of {FAILED}, {', '.join(known)}")
     return replace(wanted, outcome=int(outcome))
 
 
@@ -189,7 +218,7 @@ def _demand_findable(wanted: AuditFilter) -> None:
         _word(Action, "action", wanted.action)
     if wanted.study_instance_uid and not _UID.fullmatch(wanted.study_instance_uid):
         raise BadQuestion("study: a Study Instance UID, digits and dots")
-    if wanted.patient is not None and not _PSEUDONYM.fullmatch(wanted.patient):
+    if wanted.patient is not None and not is_pseudonym(wanted.patient):
         raise BadQuestion("patient: the 64 digits by which the log knows the patient")
 
 
@@ -200,9 +229,11 @@ def _of_view(view: View, wanted: AuditFilter) -> AuditFilter:
         case View.PEOPLE | View.OUT_OF_HOURS:
             return replace(wanted, by_person=True)
         case View.BREAK_GLASS:
-            return replace(wanted, event=wanted.event or EMERGENCY_STARTED.value)
+            return replace(wanted, event_types=EMERGENCIES)
         case View.FAILURES:
             return replace(wanted, failed=True)
+        case View.SETTINGS:
+            return replace(wanted, event_types=CHANGES)
 
 
 def _outcome_text(question: Question) -> str | None:

@@ -5,6 +5,7 @@ short transaction that records who read it: nobody waits for a reviewer, and not
 shown without its record.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
@@ -25,7 +26,7 @@ from gateway.ledger import (
     Reading,
     Repeat,
 )
-from gateway.reviewing.asking import Question, View
+from gateway.reviewing.asking import Question, View, is_pseudonym
 from gateway.reviewing.bulk import Bulk, bulk_access, is_opening
 from gateway.reviewing.hours import WorkingHours
 
@@ -82,6 +83,15 @@ class Found:
     count: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How often one person did one kind of thing."""
+
+    user: str
+    kind: str
+    times: int
+
+
 def search(
     desk: Desk, question: Question, page: AuditPage, by: Person, now: datetime
 ) -> Found:
@@ -104,6 +114,52 @@ def open_record(
         if found:
             rows.append_audit(kinds.audit_viewed(by, sequence, now))
     return found[0] if found else None
+
+
+def reveal_record(
+    desk: Desk, sequence: int, by: Person, now: datetime
+) -> AuditRecord | None:
+    """Return a record with its patient as it was; that `by` asked for that is recorded.
+
+    None: there is no such record. Raises WrongKey where the patient key is lost.
+    """
+    with desk.ledger.writing() as rows:
+        found = rows.audit_records([sequence])
+        if not found:
+            return None
+        shown = replace(found[0], message=rows.revealed(found[0].message))
+        told = f"record {sequence}, its patient revealed"
+        rows.append_audit(kinds.audit_used(by, told, now))
+    return shown
+
+
+def pseudonyms_of(desk: Desk, text: str) -> list[str]:
+    """Return by what the log knows a patient, given as that or as a Patient ID.
+
+    Only those of whom it has a record; raises WrongKey where the patient key is lost.
+    """
+    typed = text.strip()
+    with desk.ledger.reading() as rows:
+        found = [typed] if is_pseudonym(typed) else rows.pseudonyms(typed)
+        return [
+            each
+            for each in dict.fromkeys(found)
+            if rows.find_audit(AuditFilter(patient=each), AuditPage(limit=1))
+        ]
+
+
+def who_did_what(desk: Desk, wanted: AuditFilter) -> list[Tally]:
+    """Return what each person did of what a filter finds, most often first.
+
+    For the head of a history, whose records are asked for, and recorded, with it.
+    """
+    with desk.ledger.reading() as rows:
+        counts = Counter(
+            (each.user, each.event_type or each.event)
+            for each in _all_accesses(rows, wanted)
+        )
+    most = counts.most_common(LISTED)
+    return [Tally(user=user, kind=kind, times=n) for (user, kind), n in most]
 
 
 def find_bulk(desk: Desk, wanted: AuditFilter, by: Person, now: datetime) -> list[Bulk]:

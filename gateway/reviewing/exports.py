@@ -6,12 +6,13 @@ the last one; one that was broken off says so.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from io import StringIO
-from typing import NoReturn
+from typing import NoReturn, TextIO
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
@@ -45,6 +46,11 @@ class Format(StrEnum):
     """A record a line, with its message."""
 
     @property
+    def label(self) -> str:
+        """What people call it."""
+        return "JSON lines" if self is Format.JSON else self.value.upper()
+
+    @property
     def media_type(self) -> str:
         """What HTTP calls it."""
         match self:
@@ -71,7 +77,23 @@ def export(desk: Desk, wanted: Exported, format_: Format) -> Iterator[str]:
     The record of the export itself is the last one that the log gives to it.
     """
     last = _begin(desk, wanted, format_)
-    return _written(desk, wanted, format_, last)
+    return _texts(_written(desk, wanted, format_, last))
+
+
+def _texts(pieces: Generator[tuple[str, int], None, None]) -> Iterator[str]:
+    with closing(pieces):
+        for text, _ in pieces:
+            yield text
+
+
+def write(desk: Desk, wanted: Exported, format_: Format, out: TextIO) -> int:
+    """Write an export; return how many records it has."""
+    last, written = _begin(desk, wanted, format_), 0
+    with closing(_written(desk, wanted, format_, last)) as pieces:
+        for text, count in pieces:
+            out.write(text)
+            written += count
+    return written
 
 
 def _begin(desk: Desk, wanted: Exported, format_: Format) -> int:
@@ -80,17 +102,20 @@ def _begin(desk: Desk, wanted: Exported, format_: Format) -> int:
         return rows.append_audit(kinds.audit_exported(wanted.by, told, wanted.clock()))
 
 
-def _written(desk: Desk, wanted: Exported, format_: Format, last: int) -> Iterator[str]:
-    count, ended = 0, "broken off"
+def _written(
+    desk: Desk, wanted: Exported, format_: Format, last: int
+) -> Generator[tuple[str, int], None, None]:
+    """Yield the text in pieces, each with how many records are in it."""
+    written, ended = 0, "broken off"
     try:
-        yield _HEADS[format_]
+        yield _HEADS[format_], 0
         for page in pages(desk, wanted.question, last):
-            yield "".join(map(_WRITERS[format_], page))
-            count += len(page)
-        yield _FEET[format_]
+            yield "".join(map(_WRITERS[format_], page)), len(page)
+            written += len(page)
+        yield _FEET[format_], 0
         ended = "complete"
     finally:
-        told = f"{wanted.question} as {format_}: {ended}, {count} records"
+        told = f"{wanted.question} as {format_}: {ended}, {written} records"
         with desk.ledger.writing() as rows:
             rows.append_audit(kinds.audit_exported(wanted.by, told, wanted.clock()))
 

@@ -122,7 +122,11 @@ def short_uid(uid: str | None) -> str:
 
 def meaning_of(record: AuditRecord) -> str:
     """Return the name that the standard, or this gateway, gives the event."""
-    code = record.event_type or record.event
+    return kind_name(record.event_type or record.event)
+
+
+def kind_name(code: str) -> str:
+    """Return the name of an event or of a type of events."""
     return _MEANINGS.get(code, code)
 
 

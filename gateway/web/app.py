@@ -8,7 +8,7 @@ from fastapi.staticfiles import StaticFiles
 
 from gateway.accounts.sessions import SessionLimits
 from gateway.site import Site
-from gateway.web import signing_in, studies, system
+from gateway.web import audit, audit_reviews, signing_in, studies, system
 from gateway.web.boundary import Boundary, Limits
 from gateway.web.failures import add_failures
 from gateway.web.forms import demand_form
@@ -20,6 +20,8 @@ AREAS = (
     # A line for each area.
     studies.router,
     system.router,
+    audit.router,
+    audit_reviews.router,
 )
 
 STATIC = Path(__file__).parent / "static"

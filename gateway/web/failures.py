@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from gateway.errors import (
     AccountRefused,
+    BadQuestion,
     GatewayError,
     IllegalMove,
     LedgerFailure,
@@ -31,6 +32,7 @@ _STATUS: tuple[tuple[type[GatewayError], int], ...] = (
     (LostRace, 409),
     (RoleNotStated, 422),
     (AccountRefused, 422),
+    (BadQuestion, 422),
     (LedgerFailure, 503),
     (GatewayError, 500),
 )

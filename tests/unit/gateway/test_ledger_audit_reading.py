@@ -94,6 +94,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
         (AuditFilter(event=ALERT), [4]),
         (AuditFilter(event="study-viewed"), [2]),
         (AuditFilter(event="study-viewed", user="bert"), []),
+        (AuditFilter(event_types=("study-viewed", "x")), [2]),
+        (AuditFilter(event_types=("study-viewed",), user="bert"), []),
         (AuditFilter(study_instance_uid="1.2.9"), [6]),
         (AuditFilter(study_instance_uid="1.2.9", outcome=0), []),
         (AuditFilter(failed=True), [6, 4]),

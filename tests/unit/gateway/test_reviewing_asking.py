@@ -54,7 +54,7 @@ def test_the_audit_names_what_was_asked() -> None:
     [
         (View.PEOPLE, AuditFilter(by_person=True)),
         (View.OUT_OF_HOURS, AuditFilter(by_person=True)),
-        (View.BREAK_GLASS, AuditFilter(event="110127")),
+        (View.BREAK_GLASS, AuditFilter(event_types=("110127", "110138"))),
         (View.FAILURES, AuditFilter(failed=True)),
     ],
 )
