@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
 )
 
@@ -100,7 +101,11 @@ def _zone(name: str) -> str:
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Clock = Annotated[str, Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Day = Annotated[date | Literal[""], PlainValidator(_day)]
+Day = Annotated[
+    date | Literal[""],
+    PlainValidator(_day),
+    PlainSerializer(str, return_type=str, when_used="json"),
+]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_url)]
 Title = Annotated[str, AfterValidator(AETitle)]

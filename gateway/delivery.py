@@ -120,6 +120,8 @@ def _claim(
         rows.renew(study, now + timedelta(seconds=site.settings.work.lease_seconds))
         for row in due:
             rows.update_delivery(row.id, now=now)
+        uid = study.study_instance_uid
+        rows.append_audit(kinds.sending_begun(uid, remote, due, now))
     return due
 
 
@@ -151,7 +153,7 @@ def _send(
             if stand_in := stand_ins.get(row.sop_instance_uid):
                 _replace(site, rows, row, stand_in)
         entry = kinds.results_sent(
-            study.study_instance_uid, remote, outcomes, site.clock()
+            study.study_instance_uid, remote, due, outcomes, site.clock()
         )
         rows.append_audit(entry)
         rows.wake(study.id, site.clock())

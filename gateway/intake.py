@@ -7,7 +7,7 @@ only when the data set and its ledger row are on disk.
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dicom_io.equality import same_attributes
 from dicom_io.errors import Unreadable, UnreadableHeader
@@ -17,6 +17,7 @@ from dicom_io.pictures.pixels import pixel_digest
 from dicom_io.sink import Incoming, StoreFacts
 from dicom_io.status import Status
 from gateway.audit import AuditEntry, kinds
+from gateway.audit.message import Action
 from gateway.audit.parts import patient_of
 from gateway.errors import LedgerFailure, LostRace, SpoolFailure
 from gateway.failpoints import pass_failpoint
@@ -33,6 +34,7 @@ from gateway.matching import RoleRule, Unmatched
 from gateway.reserves import Reserves
 from gateway.site import Clock
 from gateway.spool import Shelf, Spool, SpoolFile
+from gateway.tallies import Tallies
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Intake:
     """Makes received instances durable and files them under their study.
 
     `reserves` are demanded before each instance; None: those of the spool alone.
+    `tallies` count what the listener's associations bring.
     """
 
     ledger: Ledger
@@ -49,6 +52,7 @@ class Intake:
     clock: Clock
     role_of: RoleRule
     reserves: Reserves | None = None
+    tallies: Tallies = field(default_factory=Tallies)
 
     def receive(self, facts: StoreFacts) -> Incoming:
         """Open a place for one instance; raises NoRoom under a reserve."""
@@ -72,7 +76,7 @@ class Intake:
                 )
                 if isinstance(outcome, InstanceRecord):
                     return self._meet_again(facts, outcome, new, header)
-                return self._answer(new, outcome)
+                return self._answer(facts, new, outcome)
             except LostRace:
                 continue  # another association or the purge was faster
         self.spool.remove([new.file_name])
@@ -86,11 +90,30 @@ class Intake:
         if known is not None:
             return known
         role = self.role_of(rows, facts, header, new.received_at)
+        if isinstance(role, Role):
+            self._say_begun(rows, facts, new, header)
         return _Recorded(role=role, is_kept=_record(rows, facts, new, header, role))
 
-    def _answer(self, new: NewInstance, recorded: "_Recorded") -> Status:
+    def _say_begun(
+        self, rows: Writing, facts: StoreFacts, new: NewInstance, header: Instance
+    ) -> None:
+        """Record that a study begins to arrive, before its first instance."""
+        study, patient = new.study_instance_uid, patient_of(header.patient)
+        if self.tallies.is_first(facts.association_id, study):
+            entry = kinds.receiving_begun(facts, study, patient, new.received_at)
+            rows.append_audit(entry)
+
+    def _count(self, facts: StoreFacts, new: NewInstance, action: Action) -> None:
+        study, cls = new.study_instance_uid, new.sop_class_uid
+        self.tallies.count(facts.association_id, study, cls, action)
+
+    def _answer(
+        self, facts: StoreFacts, new: NewInstance, recorded: "_Recorded"
+    ) -> Status:
         if not recorded.is_kept:
             self.spool.remove([new.file_name])
+        if isinstance(recorded.role, Role):
+            self._count(facts, new, Action.CREATE)
         pass_failpoint("receive:before-answer")
         is_wanted = isinstance(recorded.role, Role)
         return Status.SUCCESS if is_wanted else Status.NOT_AUTHORISED
@@ -110,6 +133,7 @@ class Intake:
             return self._quarantine(new)
         if known.role is Role.RETRIEVED:
             self._take_as_sent(facts, known, new, header)
+        self._count(facts, new, Action.READ)
         if self.spool.path(known.file_name).is_file():
             self.spool.remove([new.file_name])
         else:

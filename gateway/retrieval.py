@@ -219,6 +219,7 @@ def _expecting(search: Search, uid: str) -> Iterator[Sink]:
         row = rows.begin_retrieval(
             uid, search.study.id, search.source.name, now, expires_at
         )
+        rows.append_audit(kinds.retrieving_begun(uid, search.source.name, now))
     intake = Intake(
         ledger=site.ledger,
         spool=site.spool,

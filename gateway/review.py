@@ -194,7 +194,7 @@ def read_audit(
     """Return audit records, and record that they were read (DCM 110101)."""
     with ledger.writing() as rows:
         found = rows.audit(wanted)
-        rows.append_audit(kinds.audit_used(reader, _describe(wanted), now))
+        rows.append_audit(kinds.audit_searched(reader, _describe(wanted), now))
     return found
 
 
@@ -207,9 +207,7 @@ def export_audit(
     before, so it is the last record that an unfiltered export holds.
     """
     with ledger.writing() as rows:
-        last = rows.append_audit(
-            kinds.audit_used(reader, f"export: {_describe(wanted)}", now)
-        )
+        last = rows.append_audit(kinds.audit_exported(reader, _describe(wanted), now))
     written = 0
     for record in _pages(ledger, wanted, last):
         out.write(_RECORD.dump_json(record).decode() + "\n")
@@ -232,6 +230,7 @@ def _pages(ledger: Ledger, wanted: AuditFilter, last: int) -> Iterator[AuditReco
 def _describe(wanted: AuditFilter) -> str:
     named = {
         "study": wanted.study_instance_uid,
+        "patient": wanted.patient,
         "event": wanted.event,
         "outcome": wanted.outcome,
         "since": wanted.since and wanted.since.isoformat(),

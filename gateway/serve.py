@@ -48,6 +48,7 @@ from gateway.site import Site
 from gateway.sources.ledger_messages import MessageIntake
 from gateway.sources.mllp import MllpListener, MllpOptions
 from gateway.starting import demand_sound_ledger, reconcile, record_start, record_stop
+from gateway.tallies import Tallies
 from gateway.timekeeping import SteadyClock
 from gateway.trend import SAMPLE_SECONDS, Room
 from gateway.turn import Turns, take_turn
@@ -156,18 +157,20 @@ class Gateway:
         demand_known_failpoint()
         started.enter_context(hold_folder(site.settings.storage.folder))
         demand_sound_ledger(site)
+        site.ledger.demand_patient_key()
         found = reconcile(site)
         pass_failpoint("start:reconciled")
         timekeeping.resume(site.ledger, site.clock)
         started.callback(self._ledger_question.close)
         self._open_health(started)
+        intake = replace(sent_intake(site), reserves=self._reserves)
         self._listener = listener = open_listener(
             site.local,
             site.settings.remote_aes(),
-            replace(sent_intake(site), reserves=self._reserves).receive,
-            _events(site),
+            intake.receive,
+            _events(site, intake.tallies),
         )
-        record_start(site, found)
+        record_start(site, found, listener.port)
         pass_failpoint("start:recorded")
         started.callback(record_stop, site)
         self._messages = _listen_for_messages(site, started)
@@ -291,9 +294,9 @@ def _expire_leases(site: Site) -> None:
         rows.expire_leases(site.clock())
 
 
-def _events(site: Site) -> ListenerEvents:
+def _events(site: Site, tallies: Tallies) -> ListenerEvents:
     audit = association_audit.AssociationAudit(
-        ledger=site.ledger, clock=site.clock, contacts=site.contacts
+        ledger=site.ledger, clock=site.clock, tallies=tallies, contacts=site.contacts
     )
     return ListenerEvents(
         association_opened=audit.opened,

@@ -2,17 +2,23 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 
+from gateway import settings_changes
 from gateway.audit import kinds
 from gateway.errors import LedgerCorrupt
+from gateway.ledger import Writing
 from gateway.ledger.engine import WHAT_TO_DO
 from gateway.ledger.soundness import faults_of
 from gateway.site import Site
+from model.version import VERSION
 
 logger = logging.getLogger(__name__)
 
 RUNNING = "running"
 ACKNOWLEDGED = "licence-acknowledged"
+LAST_VERSION = "version"
+LAST_SETTINGS = "settings"
 
 
 def reconcile(site: Site) -> list[str]:
@@ -53,22 +59,50 @@ def demand_sound_ledger(site: Site) -> None:
         raise LedgerCorrupt(f"the ledger is damaged ({faults[0]}): {WHAT_TO_DO}")
 
 
-def record_start(site: Site, found: Sequence[str]) -> None:
-    """Record the start, what was found at it, and a licence newly acknowledged."""
-    now, licence = site.clock(), site.settings.licence
+def record_start(site: Site, found: Sequence[str], port: int) -> None:
+    """Record the start, what was found at it, and what is not as it was last time."""
+    now = site.clock()
     with site.ledger.writing() as rows:
         unclean = rows.recall(RUNNING) == "yes"
         entry = kinds.application_started(now, unclean_stop=unclean, found=found)
         rows.append_audit(entry)
+        rows.append_audit(kinds.network_joined(str(site.local.title), port, now))
         rows.remember(RUNNING, "yes")
-        mark = f"{licence.acknowledged_by} {licence.acknowledged_on}"
-        if licence.acknowledged and rows.recall(ACKNOWLEDGED) != mark:
-            rows.append_audit(kinds.licence_acknowledged(mark, now))
-            rows.remember(ACKNOWLEDGED, mark)
+        _record_version(rows, now)
+        _record_settings(site, rows, now)
+        _record_licence(site, rows, now)
 
 
 def record_stop(site: Site) -> None:
     """Record that the gateway ended as it should."""
+    now = site.clock()
     with site.ledger.writing() as rows:
-        rows.append_audit(kinds.application_stopped(site.clock()))
+        rows.append_audit(kinds.network_left(str(site.local.title), now))
+        rows.append_audit(kinds.application_stopped(now))
         rows.remember(RUNNING, "no")
+
+
+def _record_version(rows: Writing, now: datetime) -> None:
+    before = rows.recall(LAST_VERSION)
+    if before is not None and before != VERSION:
+        rows.append_audit(kinds.software_updated(before, VERSION, now))
+    rows.remember(LAST_VERSION, VERSION)
+
+
+def _record_settings(site: Site, rows: Writing, now: datetime) -> None:
+    """Record each key of the settings that is not as it was in the last run."""
+    before = rows.recall(LAST_SETTINGS)
+    after = settings_changes.described(site.settings, site.ledger.fingerprint_of)
+    if before is not None:
+        found = settings_changes.changes(settings_changes.of_text(before), after)
+        for entry in settings_changes.entries(found, now):
+            rows.append_audit(entry)
+    rows.remember(LAST_SETTINGS, settings_changes.to_text(after))
+
+
+def _record_licence(site: Site, rows: Writing, now: datetime) -> None:
+    licence = site.settings.licence
+    mark = f"{licence.acknowledged_by} {licence.acknowledged_on}"
+    if licence.acknowledged and rows.recall(ACKNOWLEDGED) != mark:
+        rows.append_audit(kinds.licence_acknowledged(mark, now))
+        rows.remember(ACKNOWLEDGED, mark)

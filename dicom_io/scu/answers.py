@@ -8,6 +8,9 @@ import re
 from datetime import date, datetime, time
 
 from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import ImplicitVRLittleEndian
 
 from dicom_io.header import PatientIdentity
 from dicom_io.identifiers import StudyAnswer, StudyQuery
@@ -45,6 +48,9 @@ _REQUIRED_KEYS = (
 _OPTIONAL_KEYS = ("IssuerOfPatientID", "PatientBirthDate", "PatientSex")
 """What the patient is told by and no archive need support (PS3.4 table C.6-5)."""
 
+ENCODED_IN = str(ImplicitVRLittleEndian)
+"""Transfer syntax of what is encoded for a record: the default of PS3.5 10.1."""
+
 _LONG_STRING = 64
 """Characters of a VR LO."""
 
@@ -62,6 +68,19 @@ def study_identifier(query: StudyQuery) -> Dataset:
     if not f"{query.patient_id}{query.issuer or ''}".isascii():
         identifier.SpecificCharacterSet = "ISO_IR 192"
     return identifier
+
+
+def encoded_study_identifier(query: StudyQuery) -> bytes:
+    """Return `study_identifier` as a data set in ENCODED_IN, for a record of it.
+
+    Raises ValueError where no such query is sent.
+    """
+    return _encoded(study_identifier(query))
+
+
+def encoded_series_identifier(study_instance_uid: str) -> bytes:
+    """Return `series_identifier` as a data set in ENCODED_IN, for a record of it."""
+    return _encoded(series_identifier(study_instance_uid))
 
 
 def required_study_identifier(query: StudyQuery) -> Dataset:
@@ -98,6 +117,13 @@ def image_identifier(study_instance_uid: str, series_instance_uid: str) -> Datas
     identifier.StudyInstanceUID = _uid(study_instance_uid)
     identifier.SeriesInstanceUID = _uid(series_instance_uid)
     return identifier
+
+
+def _encoded(identifier: Dataset) -> bytes:
+    out = DicomBytesIO()
+    out.is_little_endian, out.is_implicit_VR = True, True
+    write_dataset(out, identifier)
+    return out.getvalue()
 
 
 def retrieve_identifier(

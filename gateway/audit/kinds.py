@@ -68,6 +68,7 @@ from gateway.audit.of_prior import (
     prior_query_failed,
     prior_refused,
     prior_retrieved,
+    retrieving_begun,
 )
 from gateway.audit.of_source import (
     message_received,
@@ -91,8 +92,11 @@ from gateway.audit.of_transfer import (
     delivery_refused,
     instance_quarantined,
     instance_received,
+    receiving_begun,
     results_read_back,
     results_sent,
+    sending_begun,
+    study_received,
     transfer_ended,
 )
 
@@ -143,6 +147,7 @@ __all__ = [
     "prior_query_failed",
     "prior_refused",
     "prior_retrieved",
+    "receiving_begun",
     "report_written",
     "reserve_crossed",
     "results_created",
@@ -150,8 +155,10 @@ __all__ = [
     "results_read_back",
     "results_resent",
     "results_sent",
+    "retrieving_begun",
     "role_changed",
     "security_settings_changed",
+    "sending_begun",
     "software_settings_changed",
     "software_updated",
     "source_queried",
@@ -163,6 +170,7 @@ __all__ = [
     "study_moved",
     "study_parked",
     "study_purged",
+    "study_received",
     "study_viewed",
     "token_made",
     "token_revoked",

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dicom_io.ae import LocalAE
 from gateway.audit import codes, parts
-from gateway.audit.message import Action, AuditEntry, Code, Participant
+from gateway.audit.message import Action, AuditEntry, Code
 from gateway.audit.parts import Happening
 
 
@@ -47,14 +46,14 @@ def software_updated(before: str, after: str, now: datetime) -> AuditEntry:
     return _changed(codes.SOFTWARE_UPDATED, [change], now)
 
 
-def network_joined(local: LocalAE, now: datetime) -> AuditEntry:
+def network_joined(title: str, port: int, now: datetime) -> AuditEntry:
     """Record that this node can be reached (PS3.15 A.5.3.9)."""
-    return _entry(codes.ATTACH, local, now)
+    return _entry(codes.ATTACH, title, f"{title}, port {port}", now)
 
 
-def network_left(local: LocalAE, now: datetime) -> AuditEntry:
+def network_left(title: str, now: datetime) -> AuditEntry:
     """Record that this node can be reached no longer (PS3.15 A.5.3.9)."""
-    return _entry(codes.DETACH, local, now)
+    return _entry(codes.DETACH, title, title, now)
 
 
 def _changed(kind: Code, changes: Sequence[Change], now: datetime) -> AuditEntry:
@@ -69,13 +68,12 @@ def _changed(kind: Code, changes: Sequence[Change], now: datetime) -> AuditEntry
     return parts.record(what, [parts.application(is_requestor=True)], [subject])
 
 
-def _entry(kind: Code, local: LocalAE, now: datetime) -> AuditEntry:
+def _entry(kind: Code, title: str, told: str, now: datetime) -> AuditEntry:
     what = Happening(
         event=codes.NETWORK_ENTRY,
         event_type=kind,
         action=Action.EXECUTE,
         at=now,
-        detail=f"{local.title}, port {local.port}",
+        detail=told,
     )
-    us: Participant = parts.gateway(is_requestor=True, title=str(local.title))
-    return parts.record(what, [us])
+    return parts.record(what, [parts.gateway(is_requestor=True, title=title)])

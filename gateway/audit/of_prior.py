@@ -9,6 +9,7 @@ from datetime import datetime
 
 from dicom_io.evidence import Rejection
 from dicom_io.identifiers import StudyAnswers, StudyQuery
+from dicom_io.scu.answers import encoded_study_identifier
 from gateway.audit import codes, parts
 from gateway.audit.message import (
     Action,
@@ -32,8 +33,7 @@ def prior_queried(
 ) -> AuditEntry:
     """Record the search for earlier studies, and in what its answer may fall short.
 
-    PS3.15 A.5.3.10. The query is kept as keyword and value, one a line, not as an
-    encoded data set.
+    PS3.15 A.5.3.10.
     """
     named = f"{len(answers.studies)} studies named by {source}"
     what = Happening(
@@ -92,6 +92,17 @@ def prior_refused(
     return _prior_query(what, study_instance_uid, question, source, studies)
 
 
+def retrieving_begun(study_instance_uid: str, source: str, now: datetime) -> AuditEntry:
+    """Record that an earlier study is asked for, to be sent here (A.5.3.3)."""
+    what = Happening(event=codes.TRANSFER_BEGUN, action=Action.EXECUTE, at=now)
+    return parts.record(
+        what,
+        _asking(parts.node(source, None, is_requestor=False, role=codes.SOURCE)),
+        [parts.study(study_instance_uid)],
+        study_instance_uid=study_instance_uid,
+    )
+
+
 def prior_retrieved(
     study_instance_uid: str, source: str, how: str, instances: int, now: datetime
 ) -> AuditEntry:
@@ -120,20 +131,28 @@ def _prior_query(
     others: Sequence[ParticipantObject] = (),
 ) -> AuditEntry:
     whom = parts.somebody(question.patient_id, question.issuer)
-    keys = {"PatientID": question.patient_id}
-    if question.issuer is not None:
-        keys["IssuerOfPatientID"] = question.issuer
     return parts.record(
         what,
         _asking(parts.node(source, None, is_requestor=False, role=codes.SOURCE)),
         [
-            parts.study_query(keys),
+            _asked(question),
             parts.study(study_instance_uid),
             *others,
         ],
         study_instance_uid=study_instance_uid,
         patient=whom,
     )
+
+
+def _asked(question: StudyQuery) -> ParticipantObject:
+    """Return the query; as keyword and value where no data set of it can be sent."""
+    try:
+        return parts.dicom_query(encoded_study_identifier(question))
+    except ValueError:
+        keys = {"PatientID": question.patient_id}
+        if question.issuer is not None:
+            keys["IssuerOfPatientID"] = question.issuer
+        return parts.study_query(keys)
 
 
 def _asking(other: Participant) -> list[Participant]:

@@ -71,7 +71,7 @@ def study_decided(
 
 
 def study_viewed(
-    study_instance_uid: str, user: Person | str, now: datetime
+    study_instance_uid: str, by: Person | str, now: datetime
 ) -> AuditEntry:
     """Record that a person looked at a study and its report (PS3.15 A.5.3.6)."""
     what = Happening(
@@ -82,7 +82,7 @@ def study_viewed(
     )
     return parts.record(
         what,
-        [parts.person(user), parts.application(is_requestor=False)],
+        [parts.person(by), parts.application(is_requestor=False)],
         [parts.study(study_instance_uid)],
         study_instance_uid=study_instance_uid,
     )

@@ -4,12 +4,13 @@ Sections are those of PS3.15 A.5.3.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from dicom_io.ae import RemoteAE, WebService
 from dicom_io.scp.admission import AssociationFacts
 from dicom_io.scp.session import ClassCount
+from dicom_io.scu.answers import encoded_series_identifier
 from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.scu.send import StoreOutcome
 from dicom_io.sink import StoreFacts
@@ -49,6 +50,47 @@ def instance_received(
         [study],
         study_instance_uid=new.study_instance_uid,
         patient=patient,
+    )
+
+
+def receiving_begun(
+    facts: StoreFacts, study_instance_uid: str, patient: Patient | None, now: datetime
+) -> AuditEntry:
+    """Record that a node begins to send a study here (PS3.15 A.5.3.3)."""
+    what = Happening(event=codes.TRANSFER_BEGUN, action=Action.EXECUTE, at=now)
+    return parts.record(
+        what,
+        _receiving(facts),
+        [parts.study(study_instance_uid)],
+        study_instance_uid=study_instance_uid,
+        patient=patient,
+    )
+
+
+def study_received(
+    facts: AssociationFacts,
+    study_instance_uid: str,
+    action: Action,
+    classes: Mapping[str, int],
+    now: datetime,
+) -> AuditEntry:
+    """Record what an association brought of a study (PS3.15 A.5.3.7).
+
+    action : CREATE for what was new here, READ for what was held already.
+    """
+    known = "" if action is Action.CREATE else ", held already"
+    what = Happening(
+        event=codes.INSTANCES_TRANSFERRED,
+        event_type=codes.TRANSFER_ENDED,
+        action=action,
+        at=now,
+        detail=f"{facts.association_id}: {sum(classes.values())} received{known}",
+    )
+    return parts.record(
+        what,
+        _receiving(facts),
+        [parts.counted_study(study_instance_uid, classes)],
+        study_instance_uid=study_instance_uid,
     )
 
 
@@ -111,13 +153,42 @@ def transfer_ended(
     return parts.record(what, _receiving(facts), [sender])
 
 
+def sending_begun(
+    study_instance_uid: str,
+    remote: RemoteAE,
+    due: Sequence[DeliveryRecord],
+    now: datetime,
+) -> AuditEntry:
+    """Record that results begin to leave for a destination (PS3.15 A.5.3.3)."""
+    what = Happening(
+        event=codes.TRANSFER_BEGUN,
+        action=Action.EXECUTE,
+        at=now,
+        detail=f"{len(due)} results to {remote.name}",
+    )
+    made = [row.sop_class_uid for row in due]
+    return parts.record(
+        what,
+        _sending(remote),
+        [parts.study(study_instance_uid, sop_classes=made)],
+        study_instance_uid=study_instance_uid,
+    )
+
+
 def results_sent(
     study_instance_uid: str,
     remote: RemoteAE,
+    due: Sequence[DeliveryRecord],
     outcomes: Sequence[StoreOutcome],
     now: datetime,
 ) -> AuditEntry:
-    """Record what one destination answered for each result."""
+    """Record what one destination answered for each result, in their order."""
+    stored = Counter(dict.fromkeys((row.sop_class_uid for row in due), 0))
+    stored.update(
+        row.sop_class_uid
+        for row, outcome in zip(due, outcomes, strict=True)
+        if outcome.verdict.is_stored
+    )
     failed = [outcome for outcome in outcomes if not outcome.verdict.is_stored]
     told = "; ".join(f"{o.sop_instance_uid}: {o.detail}" for o in failed)
     count = f"{len(outcomes) - len(failed)} of {len(outcomes)} stored"
@@ -132,7 +203,7 @@ def results_sent(
     return parts.record(
         what,
         _sending(remote),
-        [parts.study(study_instance_uid)],
+        [parts.counted_study(study_instance_uid, stored)],
         study_instance_uid=study_instance_uid,
     )
 
@@ -156,16 +227,19 @@ def results_read_back(
         what,
         _sending(remote),
         [
-            parts.study_query(
-                {"StudyInstanceUID": study_instance_uid},
-                remote.web if remote.uses_web_for(WebService.QUERY) else None,
-            ),
+            _question(study_instance_uid, remote),
             parts.study(
                 study_instance_uid, sop_classes=[row.sop_class_uid for row in owed]
             ),
         ],
         study_instance_uid=study_instance_uid,
     )
+
+
+def _question(study_instance_uid: str, remote: RemoteAE) -> ParticipantObject:
+    if remote.uses_web_for(WebService.QUERY):
+        return parts.study_query({"StudyInstanceUID": study_instance_uid}, remote.web)
+    return parts.dicom_query(encoded_series_identifier(study_instance_uid))
 
 
 def commitment_reported(

@@ -3,13 +3,14 @@
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from dicom_io.ae import WebEndpoint
 from dicom_io.header import PatientIdentity
 from dicom_io.product import PRODUCT_NAME
+from dicom_io.scu.answers import ENCODED_IN
 from gateway.audit import codes
 from gateway.audit.message import (
     Action,
@@ -166,6 +167,18 @@ def patient_of(identity: PatientIdentity) -> Patient | None:
     return somebody(identity.patient_id, identity.issuer)
 
 
+def counted_study(
+    study_instance_uid: str, classes: Mapping[str, int]
+) -> ParticipantObject:
+    """Return a study with the number of instances of each SOP Class UID."""
+    return ParticipantObject(
+        object_id=study_instance_uid,
+        id_type=codes.STUDY_INSTANCE_UID,
+        role=ObjectRole.REPORT,
+        sop_classes=tuple(sorted(classes.items())),
+    )
+
+
 def alert_subject(name: str, *descriptions: str) -> ParticipantObject:
     """Return what a security alert is about (PS3.15 A.5.3.11)."""
     return ParticipantObject(
@@ -186,12 +199,23 @@ def account(name: str, told: str) -> ParticipantObject:
     )
 
 
+def dicom_query(identifier: bytes) -> ParticipantObject:
+    """Return the identifier of a C-FIND, as a data set (PS3.15 A.5.3.10)."""
+    return ParticipantObject(
+        object_id=STUDY_ROOT_FIND,
+        id_type=codes.SOP_CLASS_UID,
+        role=ObjectRole.REPORT,
+        query=identifier,
+        details=(("TransferSyntax", ENCODED_IN),),
+    )
+
+
 def study_query(
     keys: dict[str, str], web: WebEndpoint | None = None
 ) -> ParticipantObject:
-    """Return the keys of a query for studies, one a line (PS3.15 A.5.3.10).
+    """Return the keys of a query for studies, one a line.
 
-    `web`: the service that is asked by QIDO-RS; None: it is asked by C-FIND.
+    `web`: the service that is asked by QIDO-RS; None: it would be asked by C-FIND.
     """
     text = "\n".join(f"{keyword}={value}" for keyword, value in keys.items())
     return ParticipantObject(

@@ -46,8 +46,7 @@ class MasterKey:
 
     def pseudonym(self, patient: Patient) -> str:
         """Return what stands for issuer and Patient ID: 64 hexadecimal digits."""
-        issuer = (patient.issuer or "").encode("utf-8", "surrogatepass")
-        patient_id = patient.patient_id.encode("utf-8", "surrogatepass")
+        issuer, patient_id = encoded(patient.issuer or ""), encoded(patient.patient_id)
         text = len(issuer).to_bytes(4) + issuer + patient_id
         return digest(self._of_pseudonyms, text, sha256).hex()
 
@@ -58,6 +57,11 @@ class MasterKey:
     def unwrap(self, wrapped: str, pseudonym: str) -> bytes:
         """Return the data key again; raises WrongKey."""
         return _decrypted(self._of_keys, wrapped, pseudonym)
+
+    def fingerprint_of(self, text: str) -> str:
+        """Return what tells a secret from another one, to who has this key alone."""
+        key = self._derive(b"secrets")
+        return digest(key, encoded(text), sha256).hex()
 
     def _derive(self, purpose: bytes) -> bytes:
         info = b"maira-gateway audit " + purpose
@@ -78,6 +82,11 @@ class DataKey:
     def unseal(self, sealed: str) -> bytes:
         """Return the words again; raises WrongKey."""
         return _decrypted(AESGCM(self.secret), sealed, _WORDS)
+
+
+def encoded(text: str) -> bytes:
+    """Return text of a header as bytes, whatever it may hold."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def new_key() -> bytes:

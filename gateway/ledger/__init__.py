@@ -138,6 +138,10 @@ class Ledger:
         """Return by what `AuditFilter.patient` finds a patient; raises WrongKey."""
         return self._patients.master.pseudonym(patient)
 
+    def fingerprint_of(self, secret: str) -> str:
+        """Return by what a secret is known again; raises WrongKey."""
+        return self._patients.master.fingerprint_of(secret)
+
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """Hold one consistent snapshot; changes of others stay unseen."""

@@ -10,14 +10,17 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.audit.message import AuditEntry, Patient
-from gateway.audit.patients import DataKey, new_key
+from gateway.audit.patients import DataKey, encoded, new_key
 from gateway.audit.sealing import has_words, token, with_patient, with_words_sealed
 from gateway.errors import WrongKey
 from gateway.ledger import schema
 from gateway.ledger.master import Patients
 
+ID_LIMIT = 128
+"""Characters of a Patient ID that are kept: twice what its VR holds (PS3.5 6.2)."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True)
 class KeyRow:
     """A row of `patient_keys`; `wrapped_key` is None once it is destroyed.
 
@@ -43,8 +46,9 @@ def kept(
 
     A study's patient is the first that its records name.
     """
-    pseudonym = _pseudonym(connection, patients, entry)
-    row = _row(connection, patients, entry, pseudonym)
+    pseudonym, row = _found(connection, patients, entry)
+    if pseudonym is not None:
+        row = _with_key(connection, patients, entry, pseudonym, row)
     message = entry.message
     if row is not None and has_words(message) and (key := row.key(patients)):
         message = with_words_sealed(message, row.id, key)
@@ -55,10 +59,10 @@ def kept(
 
 def key_with(connection: Connection, patients: Patients, number: int) -> DataKey | None:
     """Return the key with a number, None where it is destroyed; raises WrongKey."""
-    found = connection.execute(_NUMBERED, {"number": number}).mappings().first()
+    found = connection.execute(_NUMBERED, {"number": number}).first()
     if found is None:
         raise WrongKey(f"the ledger has no patient key {number}")
-    return KeyRow(**found).key(patients)
+    return KeyRow(*found).key(patients)
 
 
 def issuers(connection: Connection) -> list[str | None]:
@@ -87,7 +91,11 @@ _LIVING = _ROW.where(
 )
 _NEW = _KEYS.insert().returning(*_ROW.selected_columns)
 _OF_STUDY = (
-    select(schema.audit.c.patient)
+    select(schema.audit.c.patient, *_ROW.selected_columns)
+    .outerjoin(
+        _KEYS,
+        (_KEYS.c.pseudonym == schema.audit.c.patient) & _KEYS.c.erased_at.is_(None),
+    )
     .where(
         schema.audit.c.study_instance_uid == bindparam("study"),
         schema.audit.c.patient.is_not(None),
@@ -97,35 +105,41 @@ _OF_STUDY = (
 )
 
 
-def _pseudonym(
+def _found(
     connection: Connection, patients: Patients, entry: AuditEntry
-) -> str | None:
-    if isinstance(entry.patient, Patient):
-        return patients.master.pseudonym(entry.patient)
-    if entry.patient is not None or entry.study_instance_uid is None:
-        return entry.patient
-    study = {"study": entry.study_instance_uid}
-    found: str | None = connection.scalar(_OF_STUDY, study)
-    return found
+) -> tuple[str | None, KeyRow | None]:
+    """Return by what a patient is known, and the living key; None: there is none."""
+    if entry.patient is None and entry.study_instance_uid is None:
+        return None, None
+    if entry.patient is None:
+        study = {"study": entry.study_instance_uid}
+        known = connection.execute(_OF_STUDY, study).first()
+        if known is None:
+            return None, None
+        return known[0], None if known[1] is None else KeyRow(*known[1:])
+    whose = _pseudonym(patients, entry.patient)
+    living = connection.execute(_LIVING, {"whose": whose}).first()
+    return whose, None if living is None else KeyRow(*living)
 
 
-def _row(
+def _pseudonym(patients: Patients, patient: Patient | str) -> str:
+    if isinstance(patient, str):
+        return patient
+    return patients.master.pseudonym(patient)
+
+
+def _with_key(
     connection: Connection,
     patients: Patients,
     entry: AuditEntry,
-    pseudonym: str | None,
+    pseudonym: str,
+    row: KeyRow | None,
 ) -> KeyRow | None:
-    """Return the living key of a patient, made where there is something to seal."""
-    if pseudonym is None:
-        return None
+    """Return the living key, made or named where this entry has something to seal."""
     named = entry.patient if isinstance(entry.patient, Patient) else None
-    found = connection.execute(_LIVING, {"whose": pseudonym}).mappings().first()
-    if found is None:
-        if named is None and not has_words(entry.message):
-            return None
+    if row is None and (named is not None or has_words(entry.message)):
         return _made(connection, patients, pseudonym, named, entry.recorded_at)
-    row = KeyRow(**found)
-    if row.identity is None and named is not None:
+    if row is not None and row.identity is None and named is not None:
         return _named(connection, patients, row, named)
     return row
 
@@ -142,11 +156,10 @@ def _made(
         "pseudonym": pseudonym,
         "wrapped_key": patients.master.wrap(secret, pseudonym),
         "identity": None if named is None else _identity(DataKey(secret), named),
-        "issuer": None if named is None else named.issuer,
+        "issuer": None if named is None else _issuer(named),
         "created_at": now,
     }
-    made = connection.execute(_NEW, values).mappings().one()
-    return KeyRow(**made)
+    return KeyRow(*connection.execute(_NEW, values).one())
 
 
 def _named(
@@ -155,13 +168,17 @@ def _named(
     """Add the Patient ID to a key that was made when only a study was known."""
     key = row.key(patients)
     identity = None if key is None else _identity(key, named)
-    values = {"identity": identity, "issuer": named.issuer}
+    values = {"identity": identity, "issuer": _issuer(named)}
     connection.execute(update(_KEYS).where(_KEYS.c.id == row.id).values(values))
     return replace(row, identity=identity)
 
 
 def _identity(key: DataKey, named: Patient) -> str:
-    return key.seal(named.patient_id.encode("utf-8", "backslashreplace"))
+    return key.seal(encoded(named.patient_id[:ID_LIMIT]))
+
+
+def _issuer(named: Patient) -> str | None:
+    return None if named.issuer is None else encoded(named.issuer).decode()
 
 
 def _token(row: KeyRow | None) -> str:

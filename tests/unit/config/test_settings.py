@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import InvalidSettings
-from config.load import Table, Value, load_settings
+from config.load import Table, Value, load_settings, show_settings
 from dicom_io.ae import Proof, Retrieval
 from model.options import PHANTOM_CHECKPOINT
 from model.report import FlagKind
@@ -67,6 +67,12 @@ def test_a_licence_is_acknowledged_by_a_name_and_a_date() -> None:
     licence = load_settings(None, {"licence": both}).licence
     assert licence.acknowledged
     assert licence.acknowledged_on == date(2026, 2, 3)
+
+
+def test_an_acknowledged_licence_can_be_shown() -> None:
+    both: Table = {"acknowledged_by": "R. Doe", "acknowledged_on": "2026-02-03"}
+    shown = show_settings(load_settings(None, {"licence": both}))
+    assert shown["licence"] == both
 
 
 @pytest.mark.parametrize(

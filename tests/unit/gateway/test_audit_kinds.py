@@ -4,10 +4,12 @@ from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 from typing import cast
 from xml.etree import ElementTree as ET
 
 import pytest
+from pydicom import dcmread
 from pydicom.sr._concepts_dict import concepts
 
 from dicom_io.ae import AETitle, RemoteAE
@@ -143,7 +145,9 @@ def sent(*verdicts: StoreVerdict) -> AuditEntry:
         )
         for number, verdict in enumerate(verdicts, 1)
     ]
-    return kinds.results_sent(STUDY_UID, PACS, outcomes, NOW)
+    return kinds.results_sent(
+        STUDY_UID, PACS, [DELIVERY] * len(outcomes), outcomes, NOW
+    )
 
 
 def commitment(*, committed: int, failed: int) -> CommitmentReport:
@@ -443,9 +447,10 @@ def test_no_column_for_lists_names_the_patient(name: str) -> None:
     assert PATIENT_ID not in f"{entry.user} {entry.detail}"
 
 
-def test_a_received_instance_names_the_patient_in_the_message() -> None:
+def test_a_received_instance_gives_the_ledger_its_patient_to_seal() -> None:
     entry = ABOUT_A_STUDY["received"][0]()
-    assert object_ids(entry) == [STUDY_UID, PATIENT_ID]
+    assert object_ids(entry) == [STUDY_UID]
+    assert entry.patient == PATIENT
 
 
 def test_a_received_instance_names_both_nodes() -> None:
@@ -463,8 +468,18 @@ def test_a_query_is_kept_in_the_message() -> None:
     )
     query = parsed(entry).find(".//ParticipantObjectQuery")
     assert query is not None
-    text = b64decode(query.text or "").decode()
-    assert text == "PatientID=PHANTOM-7\nIssuerOfPatientID=SITE"
+    asked = dcmread(BytesIO(b64decode(query.text or "")), force=True)
+    assert (asked.QueryRetrieveLevel, asked.PatientID) == ("STUDY", PATIENT_ID)
+    assert asked.IssuerOfPatientID == "SITE"
+    assert details(entry)["TransferSyntax"] == "1.2.840.10008.1.2"
+
+
+def test_a_query_that_is_never_sent_is_kept_as_text() -> None:
+    whoever = StudyQuery(patient_id="*")
+    entry = kinds.prior_query_failed(STUDY_UID, whoever, "pacs", "no key", NOW)
+    query = parsed(entry).find(".//ParticipantObjectQuery")
+    assert query is not None
+    assert b64decode(query.text or "") == b"PatientID=*"
 
 
 def test_what_the_model_read_names_the_weights_and_every_study() -> None:

@@ -19,16 +19,17 @@ from dicom_io.scu.association import Proposal, associated
 from dicom_io.scu.send import store_instances
 from dicom_io.status import Status
 from gateway.composition import open_site
-from gateway.errors import NotReady
+from gateway.errors import NotReady, WrongKey
 from gateway.ledger import AuditFilter, AuditRecord, Ledger
 from gateway.lifecycle import State
 from gateway.lines import LINES, lines_of
 from gateway.locking import hold_folder
 from gateway.serve import Gateway
 from gateway.spool import Shelf
-from gateway.starting import reconcile
+from gateway.starting import LAST_VERSION, reconcile
 from model.engines.process import ProcessEngine
 from model.report import GroundedReport, ReportRequest
+from model.version import VERSION
 from tests.data.engine_child import child_command
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film
@@ -106,7 +107,7 @@ def test_another_acknowledgement_is_audited_again(tmp_path: Path) -> None:
     later: Table = {"licence": {"acknowledged_by": "B. Reader"}}
     settings = site_settings(tmp_path / "data", merge(ACKNOWLEDGED, later))
     run(settings)
-    assert len([d for d in alerts(settings) if "acknowledged" in d]) == 2
+    assert len([d for d in alerts(settings) if "was acknowledged" in d]) == 2
 
 
 def test_without_an_acknowledgement_none_is_audited(settings: Settings) -> None:
@@ -116,7 +117,10 @@ def test_without_an_acknowledgement_none_is_audited(settings: Settings) -> None:
 
 def test_start_and_stop_are_audited(settings: Settings) -> None:
     run(settings)
-    assert [r.event_type for r in records(settings)] == ["110120", "110121"]
+    assert [r.event_type for r in records(settings)] == [
+        *("110120", "110124"),
+        *("110125", "110121"),
+    ]
     assert {r.outcome for r in records(settings)} == {0}
 
 
@@ -386,3 +390,34 @@ def test_a_stop_does_not_wait_for_a_process_that_reads(tmp_path: Path) -> None:
     with running_gateway(site_settings(tmp_path / "data"), CannedEngine()) as gateway:
         study = gateway.wait_for("1.2.3", State.KEPT)
     assert study.attempts == 0
+
+
+def test_what_changed_in_the_settings_is_audited_at_the_next_start(
+    settings: Settings, tmp_path: Path
+) -> None:
+    run(settings)
+    run(settings)
+    assert not [r for r in records(settings) if r.event_type == "110131"]
+    run(site_settings(tmp_path / "data", {"retention": {"days": 3}}))
+    (changed,) = [r for r in records(settings) if r.event_type == "110131"]
+    assert changed.detail == f"retention.days: {settings.retention.days} -> 3"
+
+
+def test_another_version_is_audited(settings: Settings) -> None:
+    run(settings)
+    ledger = Ledger.open(settings.ledger_url)
+    with ledger.writing() as rows:
+        rows.remember(LAST_VERSION, "0.0.1")
+    ledger.close()
+    run(settings)
+    updated = [r for r in records(settings) if r.event_type == "software-updated"]
+    assert [r.detail for r in updated] == [f"software: 0.0.1 -> {VERSION}"]
+
+
+def test_a_gateway_whose_patient_key_is_lost_does_not_start(
+    settings: Settings,
+) -> None:
+    run(settings)
+    (settings.storage.folder / "patients.key").unlink()
+    with pytest.raises(WrongKey, match="missing"):
+        run(settings)
