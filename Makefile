@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check bench coded-findings differential disk-faults \
+.PHONY: help audit-attacks demo test check bench coded-findings differential disk-faults \
 	dockerfile-check evaluate-phantom failpoints fuzz kill-storm leaks soak \
 	state-machine train-phantom validate-results viewer views
 .DEFAULT_GOAL := help
@@ -59,6 +59,9 @@ disk-faults: .venv/dev.stamp  ## Let the disk fail at call 1 to 60, hold the led
 
 fuzz: .venv/fuzz.stamp  ## Fuzz what reads others' bytes, MINUTES= (10) for each TARGET= (all).
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) --target "$(TARGET)"
+
+audit-attacks: .venv/dev.stamp  ## Attack 500 copies of an audit log, leave 100 honest ones alone; SEED= repeats.
+	SEED=$(or $(SEED),54) ATTACKS=500 LOGS=100 $(BIN)/python -m pytest -q tests/integration/test_audit_attacks.py
 
 coded-findings: .venv/dev.stamp  ## Measure how well sentences are coded.
 	$(BIN)/python -m benchmarks.coded_findings

@@ -283,6 +283,18 @@ class Commitment(Section):
     decide_seconds: PositiveFloat
 
 
+class AuditSettings(Section):
+    """How the audit log is signed, and how long it is kept."""
+
+    checkpoint_seconds: PositiveFloat
+    key: str
+    checkpoint_folder: str
+    checkpoint_command: tuple[Annotated[str, Field(min_length=1)], ...]
+    command_seconds: PositiveFloat
+    retention_days: PositiveFloat
+    refuse_rolled_back: bool
+
+
 class Retention(Section):
     """How long the files of a finished study stay."""
 

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from config.peers import ListenerSettings, Peer
 from config.sections import (
     Archive,
+    AuditSettings,
     Commitment,
     Completeness,
     Delivery,
@@ -78,6 +79,7 @@ class Settings(Section):
     commitment: Commitment
     retention: Retention
     review: ReviewSettings
+    audit: AuditSettings
     web: WebSettings
 
     @model_validator(mode="after")
@@ -140,6 +142,12 @@ class Settings(Section):
                 "asked whether it holds the instances"
             )
         return self
+
+    @property
+    def audit_key_path(self) -> Path:
+        """File of the key that signs checkpoints of the audit."""
+        own = self.audit.key
+        return Path(own) if own else self.storage.folder.resolve() / "audit.key"
 
     @property
     def ledger_url(self) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway import cli_audit_proof
 from gateway.cli_output import WRONG_USE, fail, print_json, print_line, print_table
 from gateway.cli_site import AsJson, now, os_user, site_ledger, site_settings
 
@@ -27,6 +28,11 @@ app = typer.Typer(
 )
 reviews = typer.Typer(no_args_is_help=True, help="Who has reviewed which time.")
 app.add_typer(reviews, name="review")
+app.command()(cli_audit_proof.verify)
+app.command()(cli_audit_proof.key)
+app.command()(cli_audit_proof.rotate_key)
+app.command()(cli_audit_proof.verifier)
+app.command()(cli_audit_proof.bundle)
 
 Since = Annotated[datetime | None, typer.Option(help="First moment, UTC, included.")]
 Until = Annotated[datetime | None, typer.Option(help="Last moment, UTC, excluded.")]

@@ -61,6 +61,8 @@ FAILPOINTS: Mapping[str, str] = {
     "commitment:after": "the destination was asked",
     "commitment:reported": "a commitment result has come, nothing is recorded",
     "commitment:recorded": "a commitment result is recorded",
+    "seal:signed": "a checkpoint is in the ledger, nobody was given it",
+    "seal:handed": "a place has taken a checkpoint, the ledger does not know",
     "purge:forgotten": "the rows of a purged study are gone, its files are here",
     "purge:removed": "its files are gone",
 }

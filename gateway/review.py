@@ -4,13 +4,11 @@ Speaks of studies by their UIDs and states. Texts given to the model (indication
 prior report) stay out: they may name the patient.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TextIO, TypeVar
-
-from pydantic import TypeAdapter
+from typing import TypeVar
 
 from dicom_io.evidence import Evidence, Rejection
 from gateway.audit import kinds
@@ -18,7 +16,6 @@ from gateway.documents import ENGINE, EVIDENCE, REPORTS
 from gateway.errors import IllegalMove, NoSuchStudy
 from gateway.ledger import (
     AuditFilter,
-    AuditRecord,
     DeliveryRecord,
     Document,
     InstanceRecord,
@@ -36,11 +33,6 @@ from model.engine import EngineIdentity
 from model.report import Flag, GroundedPhrase, GroundedReport, Task
 
 Kept = TypeVar("Kept")
-
-_RECORD = TypeAdapter(AuditRecord)
-
-EXPORT_PAGE = 500
-"""Audit records that are read at once for an export."""
 
 
 class Decision(StrEnum):
@@ -188,51 +180,20 @@ def decide(
         return rows.move(study, event, now, reason=reason, audit=[entry])
 
 
-def read_audit(
-    ledger: Ledger, wanted: AuditFilter, reader: str, now: datetime
-) -> list[AuditRecord]:
-    """Return audit records, and record that they were read (DCM 110101)."""
-    with ledger.writing() as rows:
-        found = rows.audit(wanted)
-        rows.append_audit(kinds.audit_searched(reader, _describe(wanted), now))
-    return found
-
-
-def export_audit(
-    ledger: Ledger, wanted: AuditFilter, reader: str, now: datetime, out: TextIO
-) -> int:
-    """Write every matching record as a line of JSON; return how many.
-
-    The limit of `wanted` does not count. That the log was read is recorded
-    before, so it is the last record that an unfiltered export holds.
-    """
-    with ledger.writing() as rows:
-        last = rows.append_audit(kinds.audit_exported(reader, _describe(wanted), now))
-    written = 0
-    for record in _pages(ledger, wanted, last):
-        out.write(_RECORD.dump_json(record).decode() + "\n")
-        written += 1
-    return written
-
-
-def _pages(ledger: Ledger, wanted: AuditFilter, last: int) -> Iterator[AuditRecord]:
-    """Yield the records up to sequence `last`, a page a snapshot."""
-    page = replace(wanted, limit=EXPORT_PAGE)
-    while True:
-        with ledger.reading() as rows:
-            found = rows.audit(page)
-        yield from (record for record in found if record.sequence <= last)
-        if len(found) < EXPORT_PAGE or found[-1].sequence >= last:
-            return
-        page = replace(page, after_sequence=found[-1].sequence)
-
-
-def _describe(wanted: AuditFilter) -> str:
+def describe(wanted: AuditFilter) -> str:
+    """Return what a filter asks for, in words that go into the audit."""
     named = {
         "study": wanted.study_instance_uid,
         "patient": wanted.patient,
+        "user": wanted.user,
         "event": wanted.event,
-        "outcome": wanted.outcome,
+        "events": ", ".join(wanted.event_types) or None,
+        "action": wanted.action,
+        "outcome": "failed" if wanted.failed else wanted.outcome,
+        "by": "people" if wanted.by_person else None,
+        "node": wanted.node,
+        "address": wanted.address,
+        "text": wanted.text,
         "since": wanted.since and wanted.since.isoformat(),
         "until": wanted.until and wanted.until.isoformat(),
         "after": wanted.after_sequence or None,

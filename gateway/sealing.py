@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gateway.audit import kinds
 from gateway.audit.checkpoints import (
     Checkpoint,
     Continuation,
@@ -54,14 +55,10 @@ def find_signer(path: Path, ledger: Ledger) -> Signer:
     Raises NotSigned where the key of a log that was signed before is gone or cannot
     be read: a new one would let the old log be replaced.
     """
-    try:
-        return parse_signer(path.read_text("ascii"))
-    except FileNotFoundError:
-        pass
-    except (OSError, UnicodeDecodeError, UnreadableNote) as error:
-        raise NotSigned(f"the key of the audit, {path}, cannot be read: {error}") from (
-            None
-        )
+    _end_change(path, ledger)
+    found = _read_signer(path)
+    if found is not None:
+        return found
     with ledger.reading() as rows:
         if rows.last_checkpoint() is not None:
             raise NotSigned(
@@ -70,6 +67,38 @@ def find_signer(path: Path, ledger: Ledger) -> Signer:
             )
     write_signer(path, Signer.made(log_name(secrets.token_hex(16))))
     return find_signer(path, ledger)
+
+
+def _read_signer(path: Path) -> Signer | None:
+    try:
+        return parse_signer(path.read_text("ascii"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, UnreadableNote) as error:
+        kind = error if isinstance(error, UnreadableNote) else type(error).__name__
+        raise NotSigned(f"the key of the audit, {path}, cannot be read: {kind}") from (
+            None
+        )
+
+
+def _end_change(path: Path, ledger: Ledger) -> None:
+    """Put the key in place that the ledger names already, after a crash."""
+    draft = _next(path)
+    new = _read_signer(draft)
+    if new is None:
+        return
+    with ledger.reading() as rows:
+        changes = rows.key_changes()
+    if changes and changes[-1].new == new.public:
+        draft.replace(path)
+    else:
+        draft.unlink()
+    sync_folder(path.parent)
+
+
+def _next(path: Path) -> Path:
+    """Return where a key lies that is to follow."""
+    return path.with_name(f"{path.name}.next")
 
 
 def write_signer(path: Path, signer: Signer) -> None:
@@ -142,18 +171,21 @@ def prune(
     return signed.checkpoint, rows.forget_audit(until)
 
 
-def change_key(ledger: Ledger, path: Path, signer: Signer, now: datetime) -> KeyChange:
+def change_key(ledger: Ledger, path: Path, by: str, now: datetime) -> KeyChange:
     """Let a new key follow, in the ledger and then in the file; return the statement.
 
-    What the old key has signed so far stays valid.
+    What the old key has signed so far stays valid. A crash between the two is made
+    good by `find_signer`.
     """
+    signer = find_signer(path, ledger)
     new = Signer.made(signer.name)
-    draft = path.with_name(f"{path.name}.next")
+    draft = _next(path)
     draft.unlink(missing_ok=True)
     write_signer(draft, new)
     with ledger.writing() as rows:
         change = sign_key_change(signer, new, rows.audit_size(), now)
         rows.add_key_change(change)
+        rows.append_audit(kinds.key_changed(by, str(new.public), now))
     draft.replace(path)
     sync_folder(path.parent)
     return change

@@ -19,6 +19,7 @@ from dicom_io.scp.listener import Listener, ListenerEvents, open_listener
 from gateway import (
     association_audit,
     committing,
+    log_keeping,
     pipeline,
     reported,
     retention,
@@ -160,6 +161,8 @@ class Gateway:
         site.ledger.demand_patient_key()
         found = reconcile(site)
         pass_failpoint("start:reconciled")
+        if (wrong := log_keeping.compare_with_handed(site)) is not None:
+            found.append(wrong)
         timekeeping.resume(site.ledger, site.clock)
         started.callback(self._ledger_question.close)
         self._open_health(started)
@@ -172,6 +175,7 @@ class Gateway:
         )
         record_start(site, found, listener.port)
         pass_failpoint("start:recorded")
+        started.callback(log_keeping.keep_last, site)
         started.callback(record_stop, site)
         self._messages = _listen_for_messages(site, started)
         self._add_jobs()
@@ -218,6 +222,8 @@ class Gateway:
         self._rounds.every(lease / 4, "renew", lambda: self._turns.renew(site))
         self._rounds.every(lease / 4, "expire", lambda: _expire_leases(site))
         self._rounds.every(3600.0, "purge", lambda: retention.purge(site))
+        signing = site.settings.audit.checkpoint_seconds
+        self._rounds.every(signing, "seal", lambda: log_keeping.keep(site))
         # What was asked while it was on is answered though it is off by now.
         self._rounds.every(1.0, "commit", lambda: committing.work(site))
 

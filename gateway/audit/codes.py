@@ -42,6 +42,9 @@ USER_ATTRIBUTES_CHANGED = _dcm("110137", "User Security Attributes Changed")
 EMERGENCY_STOPPED = _dcm("110138", "Emergency Override Stopped")
 
 # Event types of this gateway: which step of a study's life it was.
+LOG_KEY_CHANGED = _ours("log-key-changed", "Key of the audit changed")
+CHECKPOINT_UNDELIVERED = _ours("checkpoint-undelivered", "Checkpoint not handed out")
+CHECKPOINT_DELIVERED = _ours("checkpoint-delivered", "Checkpoints handed out again")
 CLOCK_SET = _ours("clock-set", "Clock of the machine set")
 STUDY_COMPLETE = _ours("study-complete", "Study judged complete")
 STUDY_MOVED = _ours("study-moved", "Study moved to its next state")
@@ -118,6 +121,9 @@ EVENTS = (
     SECURITY_ROLES_CHANGED,
     USER_ATTRIBUTES_CHANGED,
     EMERGENCY_STOPPED,
+    LOG_KEY_CHANGED,
+    CHECKPOINT_UNDELIVERED,
+    CHECKPOINT_DELIVERED,
     CLOCK_SET,
     STUDY_COMPLETE,
     STUDY_MOVED,

@@ -70,6 +70,11 @@ from gateway.audit.of_prior import (
     prior_retrieved,
     retrieving_begun,
 )
+from gateway.audit.of_seal import (
+    checkpoint_delivered,
+    checkpoint_undelivered,
+    key_changed,
+)
 from gateway.audit.of_source import (
     message_received,
     message_refused,
@@ -114,7 +119,9 @@ __all__ = [
     "audit_searched",
     "audit_used",
     "audit_viewed",
+    "checkpoint_delivered",
     "checkpoint_signed",
+    "checkpoint_undelivered",
     "clock_set",
     "commitment_asked",
     "commitment_given",
@@ -127,6 +134,7 @@ __all__ = [
     "forwarding_resumed",
     "instance_quarantined",
     "instance_received",
+    "key_changed",
     "licence_acknowledged",
     "logged_in",
     "logged_out",

@@ -61,11 +61,11 @@ class CheckpointReading(Rows):
             found = select(table).where(page).order_by(table.c.sequence).limit(PAGE)
             if until is not None:
                 found = found.where(table.c.sequence <= until)
-            rows = self._connection.execute(found).mappings().all()
-            yield from rows
+            rows = self._connection.execute(found).all()
+            yield from (row._asdict() for row in rows)
             if len(rows) < PAGE:
                 return
-            after = int(rows[-1]["sequence"])
+            after = int(rows[-1].sequence)
 
     def audit_leaves(self, after: int, until: int) -> list[str]:
         """Return the leaves that are kept with the records, hexadecimal."""
@@ -81,10 +81,13 @@ class CheckpointReading(Rows):
         )
         return found
 
-    def last_checkpoint(self) -> KeptCheckpoint | None:
-        """Return the newest checkpoint; None: nothing was signed yet."""
+    def last_checkpoint(self, until: int | None = None) -> KeptCheckpoint | None:
+        """Return the newest checkpoint, of at most `until` records; None: none is."""
         table = schema.audit_checkpoints
-        return self._first(KeptCheckpoint, select(table).order_by(table.c.size.desc()))
+        found = select(table).order_by(table.c.size.desc())
+        if until is not None:
+            found = found.where(table.c.size <= until)
+        return self._first(KeptCheckpoint, found)
 
     def checkpoints(
         self, after: int = 0, limit: int | None = None

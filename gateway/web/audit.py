@@ -15,6 +15,7 @@ from gateway.audit.codes import EVENTS
 from gateway.audit.message import Action, Outcome
 from gateway.audit.parts import Person as Actor
 from gateway.errors import BadQuestion
+from gateway.exporting import export_bundle
 from gateway.ledger import AuditRecord
 from gateway.reviewing.asking import FAILED, View, of_text, to_text
 from gateway.reviewing.desk import (
@@ -33,6 +34,7 @@ from gateway.reviewing.exports import Exported, Format, export
 from gateway.reviewing.messages import hide_sealed, parts_of
 from gateway.reviewing.sentences import kind_name, meaning_of, sentence, short_uid
 from gateway.reviewing.standing import standing_of
+from gateway.sealing import find_signer
 from gateway.site import Site
 from gateway.web.audit_query import OLDEST, PATH, Asked, asked_of
 from gateway.web.guard import TheSite, needs
@@ -260,6 +262,27 @@ def export_records(
         headers={
             "Content-Disposition": f'attachment; filename="audit.{format_.value}"'
         },
+    )
+
+
+@router.post(f"{PATH}/bundle")
+def export_signed(
+    request: Request,
+    site: TheSite,
+    person: Exporter,
+    question: Annotated[str, Form(max_length=4096)] = "",
+) -> Response:
+    """Give what a question finds with its checkpoint and proofs, signed."""
+    asked = of_text(question)
+    if asked.view is View.OUT_OF_HOURS:
+        raise BadQuestion("a bundle knows no hours: choose another view")
+    signer = find_signer(site.settings.audit_key_path, site.ledger)
+    actor, now = actor_of(request, person), site.clock()
+    _, lines = export_bundle(site.ledger, signer, asked.wanted, actor, now)
+    return StreamingResponse(
+        _bytes(lines),
+        media_type="application/jsonl",
+        headers={"Content-Disposition": 'attachment; filename="audit-bundle.jsonl"'},
     )
 
 

@@ -47,7 +47,7 @@ class Stage:
         return self.folder / "data"
 
     def start(self, kill_at: str = "", mode: str = "") -> Child:
-        overrides = scene.site_overrides(self.archive)
+        overrides = scene.site_overrides(self.archive, audit=scene.SIGNING)
         return self.children.start(self.site, overrides, kill_at, mode)
 
     def die_at(self, point: str) -> None:

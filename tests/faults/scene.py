@@ -54,6 +54,10 @@ def site_overrides(archive: Archive, **more: Table) -> Table:
     }
 
 
+SIGNING: Table = {"checkpoint_seconds": 0.3, "checkpoint_command": ["true"]}
+"""By these the audit is signed, and handed out, while a study is read."""
+
+
 def film(number: int, *, is_large: bool = False) -> Item:
     """Return the one film of study `number`."""
     ds = film_dataset(**_uids(number, 1), **_patient(number))

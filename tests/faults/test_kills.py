@@ -53,7 +53,8 @@ def test_every_point_of_the_table_is_passed_by_a_study_on_its_way(
     monkeypatch.setenv(VARIABLE, f"purge:removed@{1 << 40}")
     with open_archive(tmp_path / "archive", "ARCHIVE") as archive:
         scene.put_prior(archive, 1)
-        settings = site_settings(tmp_path / "data", scene.site_overrides(archive))
+        overrides = scene.site_overrides(archive, audit=scene.SIGNING)
+        settings = site_settings(tmp_path / "data", overrides)
         with running_gateway(settings, CannedEngine()) as gateway:
             with Sender(gateway.gateway.port) as sender:
                 assert sender.store(scene.film(1)) == 0

@@ -188,7 +188,7 @@ def test_each_record_that_is_here_gets_its_leaf(old: Engine, tmp_path: Path) -> 
     old.dispose()
     new = open_engine(url_of(tmp_path))
     with new.connect() as connection:
-        rows = connection.execute(select(metadata.tables["audit"])).mappings().all()
+        rows = connection.execute(select(metadata.tables["audit"])).all()
     new.dispose()
     assert len(rows) == 8
-    assert [row["leaf"] for row in rows] == [leaf_of(row).hex() for row in rows]
+    assert [r.leaf for r in rows] == [leaf_of(r._asdict()).hex() for r in rows]

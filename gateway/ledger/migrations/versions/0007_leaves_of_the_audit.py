@@ -49,6 +49,9 @@ def _fill_leaves() -> None:
     )
     for first in range(0, len(sequences), PAGE):
         page = audit.c.sequence.in_(sequences[first : first + PAGE])
-        rows = connection.execute(sa.select(audit).where(page)).mappings().all()
-        made = [{"number": row["sequence"], "made": leaf_of(row).hex()} for row in rows]
+        rows = connection.execute(sa.select(audit).where(page)).all()
+        made = [
+            {"number": row.sequence, "made": leaf_of(row._asdict()).hex()}
+            for row in rows
+        ]
         connection.execute(filled, made)
