@@ -14,13 +14,16 @@ from pydantic import (
 )
 
 from config.values import (
+    Clock,
     DatabaseUrl,
     Day,
     HttpUrl,
     Network,
     Phrase,
     Section,
+    TimeZone,
     Variable,
+    Weekday,
     distinct,
     is_loopback,
     secret,
@@ -296,3 +299,20 @@ class Retention(Section):
     """How long the files of a finished study stay."""
 
     days: PositiveFloat
+
+
+class ReviewSettings(Section):
+    """What reviewers of the audit take for usual at this site."""
+
+    days: Annotated[tuple[Weekday, ...], AfterValidator(distinct)]
+    opens: Clock
+    closes: Clock
+    zone: TimeZone
+    bulk_patients: PositiveInt
+    bulk_minutes: PositiveFloat
+
+    @model_validator(mode="after")
+    def _closes_later(self) -> Self:
+        if self.closes != "00:00" and self.closes <= self.opens:
+            raise ValueError('closes after it opens; "00:00" is midnight')
+        return self

@@ -30,6 +30,7 @@ from config.sections import (
     ReportSettings,
     Results,
     Retention,
+    ReviewSettings,
     Storage,
     ViewSettings,
     WebSettings,
@@ -77,6 +78,7 @@ class Settings(Section):
     delivery: Delivery
     commitment: Commitment
     retention: Retention
+    review: ReviewSettings
     audit: AuditSettings
     web: WebSettings
 

@@ -4,6 +4,7 @@ import os
 from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -89,6 +90,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError('a time zone, as "Europe/Berlin" or "UTC"') from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_zone)]
+Clock = Annotated[str, Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Day = Annotated[
     date | Literal[""],
     PlainValidator(_day),

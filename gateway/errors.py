@@ -11,6 +11,7 @@ GatewayError
 ├── SourceFailure            a source of orders or reports could not be asked
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── UnreadableNote           a signed note, checkpoint or key that is none
+├── BadQuestion              a reviewer's question that can find nothing
 ├── NotSigned                the audit log cannot be signed: its key, or what it holds
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── NoSuchPatient            nobody whom the audit can name
@@ -73,6 +74,10 @@ class UnreadableMessage(GatewayError):  # noqa: N818 - says what it is
 
 class UnreadableNote(GatewayError):  # noqa: N818 - says what it is
     """What should be a signed note, a checkpoint or a key, and is none."""
+
+
+class BadQuestion(GatewayError):  # noqa: N818 - says what it is
+    """A question to the audit that can find nothing; says what would."""
 
 
 class NotSigned(GatewayError):  # noqa: N818 - says what was not done

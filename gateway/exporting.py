@@ -11,6 +11,7 @@ from gateway.audit.checkpoints import Checkpoint
 from gateway.audit.leaf import canonical
 from gateway.audit.merkle import Nodes, inclusion_path, proof
 from gateway.audit.notes import Signer
+from gateway.audit.parts import Person
 from gateway.audit_verification import removed_of
 from gateway.errors import NotSigned
 from gateway.ledger import AuditFilter, AuditRecord, Ledger, Reading
@@ -31,7 +32,7 @@ class Exported:
 
 
 def export_bundle(
-    ledger: Ledger, signer: Signer, wanted: AuditFilter, reader: str, now: datetime
+    ledger: Ledger, signer: Signer, wanted: AuditFilter, by: Person | str, now: datetime
 ) -> tuple[Checkpoint, Iterator[str]]:
     """Record the export, sign the log as it is then, and return the bundle's lines.
 
@@ -40,7 +41,7 @@ def export_bundle(
     """
     about = describe(wanted)
     with ledger.writing() as rows:
-        rows.append_audit(kinds.audit_exported(reader, f"signed bundle: {about}", now))
+        rows.append_audit(kinds.audit_exported(by, f"signed bundle: {about}", now))
     checkpoint = newest(ledger, signer, now)
     return checkpoint, _lines(ledger, signer, wanted, checkpoint, now)
 

@@ -7,14 +7,19 @@ line and within what XML 1.0 can hold.
 
 import re
 from base64 import b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import IntEnum, StrEnum
+from enum import Enum, IntEnum, StrEnum, auto
 from ipaddress import ip_address
 from xml.etree import ElementTree as ET
 
 TEXT_LIMIT = 1024
 """Characters kept of a free text; a message stays small enough for syslog."""
+PLACE_LIMIT = 256
+"""Characters of a node or an address in the columns by which the log is searched."""
+ANY_PERSON = "person"
+"""`person_role` of somebody who stated no role."""
 
 # Control characters, lone surrogates and the two noncharacters of the basic
 # plane: not allowed in XML 1.0 (2.2 Char), or able to break a line of a log.
@@ -57,11 +62,22 @@ class Outcome(IntEnum):
     """The gateway is no longer available."""
 
 
+class ParticipantKind(Enum):
+    """What takes part in an event."""
+
+    HERE = auto()
+    """This gateway."""
+    NODE = auto()
+    """Another system."""
+    PERSON = auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
     """ActiveParticipant: a person or process that took part.
 
     `network_address` is an IP address or a machine name, None when not known.
+    `kind` is not part of the message: it says who can be searched for as what.
     """
 
     user_id: str
@@ -69,6 +85,7 @@ class Participant:
     role: Code | None = None
     alternative_user_id: str | None = None
     network_address: str | None = None
+    kind: ParticipantKind = ParticipantKind.NODE
 
 
 class ObjectRole(StrEnum):
@@ -129,6 +146,9 @@ class AuditEntry:
     `event` and `event_type` are code values; `user` is who requested the event.
     Neither `user` nor `detail` names a patient: both are shown in lists. `patient`
     is kept as a pseudonym; a str is one already, None is nobody who is known.
+    `person_role` is the role in which a person asked, ANY_PERSON where none was
+    stated; None: no person did. `node` and `address` say where: the other system that
+    took part, and the network address of it or of the person.
     """
 
     recorded_at: datetime
@@ -141,6 +161,9 @@ class AuditEntry:
     detail: str | None
     message: str
     patient: Patient | str | None = None
+    person_role: str | None = None
+    node: str | None = None
+    address: str | None = None
 
 
 def entry(
@@ -150,7 +173,7 @@ def entry(
     patient: Patient | str | None = None,
 ) -> AuditEntry:
     """Return `message` with the columns by which people search the log."""
-    requestors = [p.user_id for p in message.participants if p.is_requestor]
+    asked = next((p for p in message.participants if p.is_requestor), None)
     detail = message.outcome_description
     return AuditEntry(
         recorded_at=message.occurred_at,
@@ -159,11 +182,32 @@ def entry(
         action=message.action.value,
         outcome=message.outcome.value,
         study_instance_uid=study_instance_uid,
-        user=printable(requestors[0] if requestors else message.source_id),
+        user=printable(asked.user_id if asked else message.source_id),
         detail=None if detail is None else printable(detail),
         message=to_xml(message),
         patient=patient,
+        person_role=_person_role(asked),
+        node=_first(
+            p.user_id for p in message.participants if p.kind is ParticipantKind.NODE
+        ),
+        address=_first(
+            p.network_address
+            for p in message.participants
+            if p.kind is not ParticipantKind.HERE
+        ),
     )
+
+
+def _person_role(asked: Participant | None) -> str | None:
+    if asked is None or asked.kind is not ParticipantKind.PERSON:
+        return None
+    return ANY_PERSON if asked.role is None else asked.role.value
+
+
+def _first(found: Iterable[str | None]) -> str | None:
+    """Return the first that is known, as a column of the log keeps it."""
+    known = next((each for each in found if each), None)
+    return None if known is None else printable(known, PLACE_LIMIT)
 
 
 def to_xml(message: AuditMessage) -> str:

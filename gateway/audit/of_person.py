@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.audit import codes, parts
-from gateway.audit.message import Action, AuditEntry, Code, Outcome, Participant
+from gateway.audit.message import (
+    Action,
+    AuditEntry,
+    Code,
+    Outcome,
+    Participant,
+    ParticipantKind,
+)
 from gateway.audit.parts import Happening, Person
 from gateway.ledger.records import ResultRecord
 
@@ -100,6 +107,7 @@ def results_downloaded(
         is_requestor=False,
         role=codes.DESTINATION_MEDIA,
         network_address=by.address,
+        kind=ParticipantKind.PERSON,
     )
     made = [result.sop_class_uid for result in results]
     return parts.record(

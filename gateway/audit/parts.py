@@ -20,6 +20,7 @@ from gateway.audit.message import (
     ObjectRole,
     Outcome,
     Participant,
+    ParticipantKind,
     ParticipantObject,
     Patient,
     entry,
@@ -84,6 +85,7 @@ def gateway(
         is_requestor=is_requestor,
         role=role,
         network_address=socket.gethostname(),
+        kind=ParticipantKind.HERE,
     )
 
 
@@ -124,12 +126,13 @@ class Person:
 def person(by: Person | Decider | str) -> Participant:
     """Return somebody who asked for what happened, in the role that was stated."""
     if isinstance(by, str):
-        return Participant(user_id=by, is_requestor=True)
+        by = Person(name=by)
     return Participant(
         user_id=by.name,
         is_requestor=True,
         role=None if by.role is None else codes.role_of_person(by.role),
         network_address=by.address if isinstance(by, Person) else None,
+        kind=ParticipantKind.PERSON,
     )
 
 

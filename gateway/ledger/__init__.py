@@ -18,7 +18,10 @@ from gateway.ledger.grouping import GroupCommit
 from gateway.ledger.master import Patients, open_patients
 from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
+    Access,
     AuditFilter,
+    AuditPage,
+    AuditPlace,
     AuditRecord,
     CommitmentItemRecord,
     CommitmentRecord,
@@ -32,6 +35,7 @@ from gateway.ledger.records import (
     InstanceRecord,
     MoveRecord,
     NewInstance,
+    Repeat,
     ResultRecord,
     RetrievalRecord,
     Role,
@@ -40,13 +44,17 @@ from gateway.ledger.records import (
     StudyRecord,
     Way,
 )
+from gateway.ledger.reviews import Finding, Review, SavedFilter
 from gateway.ledger.standing import Queue
 from gateway.ledger.study_listing import Mark, Said, StudyFilter, StudyPage
 from gateway.ledger.writing import Writing
 from gateway.patient_key import FILE_NAME, KeyPlace
 
 __all__ = [
+    "Access",
     "AuditFilter",
+    "AuditPage",
+    "AuditPlace",
     "AuditRecord",
     "CommitmentItemRecord",
     "CommitmentRecord",
@@ -55,6 +63,7 @@ __all__ = [
     "DeliveryRecord",
     "DeliveryState",
     "Document",
+    "Finding",
     "GroundingRecord",
     "GroundingState",
     "InstanceRecord",
@@ -64,10 +73,13 @@ __all__ = [
     "NewInstance",
     "Queue",
     "Reading",
+    "Repeat",
     "ResultRecord",
     "RetrievalRecord",
+    "Review",
     "Role",
     "Said",
+    "SavedFilter",
     "SilenceRecord",
     "SlotRecord",
     "StudyFilter",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 from sqlalchemy import Select, Table, bindparam, case, func, or_, select, union_all
-from sqlalchemy.sql.elements import ColumnElement
 
 from dicom_io.evidence import SlotName
 from dicom_io.inputs.orders import Order
@@ -17,6 +16,7 @@ from gateway.audit.sealing import revealed
 from gateway.errors import NoSuchStudy
 from gateway.ledger import patients, schema
 from gateway.ledger.accounts import AccountReading
+from gateway.ledger.audit_reading import AuditReading, conditions
 from gateway.ledger.checkpoints import CheckpointReading
 from gateway.ledger.groundings import GroundingReading
 from gateway.ledger.outbox import OutboxReading
@@ -32,6 +32,7 @@ from gateway.ledger.records import (
     SlotRecord,
     StudyRecord,
 )
+from gateway.ledger.reviews import ReviewReading
 from gateway.ledger.standing import StandingReading
 from gateway.lifecycle import WORKING, State
 
@@ -43,7 +44,9 @@ _REPORT = TypeAdapter(OutsideReport)
 
 
 class Reading(
+    AuditReading,
     OutboxReading,
+    ReviewReading,
     AccountReading,
     CheckpointReading,
     GroundingReading,
@@ -257,7 +260,8 @@ class Reading(
     def audit(self, wanted: AuditFilter) -> list[AuditRecord]:
         """Return the first `wanted.limit` audit records that match, in sequence."""
         table = schema.audit
-        found = _columns(table, AuditRecord).where(*_audit_conditions(wanted))
+        seen = table.c.sequence > wanted.after_sequence
+        found = _columns(table, AuditRecord).where(seen, *conditions(wanted))
         in_sequence = found.order_by(table.c.sequence).limit(wanted.limit)
         return self._all(AuditRecord, in_sequence)
 
@@ -362,22 +366,3 @@ _RETRIEVAL = (
     .limit(1)
 )
 _OPEN_RETRIEVAL = _RETRIEVAL.where(schema.retrievals.c.closed.is_(False))
-
-
-def _audit_conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
-    columns = schema.audit.c
-    conditions = [columns.sequence > wanted.after_sequence]
-    if wanted.since is not None:
-        conditions.append(columns.recorded_at >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(columns.recorded_at < wanted.until)
-    if wanted.event is not None:
-        conditions.append(
-            or_(columns.event == wanted.event, columns.event_type == wanted.event)
-        )
-    equal = {
-        columns.study_instance_uid: wanted.study_instance_uid,
-        columns.patient: wanted.patient,
-        columns.outcome: wanted.outcome,
-    }
-    return conditions + [c == value for c, value in equal.items() if value is not None]

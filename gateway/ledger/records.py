@@ -309,6 +309,12 @@ class AuditRecord:
     """The PS3.15 A.5 message, XML, with the identifiers of its patient sealed."""
     patient: str | None = None
     """Pseudonym of the patient; None: it is about no patient that is known."""
+    person_role: str | None = None
+    """In what role a person asked for it; None: no person did."""
+    node: str | None = None
+    """The other system that took part."""
+    address: str | None = None
+    """The network address of that system, or of the person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,14 +335,69 @@ class AuditFilter:
 
     `since` is included, `until` is not; `event` is the value of the EventID
     or of the event type; `after_sequence` is the last one already seen;
-    `patient` is a pseudonym (`Ledger.pseudonym`).
+    `patient` is a pseudonym (`Ledger.pseudonym`), and finds what was done with that
+    patient's studies too. `event_types`: any of these; `failed`: an outcome other than
+    success; `by_person`: a person asked for it; `text`: stands in the detail, in any
+    case. `limit` and `after_sequence` are for reading the log in sequence.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     study_instance_uid: str | None = None
     patient: str | None = None
+    user: str | None = None
     event: str | None = None
+    action: str | None = None
     outcome: int | None = None
+    event_types: tuple[str, ...] = ()
+    failed: bool = False
+    by_person: bool = False
+    node: str | None = None
+    address: str | None = None
+    text: str | None = None
     limit: int = 100
     after_sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPlace:
+    """Where a page of the log begins or ends: by time, then by sequence."""
+
+    recorded_at: datetime
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPage:
+    """Which part of what a filter finds.
+
+    after : the last record of the page before; None: from the start.
+    """
+
+    newest_first: bool = True
+    limit: int = 100
+    after: AuditPlace | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What a person did, without the message; for counting and for the hours."""
+
+    recorded_at: datetime
+    sequence: int
+    user: str
+    event: str
+    event_type: str | None
+    study_instance_uid: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """Results of a study that went to one destination more than once."""
+
+    study_instance_uid: str
+    node: str
+    times: int
+    succeeded: int
+    first_at: datetime
+    last_at: datetime

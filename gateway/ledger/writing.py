@@ -31,6 +31,7 @@ from gateway.ledger.records import (
     Role,
     SlotRecord,
 )
+from gateway.ledger.reviews import ReviewWriting
 from gateway.ledger.studies import StudyWriting
 from gateway.lifecycle import State
 
@@ -52,6 +53,7 @@ class Writing(
     StudyWriting,
     MessageWriting,
     PeerWriting,
+    ReviewWriting,
     AccountWriting,
     CheckpointWriting,
     GroundingWriting,

@@ -11,6 +11,8 @@ from gateway.site import Site
 from gateway.web import (
     accounts,
     api,
+    audit,
+    audit_reviews,
     health_pages,
     measures,
     own_account,
@@ -38,6 +40,8 @@ AREAS = (
     # A line for each area.
     studies.router,
     system.router,
+    audit.router,
+    audit_reviews.router,
 )
 
 STATIC = Path(__file__).parent / "static"

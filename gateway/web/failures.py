@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from gateway.errors import (
     AccountRefused,
+    BadQuestion,
     GatewayError,
     IllegalMove,
     LedgerFailure,
@@ -43,6 +44,7 @@ _STATUS: tuple[tuple[type[GatewayError], int], ...] = (
     (AccountRefused, 422),
     (TooManyFailures, 429),
     (LoginRefused, 401),
+    (BadQuestion, 422),
     (LedgerFailure, 503),
     (GatewayError, 500),
 )

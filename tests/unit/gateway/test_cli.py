@@ -276,8 +276,11 @@ def test_looking_at_a_study_is_in_the_audit(held: Path) -> None:
     ("words", "said"),
     [
         (("--event", "study-move"), "study-moved"),
-        (("--outcome", "5"), "[0, 4, 8, 12]"),
-        (("--since", "2026-02-02", "--until", "2026-02-01"), "before --until"),
+        (("--outcome", "5"), "failed, 0, 4, 8, 12"),
+        (
+            ("--since", "2026-02-02", "--until", "2026-02-01"),
+            "since must be before until",
+        ),
     ],
 )
 def test_an_audit_filter_that_matches_nothing_is_wrong_use(

@@ -1,7 +1,5 @@
-import io
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,10 +11,9 @@ from gateway.people import Decider, PersonRole
 from gateway.review import (
     Decision,
     decide,
+    describe,
     event_of,
-    export_audit,
     open_study,
-    read_audit,
     study_detail,
 )
 
@@ -235,37 +232,9 @@ def test_the_detail_of_a_young_study_has_its_life_and_no_report(
     assert detail.slots == ()
 
 
-def test_reading_the_audit_log_is_itself_recorded(ledger: Ledger) -> None:
-    assert read_audit(ledger, AuditFilter(), "anna", NOW) == []
-    (record,) = read_audit(ledger, AuditFilter(), "bert", NOW)
-    assert (record.event, record.user) == (AUDIT_LOG_USED, "anna")
-
-
-def test_the_record_of_a_search_says_what_was_asked(ledger: Ledger) -> None:
-    wanted = AuditFilter(study_instance_uid=UID, since=NOW - timedelta(days=1))
-    read_audit(ledger, wanted, "anna", NOW)
-    with ledger.reading() as rows:
-        (record,) = rows.audit(AuditFilter())
-    assert record.detail == "study 1.2.3, since 2026-03-03T12:00:00+00:00"
-
-
-def test_an_export_holds_every_record_beyond_one_page(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.review.EXPORT_PAGE", 2)
-    for _ in range(4):
-        read_audit(ledger, AuditFilter(), "anna", NOW)
-    out = io.StringIO()
-    assert export_audit(ledger, AuditFilter(), "bert", NOW, out) == 5
-    records = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert [record["sequence"] for record in records] == [1, 2, 3, 4, 5]
-    assert records[-1]["user"] == "bert"
-
-
-def test_an_export_ignores_the_limit_but_not_the_conditions(ledger: Ledger) -> None:
-    hold(ledger)
-    decide(ledger, UID, Decision.REJECT, ANNA, NOW)
-    read_audit(ledger, AuditFilter(), "bert", NOW)
-    out = io.StringIO()
-    wanted = AuditFilter(study_instance_uid=UID, limit=1)
-    assert export_audit(ledger, wanted, "bert", NOW, out) == 1
+def test_what_a_filter_asks_is_said_in_words() -> None:
+    wanted = AuditFilter(study_instance_uid=UID, since=NOW, failed=True, user="bert")
+    assert describe(wanted) == (
+        "study 1.2.3, user bert, outcome failed, since 2026-03-04T12:00:00+00:00"
+    )
+    assert describe(AuditFilter()) == "all records"
