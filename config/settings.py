@@ -12,6 +12,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from config.peers import ListenerSettings, Peer
+from config.repositories import AuditRepository
 from config.sections import (
     Archive,
     Commitment,
@@ -34,7 +35,7 @@ from config.sections import (
     WebSettings,
     Work,
 )
-from config.values import Section
+from config.values import RepositoryName, Section
 from dicom_io.ae import (
     AETitle,
     LocalAE,
@@ -77,6 +78,9 @@ class Settings(Section):
     commitment: Commitment
     retention: Retention
     web: WebSettings
+    audit_repositories: dict[RepositoryName, AuditRepository] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _peers_are_written_down(self) -> Self:

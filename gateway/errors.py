@@ -8,6 +8,8 @@ GatewayError
 ├── LedgerFailure            the ledger cannot be opened, read or written
 │   └── LedgerCorrupt        its file is damaged: a person must look
 ├── SourceFailure            a source of orders or reports could not be asked
+├── RepositoryFailure        a repository did not take a batch of the audit
+├── HandoverStopped          a batch was broken off because the gateway stops
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
@@ -49,6 +51,14 @@ class LedgerCorrupt(LedgerFailure):
 
 class SourceFailure(GatewayError):  # noqa: N818 - says what failed
     """A source of orders or reports could not be asked, or answered nonsense."""
+
+
+class RepositoryFailure(GatewayError):  # noqa: N818 - says what failed
+    """A repository may not have read what was sent to it; it is sent again."""
+
+
+class HandoverStopped(GatewayError):  # noqa: N818 - says what happened
+    """A batch was broken off because the gateway stops; nobody failed."""
 
 
 class UnreadableMessage(GatewayError):  # noqa: N818 - says what it is

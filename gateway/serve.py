@@ -27,6 +27,8 @@ from gateway import (
 from gateway.composition import close_engine, close_site, open_site
 from gateway.errors import LedgerFailure, NotReady
 from gateway.failpoints import demand_known_failpoint, pass_failpoint
+from gateway.forwarding import routes
+from gateway.forwarding.forwarder import Route, drain
 from gateway.health import (
     Beats,
     Finding,
@@ -166,6 +168,7 @@ class Gateway:
             _events(site),
         )
         record_start(site, found)
+        routes.enlist(site)
         pass_failpoint("start:recorded")
         started.callback(record_stop, site)
         self._messages = _listen_for_messages(site, started)
@@ -211,11 +214,18 @@ class Gateway:
         self._rounds.every(lease / 4, "renew", lambda: self._turns.renew(site))
         self._rounds.every(lease / 4, "expire", lambda: _expire_leases(site))
         self._rounds.every(3600.0, "purge", lambda: retention.purge(site))
+        for route in routes.routes_of(site):
+            job = partial(self._hand_on, route)
+            self._rounds.every(2.0, f"forward-{route.name}", job)
         # What was asked while it was on is answered though it is off by now.
         self._rounds.every(1.0, "commit", lambda: committing.work(site))
 
     def _follow_clock(self) -> None:
         timekeeping.follow(self._site.ledger, self._clock, self._turns.clock_set)
+
+    def _hand_on(self, route: Route) -> None:
+        site = self._site
+        drain(route, site.ledger, site.clock, self._stopping.is_set)
 
     def _due(self, state: State, at: datetime) -> None:
         """Have the line of a state look for work at that time, and not only later."""

@@ -53,6 +53,9 @@ COMMITMENT_GIVEN = _ours("commitment-given", "Storage commitment of ours reporte
 RESEND_DECIDED = _ours("resend-decided", "Person had refused results sent again")
 PEER_SILENT = _ours("peer-silent", "Node does not answer")
 PEER_ANSWERS = _ours("peer-answers", "Node answers again")
+REPOSITORY_FAILING = _ours("repository-failing", "Audit repository fails")
+REPOSITORY_RESUMED = _ours("repository-resumed", "Audit repository takes messages")
+REPOSITORY_SKIPPED = _ours("repository-skipped", "Audit message too long to send")
 
 EVENTS = (
     APPLICATION_ACTIVITY,
@@ -91,6 +94,9 @@ EVENTS = (
     RESEND_DECIDED,
     PEER_SILENT,
     PEER_ANSWERS,
+    REPOSITORY_FAILING,
+    REPOSITORY_RESUMED,
+    REPOSITORY_SKIPPED,
 )
 """Every event and event type that a record of the log may have."""
 

@@ -27,6 +27,11 @@ from gateway.audit.of_prior import (
     prior_refused,
     prior_retrieved,
 )
+from gateway.audit.of_repository import (
+    repository_failing,
+    repository_resumed,
+    repository_skipped,
+)
 from gateway.audit.of_source import (
     message_received,
     message_refused,
@@ -77,6 +82,9 @@ __all__ = [
     "prior_refused",
     "prior_retrieved",
     "report_written",
+    "repository_failing",
+    "repository_resumed",
+    "repository_skipped",
     "reserve_crossed",
     "results_created",
     "results_read_back",

@@ -15,6 +15,7 @@ from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
     AuditFilter,
     AuditRecord,
+    Backlog,
     CommitmentItemRecord,
     CommitmentRecord,
     CommitmentState,
@@ -24,6 +25,7 @@ from gateway.ledger.records import (
     InstanceRecord,
     MoveRecord,
     NewInstance,
+    RepositoryRecord,
     ResultRecord,
     RetrievalRecord,
     Role,
@@ -36,6 +38,7 @@ from gateway.ledger.writing import Writing
 __all__ = [
     "AuditFilter",
     "AuditRecord",
+    "Backlog",
     "CommitmentItemRecord",
     "CommitmentRecord",
     "CommitmentState",
@@ -47,6 +50,7 @@ __all__ = [
     "MoveRecord",
     "NewInstance",
     "Reading",
+    "RepositoryRecord",
     "ResultRecord",
     "RetrievalRecord",
     "Role",

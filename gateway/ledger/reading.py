@@ -14,7 +14,6 @@ from dicom_io.inputs.orders import Order
 from dicom_io.reports.values import OutsideReport
 from gateway.errors import NoSuchStudy
 from gateway.ledger import schema
-from gateway.ledger.outbox import OutboxReading
 from gateway.ledger.records import (
     AuditFilter,
     AuditRecord,
@@ -27,6 +26,7 @@ from gateway.ledger.records import (
     SlotRecord,
     StudyRecord,
 )
+from gateway.ledger.repositories import RepositoryReading
 from gateway.lifecycle import WORKING, State
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading(OutboxReading):
+class Reading(RepositoryReading):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:

@@ -316,6 +316,21 @@ audit = Table(
     Column("message", Text, nullable=False),
 )
 
+audit_repositories = Table(
+    "audit_repositories",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("last_sequence", Integer, nullable=False),
+    Column("checkpoint_size", Integer, nullable=False),
+    Column("handed_at", Moment),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", Moment),
+    Column("not_before", Moment),
+    Column("detail", Text),
+    Column("told", Boolean, nullable=False),
+)
+"""How far each repository of the settings has got the audit."""
+
 notes = Table(
     "notes",
     metadata,

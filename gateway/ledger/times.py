@@ -35,6 +35,8 @@ MOVED: tuple[Column[datetime], ...] = (
     schema.quarantine.c.received_at,
     schema.orders.c.received_at,
     schema.outside_reports.c.received_at,
+    schema.audit_repositories.c.failing_since,
+    schema.audit_repositories.c.not_before,
 )
 """Pauses, leases, quiet periods and ages. Moves, results and the audit are records:
 they stay as they were written."""

@@ -27,6 +27,7 @@ from gateway.ledger.records import (
     Role,
     SlotRecord,
 )
+from gateway.ledger.repository_writing import RepositoryWriting
 from gateway.ledger.studies import StudyWriting
 from gateway.lifecycle import State
 
@@ -44,7 +45,7 @@ class DeliveryChange(TypedDict, total=False):
     committed_how: str | None
 
 
-class Writing(StudyWriting, MessageWriting, PeerWriting):
+class Writing(StudyWriting, MessageWriting, PeerWriting, RepositoryWriting):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 
     def savepoint(self) -> AbstractContextManager[object]:
