@@ -33,6 +33,7 @@ class Secrets(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MAIRA_GATEWAY_", frozen=True)
 
     ledger_url: str = ""
+    patient_key: str = ""
 
 
 def load_settings(

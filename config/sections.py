@@ -17,12 +17,12 @@ from config.values import (
     DatabaseUrl,
     Day,
     HttpUrl,
-    Loopback,
     Network,
     Phrase,
     Section,
     Variable,
     distinct,
+    is_loopback,
     secret,
 )
 from dicom_io.options import (
@@ -239,10 +239,36 @@ class Delivery(Section):
 
 
 class WebSettings(Section):
-    """The port of health."""
+    """The console, and the pages of health."""
 
-    host: Loopback
+    host: str
     port: Annotated[int, Field(ge=0, le=65535)]
+    names: Annotated[tuple[str, ...], AfterValidator(distinct)]
+    certificate: str
+    key: str
+    proxies: tuple[Network, ...]
+    max_connections: PositiveInt
+    max_request_bytes: PositiveInt
+    request_seconds: PositiveFloat
+    session_idle_minutes: PositiveFloat
+    session_hours: PositiveFloat
+
+    @model_validator(mode="after")
+    def _is_seen_by_nobody_else(self) -> Self:
+        """Refuse a page with patients on it that goes over a network in the clear."""
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("give both certificate and key, or none")
+        if not (is_loopback(self.host) or self.certificate or self.proxies):
+            raise ValueError(
+                f"host: {self.host!r} is not of this machine alone: give certificate "
+                "and key, or name the proxies that do TLS; otherwise use 127.0.0.1"
+            )
+        return self
+
+    def host_names(self) -> frozenset[str]:
+        """Return the names by which a browser may ask for it, in lower case."""
+        here = {"localhost", "127.0.0.1", "[::1]", self.host, f"[{self.host}]"}
+        return frozenset(name.lower() for name in (*here, *self.names))
 
 
 class Commitment(Section):

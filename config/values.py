@@ -80,14 +80,12 @@ def _passcode_hash(text: str) -> str:
     return text
 
 
-def _loopback(host: str) -> str:
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is of this machine alone."""
     try:
-        is_ours = host == "localhost" or ip_address(host).is_loopback
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
-        is_ours = False
-    if not is_ours:
-        raise ValueError('an address of this machine alone, as "127.0.0.1"')
-    return host
+        return False
 
 
 Day = Annotated[date | Literal[""], PlainValidator(_day)]
@@ -98,7 +96,6 @@ CertificateName = Annotated[str, AfterValidator(certificate_name)]
 RepositoryName = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
 UserName = Annotated[str, Field(min_length=1, max_length=64)]
 PasscodeHash = Annotated[str, AfterValidator(_passcode_hash)]
-Loopback = Annotated[str, AfterValidator(_loopback)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 
 

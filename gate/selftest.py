@@ -62,7 +62,7 @@ PLANTS: dict[str, tuple[Run, Plant]] = {
     "format": (check_format, partial(_write, "model/x.py", "ROWS   = 1\n")),
     "lint": (check_lint, partial(_write, "model/x.py", "import os\n")),
     "types": (check_types, partial(_write, "model/x.py", 'ROWS: int = "1"\n')),
-    "homes": (check_homes, partial(_write, "model/x.py", "import fastapi\n")),
+    "homes": (check_homes, partial(_write, "model/x.py", "import flask\n")),
     "licences": (partial(_licence, "GPL-3.0-only"), _nothing),
     "licences, LGPL": (partial(_licence, "LGPL-2.1-or-later"), _nothing),
     "licences, none given": (partial(_licence, ""), _nothing),

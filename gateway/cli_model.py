@@ -172,6 +172,7 @@ def _acknowledge(context: typer.Context, name: str) -> None:
     from gateway.audit import kinds
     from gateway.errors import NotReady
     from gateway.ledger import Ledger
+    from gateway.patient_key import place_of
     from gateway.starting import ACKNOWLEDGED
 
     settings = site_settings(context)
@@ -186,7 +187,7 @@ def _acknowledge(context: typer.Context, name: str) -> None:
         mark = f"{licence.acknowledged_by} {licence.acknowledged_on}"
     if settings.ledger_path is not None:
         settings.ledger_path.parent.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger.open(settings.ledger_url)
+    ledger = Ledger.open(settings.ledger_url, place_of(settings))
     try:
         with ledger.writing() as rows:
             if rows.recall(ACKNOWLEDGED) != mark:

@@ -34,12 +34,13 @@ def site_ledger(context: typer.Context) -> Iterator["Ledger"]:
     """Open the site's ledger for one verb."""
     from gateway.errors import NotReady
     from gateway.ledger import Ledger
+    from gateway.patient_key import place_of
 
     settings = site_settings(context)
     path = settings.ledger_path
     if path is not None and not path.exists():
         raise NotReady(f"no ledger {path}: check --config, or start `serve` first")
-    ledger = Ledger.open(settings.ledger_url)
+    ledger = Ledger.open(settings.ledger_url, place_of(settings))
     try:
         yield ledger
     finally:

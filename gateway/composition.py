@@ -11,6 +11,7 @@ from dicom_io.uid import derive_uid
 from gateway.errors import NotReady
 from gateway.ledger import Ledger
 from gateway.pacing import Pacing, RecentAnswers
+from gateway.patient_key import place_of
 from gateway.site import Clock, Site, utc_now
 from gateway.sources.assembling import order_sources, report_sources
 from gateway.sources.priors import ArchivePriors
@@ -36,7 +37,7 @@ def open_site(
     with ExitStack() as opened:
         opened.callback(close_engine, engine)
         settings.storage.folder.mkdir(parents=True, exist_ok=True)
-        ledger = Ledger.open(settings.ledger_url)
+        ledger = Ledger.open(settings.ledger_url, place_of(settings))
         opened.callback(ledger.close)
         site = _assemble(settings, ledger, engine, clock)
         opened.pop_all()

@@ -26,6 +26,7 @@ from gateway.ledger.soundness import faults_of
 from gateway.lifecycle import State
 from gateway.locking import hold_folder
 from gateway.matching import role_of_sent
+from gateway.patient_key import place_of
 from gateway.site import Clock
 from gateway.spool import Shelf, Spool
 
@@ -75,7 +76,7 @@ def examine(settings: Settings, clock: Clock, *, repair: bool) -> tuple[Symptom,
         state = _look_at_ledger(settings, repair=repair)
         if not state.ok:
             return (state,)
-        ledger = Ledger.open(settings.ledger_url)
+        ledger = Ledger.open(settings.ledger_url, place_of(settings))
         held.callback(ledger.close)
         patient = _Patient(
             settings=settings,
@@ -90,7 +91,7 @@ def examine(settings: Settings, clock: Clock, *, repair: bool) -> tuple[Symptom,
 
 def verify(settings: Settings) -> Iterator[str]:
     """Hash every file that the ledger names; yield what differs, a line a file."""
-    ledger = Ledger.open(settings.ledger_url)
+    ledger = Ledger.open(settings.ledger_url, place_of(settings))
     try:
         with ledger.reading() as rows:
             received, names = rows.digests(), rows.file_names()

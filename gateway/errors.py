@@ -6,13 +6,18 @@ GatewayError
 ├── SpoolFailure             a file could not be made durable
 │   └── OutOfSpace           the disk (or its reserve) is full
 ├── LedgerFailure            the ledger cannot be opened, read or written
-│   └── LedgerCorrupt        its file is damaged: a person must look
+│   ├── LedgerCorrupt        its file is damaged: a person must look
+│   └── WrongKey             the master key of its patients is lost or another
 ├── SourceFailure            a source of orders or reports could not be asked
 ├── RepositoryFailure        a repository did not take a batch of the audit
 ├── HandoverStopped          a batch was broken off because the gateway stops
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
+├── AccountRefused           an account that cannot be made or changed like this
+│   └── PasswordRefused      a password that is too short or too easily guessed
+├── LoginRefused             name and password that do not open a session
+│   └── TooManyFailures      nothing is tried for a while
 └── NotReady                 a start that must not happen (settings, licence)
 
 A SpoolFailure and a LedgerFailure are a NoRoom of `dicom_io`: the sender hears A700.
@@ -49,6 +54,10 @@ class LedgerCorrupt(LedgerFailure):
     """The database says that its file is damaged; nothing more is written to it."""
 
 
+class WrongKey(LedgerFailure):
+    """The master key of patients is missing, damaged or another one."""
+
+
 class SourceFailure(GatewayError):  # noqa: N818 - says what failed
     """A source of orders or reports could not be asked, or answered nonsense."""
 
@@ -71,6 +80,22 @@ class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing
     """Whoever releases or rejects says in what capacity; nothing was changed."""
+
+
+class AccountRefused(GatewayError):  # noqa: N818 - says what was refused
+    """An account that cannot be made or changed like this; nothing was changed."""
+
+
+class PasswordRefused(AccountRefused):
+    """A password that is too short or too easily guessed; it is not quoted."""
+
+
+class LoginRefused(GatewayError):  # noqa: N818 - says what was refused
+    """Nobody was signed in; the message does not tell whether the name exists."""
+
+
+class TooManyFailures(LoginRefused):
+    """The password was not even looked at: there were too many failures."""
 
 
 class NotReady(GatewayError):  # noqa: N818 - says what is missing

@@ -17,6 +17,7 @@ from dicom_io.pictures.pixels import pixel_digest
 from dicom_io.sink import Incoming, StoreFacts
 from dicom_io.status import Status
 from gateway.audit import AuditEntry, kinds
+from gateway.audit.parts import patient_of
 from gateway.errors import LedgerFailure, LostRace, SpoolFailure
 from gateway.failpoints import pass_failpoint
 from gateway.ledger import (
@@ -250,10 +251,8 @@ def _agrees(facts: StoreFacts, header: Instance) -> bool:
 def _received(
     facts: StoreFacts, new: NewInstance, header: Instance, role: Role
 ) -> AuditEntry:
-    patient_id = header.patient.patient_id
-    return kinds.instance_received(
-        facts, new, role, new.received_at, patient_id=patient_id
-    )
+    patient = patient_of(header.patient)
+    return kinds.instance_received(facts, new, role, new.received_at, patient=patient)
 
 
 def _record(

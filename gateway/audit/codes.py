@@ -1,7 +1,6 @@
 """Coded values of the audit: PS3.16 CID 400 to 405, and our own event types."""
 
 from gateway.audit.message import Code
-from gateway.people import PersonRole
 
 
 def _dcm(value: str, meaning: str) -> Code:
@@ -15,17 +14,32 @@ def _ours(value: str, meaning: str) -> Code:
 # Events, CID 400.
 APPLICATION_ACTIVITY = _dcm("110100", "Application Activity")
 AUDIT_LOG_USED = _dcm("110101", "Audit Log Used")
+TRANSFER_BEGUN = _dcm("110102", "Begin Transferring DICOM Instances")
 INSTANCES_ACCESSED = _dcm("110103", "DICOM Instances Accessed")
 INSTANCES_TRANSFERRED = _dcm("110104", "DICOM Instances Transferred")
 STUDY_DELETED = _dcm("110105", "DICOM Study Deleted")
+EXPORT = _dcm("110106", "Export")
+NETWORK_ENTRY = _dcm("110108", "Network Entry")
 QUERY = _dcm("110112", "Query")
 SECURITY_ALERT = _dcm("110113", "Security Alert")
+USER_AUTHENTICATION = _dcm("110114", "User Authentication")
 
 # Event types, CID 401.
 APPLICATION_START = _dcm("110120", "Application Start")
 APPLICATION_STOP = _dcm("110121", "Application Stop")
+LOGIN = _dcm("110122", "Login")
+LOGOUT = _dcm("110123", "Logout")
+ATTACH = _dcm("110124", "Attach")
+DETACH = _dcm("110125", "Detach")
 NODE_AUTHENTICATION = _dcm("110126", "Node Authentication")
+EMERGENCY_STARTED = _dcm("110127", "Emergency Override Started")
+NETWORK_CONFIGURATION = _dcm("110128", "Network Configuration")
+SECURITY_CONFIGURATION = _dcm("110129", "Security Configuration")
+SOFTWARE_CONFIGURATION = _dcm("110131", "Software Configuration")
 RESTRICTED_FUNCTION = _dcm("110132", "Use of Restricted Function")
+SECURITY_ROLES_CHANGED = _dcm("110136", "Security Roles Changed")
+USER_ATTRIBUTES_CHANGED = _dcm("110137", "User Security Attributes Changed")
+EMERGENCY_STOPPED = _dcm("110138", "Emergency Override Stopped")
 
 # Event types of this gateway: which step of a study's life it was.
 CLOCK_SET = _ours("clock-set", "Clock of the machine set")
@@ -53,22 +67,56 @@ COMMITMENT_GIVEN = _ours("commitment-given", "Storage commitment of ours reporte
 RESEND_DECIDED = _ours("resend-decided", "Person had refused results sent again")
 PEER_SILENT = _ours("peer-silent", "Node does not answer")
 PEER_ANSWERS = _ours("peer-answers", "Node answers again")
-REPOSITORY_FAILING = _ours("repository-failing", "Audit repository fails")
-REPOSITORY_RESUMED = _ours("repository-resumed", "Audit repository takes messages")
-REPOSITORY_SKIPPED = _ours("repository-skipped", "Audit message too long to send")
+
+# Event types of the console and of the log itself.
+PHRASE_GROUNDED = _ours("phrase-grounded", "Person had a phrase grounded")
+RESULTS_DOWNLOADED = _ours("results-downloaded", "Person took results away")
+ACCOUNT_CREATED = _ours("account-created", "Account created")
+ACCOUNT_DISABLED = _ours("account-disabled", "Account disabled")
+ACCOUNT_ENABLED = _ours("account-enabled", "Account enabled again")
+TOKEN_MADE = _ours("token-made", "API token made")
+TOKEN_REVOKED = _ours("token-revoked", "API token revoked")
+SOFTWARE_UPDATED = _ours("software-updated", "Another version of the gateway")
+AUDIT_SEARCHED = _ours("audit-searched", "Audit log searched")
+AUDIT_VIEWED = _ours("audit-viewed", "Audit message opened")
+AUDIT_EXPORTED = _ours("audit-exported", "Audit log exported")
+AUDIT_REVIEWED = _ours("audit-reviewed", "Audit log reviewed")
+AUDIT_PRUNED = _ours("audit-pruned", "Audit records deleted after their time")
+CHECKPOINT_SIGNED = _ours("checkpoint-signed", "Checkpoint of the audit signed")
+VERIFICATION_FAILED = _ours("verification-failed", "Audit differs from a checkpoint")
+FORWARDING_FAILED = _ours("forwarding-failed", "Audit repository takes nothing")
+FORWARDING_RESUMED = _ours("forwarding-resumed", "Audit repository takes messages")
+FORWARDING_SKIPPED = _ours("forwarding-skipped", "Audit message too long to send")
+PATIENT_ERASED = _ours("patient-erased", "Patient made unreadable in the audit")
+PATIENT_KEY_REPLACED = _ours("patient-key-replaced", "Patient key given up")
 
 EVENTS = (
     APPLICATION_ACTIVITY,
     AUDIT_LOG_USED,
+    TRANSFER_BEGUN,
     INSTANCES_ACCESSED,
     INSTANCES_TRANSFERRED,
     STUDY_DELETED,
+    EXPORT,
+    NETWORK_ENTRY,
     QUERY,
     SECURITY_ALERT,
+    USER_AUTHENTICATION,
     APPLICATION_START,
     APPLICATION_STOP,
+    LOGIN,
+    LOGOUT,
+    ATTACH,
+    DETACH,
     NODE_AUTHENTICATION,
+    EMERGENCY_STARTED,
+    NETWORK_CONFIGURATION,
+    SECURITY_CONFIGURATION,
+    SOFTWARE_CONFIGURATION,
     RESTRICTED_FUNCTION,
+    SECURITY_ROLES_CHANGED,
+    USER_ATTRIBUTES_CHANGED,
+    EMERGENCY_STOPPED,
     CLOCK_SET,
     STUDY_COMPLETE,
     STUDY_MOVED,
@@ -94,9 +142,26 @@ EVENTS = (
     RESEND_DECIDED,
     PEER_SILENT,
     PEER_ANSWERS,
-    REPOSITORY_FAILING,
-    REPOSITORY_RESUMED,
-    REPOSITORY_SKIPPED,
+    PHRASE_GROUNDED,
+    RESULTS_DOWNLOADED,
+    ACCOUNT_CREATED,
+    ACCOUNT_DISABLED,
+    ACCOUNT_ENABLED,
+    TOKEN_MADE,
+    TOKEN_REVOKED,
+    SOFTWARE_UPDATED,
+    AUDIT_SEARCHED,
+    AUDIT_VIEWED,
+    AUDIT_EXPORTED,
+    AUDIT_REVIEWED,
+    AUDIT_PRUNED,
+    CHECKPOINT_SIGNED,
+    VERIFICATION_FAILED,
+    FORWARDING_FAILED,
+    FORWARDING_RESUMED,
+    FORWARDING_SKIPPED,
+    PATIENT_ERASED,
+    PATIENT_KEY_REPLACED,
 )
 """Every event and event type that a record of the log may have."""
 
@@ -104,17 +169,18 @@ EVENTS = (
 APPLICATION = _dcm("110150", "Application")
 DESTINATION = _dcm("110152", "Destination Role ID")
 SOURCE = _dcm("110153", "Source Role ID")
-# CID 402 is extensible and has no role of a person: those of this gateway.
-PERSON_ROLES = {
-    PersonRole.RADIOLOGIST: _ours("radiologist", "Radiologist"),
-    PersonRole.PHYSICIAN: _ours("physician", "Physician"),
-    PersonRole.RESEARCHER: _ours("researcher", "Researcher"),
-    PersonRole.ADMINISTRATOR: _ours("administrator", "Administrator"),
-}
+DESTINATION_MEDIA = _dcm("110154", "Destination Media")
+
+
+def role_of_person(role: str) -> Code:
+    """Return the role in which a person acted: CID 402 has none, and is extensible."""
+    return _ours(role, role.capitalize())
+
 
 # Types of object identifiers: CID 404, and those of PS3.15 A.5.1.2.4.
 STUDY_INSTANCE_UID = _dcm("110180", "Study Instance UID")
 SOP_CLASS_UID = _dcm("110181", "SOP Class UID")
 NODE_ID = _dcm("110182", "Node ID")
+USER_IDENTIFIER = Code("11", "RFC-3881", "User Identifier")
 PATIENT_NUMBER = Code("2", "RFC-3881", "Patient Number")
 URI = Code("12", "RFC-3881", "URI")

@@ -76,6 +76,7 @@ class ObjectRole(StrEnum):
 
     PATIENT = "1"
     REPORT = "3"
+    SECURITY_USER = "11"
     SECURITY_RESOURCE = "13"
 
 
@@ -114,11 +115,20 @@ class AuditMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """Whom an event is about: Patient ID as its issuer gave it; None: none is named."""
+
+    patient_id: str
+    issuer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """An audit message before the ledger has given it its place in the log.
 
     `event` and `event_type` are code values; `user` is who requested the event.
-    Neither `user` nor `detail` names a patient: both are shown in lists.
+    Neither `user` nor `detail` names a patient: both are shown in lists. `patient`
+    is kept as a pseudonym; a str is one already, None is nobody who is known.
     """
 
     recorded_at: datetime
@@ -130,10 +140,14 @@ class AuditEntry:
     user: str
     detail: str | None
     message: str
+    patient: Patient | str | None = None
 
 
 def entry(
-    message: AuditMessage, *, study_instance_uid: str | None = None
+    message: AuditMessage,
+    *,
+    study_instance_uid: str | None = None,
+    patient: Patient | str | None = None,
 ) -> AuditEntry:
     """Return `message` with the columns by which people search the log."""
     requestors = [p.user_id for p in message.participants if p.is_requestor]
@@ -148,6 +162,7 @@ def entry(
         user=printable(requestors[0] if requestors else message.source_id),
         detail=None if detail is None else printable(detail),
         message=to_xml(message),
+        patient=patient,
     )
 
 

@@ -1,4 +1,4 @@
-"""Audit messages about the gateway itself, its peers and its log.
+"""Audit messages about the gateway itself, its peers.
 
 Sections are those of PS3.15 A.5.3.
 """
@@ -11,9 +11,7 @@ from gateway.audit import codes, parts
 from gateway.audit.message import (
     Action,
     AuditEntry,
-    ObjectRole,
     Outcome,
-    ParticipantObject,
 )
 from gateway.audit.parts import Happening
 
@@ -114,15 +112,3 @@ def association_refused(
         [asking, asked, *parts.identified(facts.user)],
         [parts.alert_subject(facts.calling_title, reason)],
     )
-
-
-def audit_used(user: str, how: str, now: datetime) -> AuditEntry:
-    """Record that somebody looked into the audit log (PS3.15 A.5.3.2)."""
-    what = Happening(event=codes.AUDIT_LOG_USED, action=Action.READ, at=now, detail=how)
-    log = ParticipantObject(
-        object_id="urn:maira-gateway:audit",
-        id_type=codes.URI,
-        role=ObjectRole.SECURITY_RESOURCE,
-        name="Security Audit Log",
-    )
-    return parts.record(what, [parts.person(user)], [log])

@@ -64,7 +64,7 @@ def results_resent(
     )
     return parts.record(
         what,
-        [parts.person(by.name, by.role), parts.application(is_requestor=False)],
+        [parts.person(by), parts.application(is_requestor=False)],
         [parts.study(study_instance_uid)],
         study_instance_uid=study_instance_uid,
     )

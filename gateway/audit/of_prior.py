@@ -119,6 +119,7 @@ def _prior_query(
     source: str,
     others: Sequence[ParticipantObject] = (),
 ) -> AuditEntry:
+    whom = parts.somebody(question.patient_id, question.issuer)
     keys = {"PatientID": question.patient_id}
     if question.issuer is not None:
         keys["IssuerOfPatientID"] = question.issuer
@@ -129,9 +130,10 @@ def _prior_query(
             parts.study_query(keys),
             parts.study(study_instance_uid),
             *others,
-            parts.patient(question.patient_id),
+            parts.patient(whom),
         ],
         study_instance_uid=study_instance_uid,
+        patient=whom,
     )
 
 

@@ -1,6 +1,6 @@
 """Audit messages about orders and reports from outside of DICOM."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from gateway.audit.message import (
     Outcome,
     Participant,
     ParticipantObject,
+    Patient,
 )
 from gateway.audit.parts import Happening
 
@@ -31,13 +32,13 @@ class Question:
     source: str
     study_instance_uid: str
     keys: Mapping[str, str]
-    patient_id: str | None
+    patient: Patient | None
 
 
 def message_received(
-    sender: Sender, told: str, patient_ids: Iterable[str | None], now: datetime
+    sender: Sender, told: str, patient: Patient | None, now: datetime
 ) -> AuditEntry:
-    """Record an HL7 message that is durable here."""
+    """Record what an HL7 message holds of one patient, and that it is durable here."""
     what = Happening(
         event=codes.INSTANCES_TRANSFERRED,
         event_type=codes.MESSAGE_RECEIVED,
@@ -45,9 +46,8 @@ def message_received(
         at=now,
         detail=told,
     )
-    named = sorted(each for each in patient_ids if each is not None)
-    patients = [parts.patient(each) for each in named]
-    return parts.record(what, _receiving(sender), patients)
+    named = [] if patient is None else [parts.patient(patient)]
+    return parts.record(what, _receiving(sender), named, patient=patient)
 
 
 def message_refused(sender: Sender, reason: str, now: datetime) -> AuditEntry:
@@ -90,8 +90,9 @@ def source_queried(
     return parts.record(
         what,
         [us, other],
-        [asked, parts.study(uid), parts.patient(question.patient_id)],
+        [asked, parts.study(uid), parts.patient(question.patient)],
         study_instance_uid=uid,
+        patient=question.patient,
     )
 
 

@@ -64,7 +64,7 @@ def study_decided(
     )
     return parts.record(
         what,
-        [parts.person(by.name, by.role), parts.application(is_requestor=False)],
+        [parts.person(by), parts.application(is_requestor=False)],
         [parts.study(study_instance_uid, details=(("Decision", event.value),))],
         study_instance_uid=study_instance_uid,
     )

@@ -21,6 +21,7 @@ from gateway.audit.message import (
     Outcome,
     Participant,
     ParticipantObject,
+    Patient,
 )
 from gateway.audit.parts import Happening
 from gateway.ledger.records import DeliveryRecord, NewInstance, Role
@@ -32,7 +33,7 @@ def instance_received(
     role: Role,
     now: datetime,
     *,
-    patient_id: str | None = None,
+    patient: Patient | None = None,
 ) -> AuditEntry:
     """Record an instance that is durable here (PS3.15 A.5.3.7)."""
     what = Happening(
@@ -45,8 +46,9 @@ def instance_received(
     return parts.record(
         what,
         _receiving(facts),
-        [study, parts.patient(patient_id)],
+        [study, parts.patient(patient)],
         study_instance_uid=new.study_instance_uid,
+        patient=patient,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dicom_io.ae import WebEndpoint
+from dicom_io.header import PatientIdentity
 from dicom_io.product import PRODUCT_NAME
 from gateway.audit import codes
 from gateway.audit.message import (
@@ -19,14 +20,21 @@ from gateway.audit.message import (
     Outcome,
     Participant,
     ParticipantObject,
+    Patient,
     entry,
 )
-from gateway.people import PersonRole
+from gateway.people import Decider
 
 GATEWAY = PRODUCT_NAME
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 """Study Root Query/Retrieve Information Model - FIND (PS3.4 C.6.2)."""
+
+
+ALERT = "Alert Description"
+"""Type of the detail that a security alert needs (PS3.15 A.5.3.11)."""
+PHRASE = "Phrase"
+"""Type of the detail with a person's words about a patient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,7 @@ def record(
     objects: Iterable[ParticipantObject] = (),
     *,
     study_instance_uid: str | None = None,
+    patient: Patient | str | None = None,
 ) -> AuditEntry:
     """Return the entry of `what`, reported by this machine."""
     message = AuditMessage(
@@ -60,7 +69,7 @@ def record(
         participants=tuple(participants),
         objects=tuple(objects),
     )
-    return entry(message, study_instance_uid=study_instance_uid)
+    return entry(message, study_instance_uid=study_instance_uid, patient=patient)
 
 
 def gateway(
@@ -99,12 +108,27 @@ def node(
     )
 
 
-def person(name: str, role: PersonRole | None = None) -> Participant:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who uses the console: the name of the account, its role, and from where.
+
+    `role` is a word such as "auditor"; `address` an IP address or a host.
+    """
+
+    name: str
+    role: str | None = None
+    address: str | None = None
+
+
+def person(by: Person | Decider | str) -> Participant:
     """Return somebody who asked for what happened, in the role that was stated."""
+    if isinstance(by, str):
+        return Participant(user_id=by, is_requestor=True)
     return Participant(
-        user_id=name,
+        user_id=by.name,
         is_requestor=True,
-        role=None if role is None else codes.PERSON_ROLES[role],
+        role=None if by.role is None else codes.role_of_person(by.role),
+        network_address=by.address if isinstance(by, Person) else None,
     )
 
 
@@ -129,22 +153,42 @@ def study(
     )
 
 
-def patient(patient_id: str | None) -> ParticipantObject:
+def somebody(patient_id: str | None, issuer: str | None = None) -> Patient | None:
+    """Return whom a Patient ID means; None: there is no ID."""
+    return Patient(patient_id=patient_id, issuer=issuer) if patient_id else None
+
+
+def patient_of(identity: PatientIdentity) -> Patient | None:
+    """Return whom a header means; None: it names no Patient ID."""
+    return somebody(identity.patient_id, identity.issuer)
+
+
+def patient(known: Patient | None) -> ParticipantObject:
     """Return the patient; one without an ID has an empty one in the message."""
     return ParticipantObject(
-        object_id=patient_id or "",
+        object_id="" if known is None else known.patient_id,
         id_type=codes.PATIENT_NUMBER,
         role=ObjectRole.PATIENT,
     )
 
 
-def alert_subject(name: str, description: str) -> ParticipantObject:
+def alert_subject(name: str, *descriptions: str) -> ParticipantObject:
     """Return what a security alert is about (PS3.15 A.5.3.11)."""
     return ParticipantObject(
         object_id=name,
         id_type=codes.NODE_ID,
         role=ObjectRole.SECURITY_RESOURCE,
-        details=(("Alert Description", description),),
+        details=tuple((ALERT, told) for told in descriptions),
+    )
+
+
+def account(name: str, told: str) -> ParticipantObject:
+    """Return the account that an alert is about."""
+    return ParticipantObject(
+        object_id=name,
+        id_type=codes.USER_IDENTIFIER,
+        role=ObjectRole.SECURITY_USER,
+        details=((ALERT, told),),
     )
 
 

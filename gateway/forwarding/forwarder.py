@@ -192,13 +192,15 @@ def _note_read(
         told=False,
     )
     said = [
-        kinds.repository_skipped(route.name, sequence, size, now)
+        kinds.forwarding_skipped(route.name, sequence, size, now)
         for sequence, size in batch.skipped
     ]
-    if known.told and known.failing_since is not None:
-        said.append(kinds.repository_resumed(route.name, known.failing_since, now))
-        logger.info("the audit repository %s takes messages again", route.name)
-    return _changed(ledger, known, new, said)
+    if not known.told:
+        return _changed(ledger, known, new, said)
+    logger.info("the audit repository %s takes messages again", route.name)
+    waiting = _waiting(ledger, new)
+    resumed = kinds.forwarding_resumed(route.name, waiting, now)
+    return _changed(ledger, known, new, [*said, resumed])
 
 
 def _note_failure(
@@ -218,9 +220,15 @@ def _note_failure(
     )
     said: list[AuditEntry] = []
     if new.told and not known.told:
-        said.append(kinds.repository_failing(route.name, why, now))
+        waiting = _waiting(ledger, known)
+        said.append(kinds.forwarding_failed(route.name, why, waiting, now))
         logger.warning("the audit repository %s fails: %s", route.name, why)
     _changed(ledger, known, new, said)
+
+
+def _waiting(ledger: Ledger, repository: RepositoryRecord) -> int:
+    with ledger.reading() as rows:
+        return rows.last_audit_sequence() - repository.last_sequence
 
 
 def _changed(

@@ -3,14 +3,18 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
 
+from gateway.audit.message import Patient
 from gateway.errors import LedgerCorrupt, LedgerFailure
 from gateway.failpoints import pass_failpoint
 from gateway.ledger.engine import BUSY_SECONDS, ledger_failures, open_engine
 from gateway.ledger.grouping import GroupCommit
+from gateway.ledger.patients import Patients, open_patients
 from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
     AuditFilter,
@@ -34,6 +38,7 @@ from gateway.ledger.records import (
     StudyRecord,
 )
 from gateway.ledger.writing import Writing
+from gateway.patient_key import FILE_NAME, KeyPlace
 
 __all__ = [
     "AuditFilter",
@@ -70,26 +75,44 @@ class Ledger:
     does not do its part; nothing of that transaction is kept then.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, patients: Patients) -> None:
         self._engine = engine
+        self._patients = patients
         self._turn = threading.Lock()
         self._groups = GroupCommit(self.writing)
         self._damage: str | None = None
 
     @classmethod
-    def open(cls, url: str) -> "Ledger":
-        """Open the ledger at an SQLAlchemy URL, made or migrated where needed."""
-        return cls(open_engine(url))
+    def open(cls, url: str, place: KeyPlace | None = None) -> "Ledger":
+        """Open the ledger at an SQLAlchemy URL, made or migrated where needed.
+
+        place : where its patient key is; None: beside the file of SQLite.
+        """
+        engine = open_engine(url)
+        try:
+            with ledger_failures():
+                return cls(engine, open_patients(engine, place or _beside(url)))
+        except BaseException:
+            engine.dispose()
+            raise
 
     def close(self) -> None:
         """Close the connections; open transactions must have ended."""
         self._engine.dispose()
 
+    def demand_patient_key(self) -> None:
+        """Raise WrongKey where no patient could be written."""
+        _ = self._patients.master
+
+    def pseudonym(self, patient: Patient) -> str:
+        """Return by what `AuditFilter.patient` finds a patient; raises WrongKey."""
+        return self._patients.master.pseudonym(patient)
+
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """Hold one consistent snapshot; changes of others stay unseen."""
         with self._watched(), self._engine.begin() as connection:
-            yield Reading(connection)
+            yield Reading(connection, self._patients)
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
@@ -108,7 +131,7 @@ class Ledger:
         ):
             connection.execution_options(writing=True)
             with connection.begin():
-                yield Writing(connection)
+                yield Writing(connection, self._patients)
                 pass_failpoint("ledger:before-commit")
             pass_failpoint("ledger:after-commit")
 
@@ -144,3 +167,11 @@ class Ledger:
             yield
         finally:
             self._turn.release()
+
+
+def _beside(url: str) -> KeyPlace:
+    parsed = make_url(url)
+    database = parsed.database if parsed.get_backend_name() == "sqlite" else None
+    if not database or database == ":memory:":
+        return KeyPlace(path=None)
+    return KeyPlace(path=Path(database).with_name(FILE_NAME))

@@ -1,13 +1,14 @@
 """The audit log's order: gapless, and the order of the commits."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.audit.message import AuditEntry
 from gateway.failpoints import pass_failpoint
 from gateway.ledger import schema
+from gateway.ledger.patients import Patients
 
 _HEAD = schema.audit_head.c.last_sequence
 _LAST = select(_HEAD)
@@ -19,7 +20,9 @@ _TAKEN = (
 _APPENDED = schema.audit.insert()
 
 
-def append(connection: Connection, entries: Sequence[AuditEntry]) -> int:
+def append(
+    connection: Connection, patients: Patients, entries: Sequence[AuditEntry]
+) -> int:
     """Append in the caller's transaction; return the last sequence number.
 
     The head row stays locked until that transaction ends, so a number is given
@@ -31,9 +34,14 @@ def append(connection: Connection, entries: Sequence[AuditEntry]) -> int:
     last = int(connection.execute(_TAKEN, {"count": len(entries)}).scalar_one())
     first = last - len(entries) + 1
     rows = [
-        {"sequence": sequence, **asdict(entry)}
+        {"sequence": sequence, **_row(patients, entry)}
         for sequence, entry in enumerate(entries, start=first)
     ]
     connection.execute(_APPENDED, rows)
     pass_failpoint("audit:appended")
     return last
+
+
+def _row(patients: Patients, entry: AuditEntry) -> dict[str, object]:
+    row = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    return {**row, "patient": patients.pseudonym(entry.patient)}

@@ -14,6 +14,7 @@ from dicom_io.inputs.orders import Order
 from dicom_io.reports.values import OutsideReport
 from gateway.errors import NoSuchStudy
 from gateway.ledger import schema
+from gateway.ledger.accounts import AccountReading
 from gateway.ledger.records import (
     AuditFilter,
     AuditRecord,
@@ -36,7 +37,7 @@ _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading(RepositoryReading):
+class Reading(RepositoryReading, AccountReading):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:
@@ -343,6 +344,7 @@ def _audit_conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
         )
     equal = {
         columns.study_instance_uid: wanted.study_instance_uid,
+        columns.patient: wanted.patient,
         columns.outcome: wanted.outcome,
     }
     return conditions + [c == value for c, value in equal.items() if value is not None]

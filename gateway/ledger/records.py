@@ -243,7 +243,9 @@ class AuditRecord:
     user: str
     detail: str | None
     message: str
-    """The PS3.15 A.5 message, XML."""
+    """The PS3.15 A.5 message, XML, with the identifiers of its patient sealed."""
+    patient: str | None = None
+    """Pseudonym of the patient; None: it is about no patient that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,12 +295,14 @@ class AuditFilter:
     """Which audit records: all conditions hold; None asks nothing.
 
     `since` is included, `until` is not; `event` is the value of the EventID
-    or of the event type; `after_sequence` is the last one already seen.
+    or of the event type; `after_sequence` is the last one already seen;
+    `patient` is a pseudonym (`Ledger.pseudonym`).
     """
 
     since: datetime | None = None
     until: datetime | None = None
     study_instance_uid: str | None = None
+    patient: str | None = None
     event: str | None = None
     outcome: int | None = None
     limit: int = 100

@@ -4,14 +4,17 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Select
 
+from gateway.ledger.patients import Patients
+
 Record = TypeVar("Record")
 
 
 class Rows:
     """What the questions of the ledger are asked with."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, patients: Patients) -> None:
         self._connection = connection
+        self._patients = patients
 
     def _first(
         self, record: type[Record], query: Select[*tuple[object, ...]]

@@ -313,6 +313,7 @@ audit = Table(
     Column("study_instance_uid", UID, index=True),
     Column("user", Text, nullable=False),
     Column("detail", Text),
+    Column("patient", String(64), index=True),
     Column("message", Text, nullable=False),
 )
 
@@ -330,6 +331,29 @@ audit_repositories = Table(
     Column("told", Boolean, nullable=False),
 )
 """How far each repository of the settings has got the audit."""
+
+patient_keys = Table(
+    "patient_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("pseudonym", String(64), nullable=False),
+    Column("issuer", Text),
+    Column("wrapped_key", Text),
+    Column("identity", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("erased_at", Moment),
+)
+"""What the identifiers in the audit are sealed with, a row a patient. Erasing empties
+`wrapped_key` and `identity`; a patient who comes again gets a row of its own."""
+
+_living = patient_keys.c.erased_at.is_(None)
+Index(
+    None,
+    patient_keys.c.pseudonym,
+    unique=True,
+    sqlite_where=_living,
+    postgresql_where=_living,
+)
 
 notes = Table(
     "notes",

@@ -99,7 +99,7 @@ class StudyWriting(Reading):
         self._set_one(_still(study).values(values))
         moved = self.study_by_id(study.id)
         self._record_move(moved, study.state, event)
-        append(self._connection, audit)
+        append(self._connection, self._patients, audit)
         return moved
 
     def claim(

@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.audit.message import AuditEntry
 from gateway.errors import LostRace
 from gateway.ledger import schema, times
+from gateway.ledger.account_writing import AccountWriting
 from gateway.ledger.audit_log import append
 from gateway.ledger.messages import MessageWriting
 from gateway.ledger.peers import PeerWriting
@@ -45,7 +46,9 @@ class DeliveryChange(TypedDict, total=False):
     committed_how: str | None
 
 
-class Writing(StudyWriting, MessageWriting, PeerWriting, RepositoryWriting):
+class Writing(
+    StudyWriting, MessageWriting, PeerWriting, AccountWriting, RepositoryWriting
+):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 
     def savepoint(self) -> AbstractContextManager[object]:
@@ -261,7 +264,7 @@ class Writing(StudyWriting, MessageWriting, PeerWriting, RepositoryWriting):
 
     def append_audit(self, entry: AuditEntry) -> int:
         """Append one audit record; return its sequence number."""
-        return append(self._connection, [entry])
+        return append(self._connection, self._patients, [entry])
 
     def remember(self, key: str, value: str) -> None:
         """Keep a small fact of the installation."""

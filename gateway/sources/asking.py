@@ -17,6 +17,7 @@ from dicom_io.options import OrderSource, ReportSource
 from dicom_io.reports.values import OutsideReport
 from gateway.audit import kinds
 from gateway.audit.of_source import Question
+from gateway.audit.parts import patient_of
 from gateway.errors import SourceFailure
 from gateway.ledger import StudyRecord
 from gateway.site import Site
@@ -170,7 +171,7 @@ class _Asked:
             source=self.source,
             study_instance_uid=self.study.study_instance_uid,
             keys=self.keys,
-            patient_id=self.patient.patient_id,
+            patient=patient_of(self.patient),
         )
         now = self.site.clock()
         entry = kinds.source_queried(question, count, now, error=error)

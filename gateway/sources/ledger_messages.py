@@ -7,7 +7,9 @@ from dicom_io.inputs.orders import Order
 from dicom_io.options import OrderSource, ReportSource
 from dicom_io.reports.values import OutsideReport
 from gateway.audit import kinds
+from gateway.audit.message import Patient
 from gateway.audit.of_source import Sender
+from gateway.audit.parts import patient_of
 from gateway.errors import LedgerFailure
 from gateway.ledger import Ledger, Writing
 from gateway.site import Clock
@@ -91,9 +93,9 @@ class MessageIntake:
             return _refusal(content)
         with self.ledger.writing() as rows:
             self._keep(rows, content)
-            patients = {each.patient.patient_id for each in _all(content)}
             told = f"{kind}: {_counted(content)}"
-            rows.append_audit(kinds.message_received(source, told, patients, now))
+            for patient in _patients(content):
+                rows.append_audit(kinds.message_received(source, told, patient, now))
         return Acknowledgement(answer=Answer.ACCEPT)
 
     def _keep(self, rows: Writing, content: Keep) -> None:
@@ -117,6 +119,12 @@ def _refusal(refused: Refused) -> Acknowledgement:
 
 def _all(content: Keep) -> tuple[Order | OutsideReport, ...]:
     return (*content.orders, *content.reports)
+
+
+def _patients(content: Keep) -> list[Patient | None]:
+    """Return whom a message is about, each once; None where it names nobody."""
+    found = dict.fromkeys(patient_of(each.patient) for each in _all(content))
+    return [each for each in found if each is not None] or [None]
 
 
 def _counted(content: Keep) -> str:

@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gateway.audit.message import AuditEntry
+from gateway.audit.patients import MasterKey
 from gateway.ledger import Ledger, NewInstance, ResultRecord, Role, StudyRecord, Writing
+from gateway.ledger.patients import Patients
 from gateway.lifecycle import Event, State
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
+PATIENTS = Patients(MasterKey(bytes(32)))
 STUDY_UID = "1.2.826.0.1.3680043.10.543.1"
 IMAGE_CLASS = "1.2.840.10008.5.1.4.1.1.1.1"
 

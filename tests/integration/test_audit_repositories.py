@@ -75,7 +75,7 @@ def hostile(count: int) -> list[AuditEntry]:
     """Return messages with what markup and networks stumble over."""
     chosen = random.Random(20260302)  # noqa: S311 - the same ones each time
     reasons = ("".join(chosen.choices(PIECES, k=20)) for _ in range(count))
-    return [kinds.repository_failing("hospital", reason, NOW) for reason in reasons]
+    return [kinds.forwarding_failed("hospital", reason, 1, NOW) for reason in reasons]
 
 
 @pytest.mark.parametrize("transport", list(Transport))

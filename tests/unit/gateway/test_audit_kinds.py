@@ -22,7 +22,7 @@ from dicom_io.scu.send import StoreOutcome
 from dicom_io.sink import StoreFacts
 from dicom_io.status import StoreVerdict
 from gateway.audit import codes, kinds
-from gateway.audit.message import AuditEntry, Code
+from gateway.audit.message import AuditEntry, Code, Patient
 from gateway.ledger import (
     CommitmentItemRecord,
     DeliveryRecord,
@@ -38,6 +38,7 @@ from tests.data.ledgers import IMAGE_CLASS, NOW, STUDY_UID, new_instance
 from tests.data.stages import answer
 
 PATIENT_ID = "PHANTOM-7"
+PATIENT = Patient(patient_id=PATIENT_ID)
 DAY = timedelta(days=1)
 THREE = StudyAnswers(studies=(answer("1.2.5"), answer("1.2.6"), answer("1.2.7")))
 PRIOR_UID = "1.2.826.0.1.3680043.10.543.2"
@@ -170,7 +171,7 @@ ABOUT_A_STUDY: dict[str, tuple[Callable[[], AuditEntry], str, str, int]] = {
     # Name: how it is made, EventID, EventActionCode, EventOutcomeIndicator.
     "received": (
         lambda: kinds.instance_received(
-            STORE, new_instance(), Role.CURRENT, NOW, patient_id=PATIENT_ID
+            STORE, new_instance(), Role.CURRENT, NOW, patient=PATIENT
         ),
         "110104",
         "C",
@@ -520,7 +521,7 @@ def test_the_codes_have_the_meanings_of_the_standard() -> None:
 
 def test_no_two_codes_share_a_value() -> None:
     ours = [c for c in vars(codes).values() if isinstance(c, Code)]
-    ours += codes.PERSON_ROLES.values()
+    ours += [codes.role_of_person(role) for role in PersonRole]
     assert len({(code.scheme, code.value) for code in ours}) == len(ours)
 
 

@@ -53,7 +53,7 @@ class Hand:
         with self.ledger.reading() as rows:
             found = rows.audit(AuditFilter(limit=100_000))
         types = [record.event_type or "" for record in found]
-        return [each for each in types if each.startswith("repository")]
+        return [each for each in types if each.startswith("forwarding")]
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_failing_and_resuming_are_audited_once_each(hand: Hand) -> None:
     for _ in range(6):
         hand.drain()
         hand.clock.add(seconds=60)
-    assert hand.said() == ["repository-failing"]
+    assert hand.said() == ["forwarding-failed"]
     failing = hand.backlog.repository
     assert (failing.failures, failing.failing_since) == (6, NOW)
     assert failing.detail == "connection refused"
@@ -138,7 +138,7 @@ def test_failing_and_resuming_are_audited_once_each(hand: Hand) -> None:
     with answering(repository.take) as address:
         hand.to(address)
         hand.drain()
-    assert hand.said() == ["repository-failing", "repository-resumed"]
+    assert hand.said() == ["forwarding-failed", "forwarding-resumed"]
     assert repository.numbers == [1, 2, 3]
     assert hand.backlog.repository.detail is None
 
@@ -232,8 +232,8 @@ def test_a_message_too_long_for_a_datagram_is_named_and_not_sent(hand: Hand) -> 
         got = [receiver.recv(65536) for _ in range(3)]
     assert got[0].endswith(b"<short/>")
     assert got[1].endswith(b"<last/>")
-    assert b"record 2 has 4" in got[2]
-    assert hand.said() == ["repository-skipped"]
+    assert b"record 2, 4" in got[2]
+    assert hand.said() == ["forwarding-skipped"]
     assert hand.backlog.records == 0
 
 

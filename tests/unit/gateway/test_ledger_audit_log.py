@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audit.message import Patient
 from gateway.ledger import AuditFilter, AuditRecord, Ledger
 from tests.data.ledgers import NOW, at, audit_entry, url_of
 
@@ -40,6 +41,35 @@ def test_a_record_is_read_back_as_it_was_written(ledger: Ledger) -> None:
     (record,) = log_of(ledger)
     assert all(
         getattr(record, name) == getattr(entry, name) for name in type(entry).__slots__
+    )
+
+
+def test_a_patient_is_kept_as_a_pseudonym_and_found_by_it(ledger: Ledger) -> None:
+    ann, bob = (Patient(patient_id=name, issuer="SITE") for name in ("ANN", "BOB"))
+    with ledger.writing() as rows:
+        for patient in (ann, bob, None, ann):
+            rows.append_audit(audit_entry(patient=patient))
+    of_ann = log_of(ledger, AuditFilter(patient=ledger.pseudonym(ann)))
+    assert sequences(of_ann) == [1, 4]
+    assert len(str(of_ann[0].patient)) == 64
+    assert log_of(ledger)[2].patient is None
+
+
+def test_who_is_known_by_a_pseudonym_keeps_it(ledger: Ledger) -> None:
+    with ledger.writing() as rows:
+        rows.append_audit(audit_entry(patient="f00d"))
+    assert sequences(log_of(ledger, AuditFilter(patient="f00d"))) == [1]
+
+
+def test_another_issuer_is_another_patient(ledger: Ledger) -> None:
+    assert ledger.pseudonym(Patient(patient_id="1")) == ledger.pseudonym(
+        Patient(patient_id="1", issuer="")
+    )
+    assert ledger.pseudonym(Patient(patient_id="1", issuer="A")) != ledger.pseudonym(
+        Patient(patient_id="1", issuer="B")
+    )
+    assert ledger.pseudonym(Patient(patient_id="1", issuer="A")) != ledger.pseudonym(
+        Patient(patient_id="A1")
     )
 
 

@@ -12,6 +12,7 @@ from gateway.ledger.engine import open_engine
 from gateway.lifecycle import WORKING, Event, State
 from tests.data.ledgers import (
     NOW,
+    PATIENTS,
     STUDY_UID,
     add_study,
     at,
@@ -92,7 +93,7 @@ def plans(engine: Engine, ask: Callable[[Writing], object]) -> list[str]:
         connection.execution_options(writing=True)
         with connection.begin():
             event.listen(connection, "before_cursor_execute", note)
-            ask(Writing(connection))
+            ask(Writing(connection, PATIENTS))
             event.remove(connection, "before_cursor_execute", note)
             return [
                 str(row[3])

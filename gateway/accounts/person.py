@@ -1,0 +1,24 @@
+"""Who asks the console for something."""
+
+from dataclasses import dataclass
+
+from gateway.accounts.roles import AccountRole, Permission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who signed in, or whose token was shown.
+
+    `permissions` are those of the role, or fewer where a token is for less.
+    `session` is the digest of the session; None: a token was shown.
+    """
+
+    account_id: int
+    name: str
+    role: AccountRole
+    permissions: frozenset[Permission]
+    session: str | None
+
+    def may(self, permission: Permission) -> bool:
+        """Whether this is allowed."""
+        return permission in self.permissions

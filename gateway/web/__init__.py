@@ -1,0 +1,1 @@
+"""The console: a FastAPI application, its pages and its static files."""

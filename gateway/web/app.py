@@ -1,0 +1,64 @@
+"""The console as one application; each area is a router."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from gateway.accounts.sessions import SessionLimits
+from gateway.site import Site
+from gateway.web import signing_in
+from gateway.web.boundary import Boundary, Limits
+from gateway.web.failures import add_failures
+from gateway.web.forms import demand_form
+from gateway.web.guard import STATIC_FILES, declarations
+from gateway.web.health_pages import Examine, health_router
+
+AREAS = (
+    signing_in.router,
+    # A line for each area.
+)
+
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(site: Site, live: Examine = tuple, ready: Examine = tuple) -> FastAPI:
+    """Return the application of a site; `live` and `ready` look at its health.
+
+    Raises TypeError where a route does not declare who may call it.
+    """
+    app = FastAPI(
+        title="maira-gateway",
+        dependencies=[Depends(demand_form)],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.site = site
+    app.state.limits = _session_limits(site)
+    app.add_middleware(Boundary, limits=_limits(site))
+    add_failures(app)
+    app.mount(STATIC_FILES, StaticFiles(directory=STATIC), name="static")
+    app.include_router(health_router(live, ready))
+    for area in AREAS:
+        app.include_router(area)
+    declarations(app.routes)
+    return app
+
+
+def _session_limits(site: Site) -> SessionLimits:
+    own = site.settings.web
+    return SessionLimits(
+        idle=timedelta(minutes=own.session_idle_minutes),
+        longest=timedelta(hours=own.session_hours),
+    )
+
+
+def _limits(site: Site) -> Limits:
+    own = site.settings.web
+    return Limits(
+        hosts=own.host_names(),
+        body_bytes=own.max_request_bytes,
+        seconds=own.request_seconds,
+    )

@@ -1,0 +1,76 @@
+"""Signing in and out, and the first page."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from gateway.accounts.person import Person
+from gateway.accounts.sessions import sign_in, sign_out
+from gateway.accounts.throttle import Attempt
+from gateway.errors import LoginRefused
+from gateway.web import cookies
+from gateway.web.guard import TheSite, anybody_signed_in, public
+from gateway.web.pages import NAVIGATION, page, person_of
+
+router = APIRouter()
+
+
+@router.get("/", dependencies=[Depends(public)])
+def first_page(request: Request) -> Response:
+    """Lead to the first page that somebody may see."""
+    person = person_of(request)
+    if person is None:
+        return RedirectResponse("/login", 303)
+    allowed = [place.path for place in NAVIGATION if person.may(place.permission)]
+    return RedirectResponse(allowed[0], 303)
+
+
+@router.get("/login", dependencies=[Depends(public)])
+def show_login(request: Request, next: str = "/") -> Response:  # noqa: A002 - its name
+    """Show the form to sign in with."""
+    return page(request, "login.html", next=own_path(next), refused=None)
+
+
+@router.post("/login", dependencies=[Depends(public)])
+def log_in(
+    request: Request,
+    site: TheSite,
+    name: Annotated[str, Form(max_length=64)],
+    password: Annotated[str, Form(max_length=1024)],
+    next: Annotated[str, Form()] = "/",  # noqa: A002 - its name
+) -> Response:
+    """Open a session, and lead on."""
+    attempt = Attempt(
+        name=name.strip().lower(),
+        address=request.client.host if request.client else "",
+        device=cookies.device_of(request),
+        at=site.clock(),
+    )
+    try:
+        opened = sign_in(site.ledger, attempt, password)
+    except LoginRefused as error:
+        return page(
+            request, "login.html", status=401, next=own_path(next), refused=str(error)
+        )
+    answer = RedirectResponse(own_path(next), 303)
+    cookies.admit(request, answer, opened)
+    return answer
+
+
+@router.post("/logout")
+def log_out(
+    request: Request, site: TheSite, person: Annotated[Person, anybody_signed_in()]
+) -> Response:
+    """End the session."""
+    sign_out(site.ledger, person)
+    answer = RedirectResponse("/login", 303)
+    cookies.dismiss(request, answer)
+    return answer
+
+
+def own_path(path: str) -> str:
+    """Return a path on this host; `/` for what leads elsewhere."""
+    is_plain = path.isascii() and path.isprintable() and "\\" not in path
+    leads_here = path.startswith("/") and not path.startswith("//")
+    return path if is_plain and leads_here and len(path) <= 2000 else "/"
