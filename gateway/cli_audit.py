@@ -1,4 +1,4 @@
-"""`audit list|show|export`: the audit log; reading it is itself recorded."""
+"""The audit log on the command line; reading it is itself recorded."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli_output import WRONG_USE, fail, print_json, print_line, print_table
-from gateway.cli_site import AsJson, now, os_user, site_ledger
+from gateway.cli_site import AsJson, now, os_user, site_ledger, site_settings
 
 if TYPE_CHECKING:
     from gateway.ledger import AuditFilter
@@ -106,6 +106,40 @@ def export(
         print_json({"file": out, "records": written})
     else:
         print_line(f"{written} records in {out}")
+
+
+@app.command("erase-patient")
+def erase(
+    context: typer.Context,
+    patient_id: Annotated[str, typer.Argument(help="Patient ID.")],
+    why: Annotated[str, typer.Option(help="Why; goes into the audit.")],
+    issuer: Annotated[str | None, typer.Option(help="As the images have it.")] = None,
+) -> None:
+    """Make a patient unreadable in the audit for ever; no record changes."""
+    from gateway.audit.message import Patient
+    from gateway.erasing import erase_patient
+
+    patient = Patient(patient_id=patient_id, issuer=issuer)
+    with site_ledger(context) as ledger:
+        gone = erase_patient(ledger, patient, os_user(), why, now())
+    print_line("the key of this patient is destroyed here; destroy copies of it too")
+    if not gone:
+        print_line("the ledger is being read: its log holds the key until it is idle")
+
+
+@app.command("new-patient-key")
+def new_patient_key(
+    context: typer.Context,
+    why: Annotated[str, typer.Option(help="Why; goes into the audit.")],
+) -> None:
+    """Give up a patient key that is lost: who was sealed with it stays unreadable."""
+    from gateway.erasing import replace_key
+    from gateway.patient_key import place_of
+
+    place = place_of(site_settings(context))
+    with site_ledger(context) as ledger:
+        lost = replace_key(ledger, place, os_user(), why, now())
+    print_line(f"a new patient key is in use; {lost} patients are unreadable")
 
 
 def _export(context: typer.Context, wanted: "AuditFilter", out: Path) -> int:

@@ -13,6 +13,7 @@ GatewayError
 ├── HandoverStopped          a batch was broken off because the gateway stops
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── NoSuchStudy              a study UID that the ledger does not know
+├── NoSuchPatient            nobody whom the audit can name
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 ├── AccountRefused           an account that cannot be made or changed like this
 │   └── PasswordRefused      a password that is too short or too easily guessed
@@ -76,6 +77,10 @@ class UnreadableMessage(GatewayError):  # noqa: N818 - says what it is
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing
     """The ledger knows no study with this UID."""
+
+
+class NoSuchPatient(GatewayError):  # noqa: N818 - says what is missing
+    """The audit knows no such patient, or no longer; the message names nobody."""
 
 
 class RoleNotStated(GatewayError):  # noqa: N818 - says what is missing

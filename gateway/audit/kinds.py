@@ -1,7 +1,7 @@
 """The audit messages of this gateway, one function a kind.
 
-Each returns an entry for the ledger. Its `detail` names no patient; the message
-does where the patient is known.
+Each returns an entry for the ledger. Its `detail` names no patient; the ledger adds
+the patient to the message, sealed, where one is known.
 """
 
 from gateway.audit.of_account import (

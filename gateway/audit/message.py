@@ -180,6 +180,13 @@ def to_xml(message: AuditMessage) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
+def object_xml(described: ParticipantObject) -> str:
+    """Return one object as it stands in a message."""
+    root = ET.Element("AuditMessage")
+    _add_object(root, described)
+    return ET.tostring(root[0], encoding="unicode")
+
+
 def _add(parent: ET.Element, tag: str, **attributes: str | None) -> ET.Element:
     """Append an element; an attribute that is None is left out."""
     given = {k: printable(v) for k, v in attributes.items() if v is not None}

@@ -130,7 +130,6 @@ def _prior_query(
             parts.study_query(keys),
             parts.study(study_instance_uid),
             *others,
-            parts.patient(whom),
         ],
         study_instance_uid=study_instance_uid,
         patient=whom,

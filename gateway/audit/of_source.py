@@ -46,8 +46,7 @@ def message_received(
         at=now,
         detail=told,
     )
-    named = [] if patient is None else [parts.patient(patient)]
-    return parts.record(what, _receiving(sender), named, patient=patient)
+    return parts.record(what, _receiving(sender), patient=patient)
 
 
 def message_refused(sender: Sender, reason: str, now: datetime) -> AuditEntry:
@@ -90,7 +89,7 @@ def source_queried(
     return parts.record(
         what,
         [us, other],
-        [asked, parts.study(uid), parts.patient(question.patient)],
+        [asked, parts.study(uid)],
         study_instance_uid=uid,
         patient=question.patient,
     )

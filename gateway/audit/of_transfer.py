@@ -46,7 +46,7 @@ def instance_received(
     return parts.record(
         what,
         _receiving(facts),
-        [study, parts.patient(patient)],
+        [study],
         study_instance_uid=new.study_instance_uid,
         patient=patient,
     )

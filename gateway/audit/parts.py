@@ -163,15 +163,6 @@ def patient_of(identity: PatientIdentity) -> Patient | None:
     return somebody(identity.patient_id, identity.issuer)
 
 
-def patient(known: Patient | None) -> ParticipantObject:
-    """Return the patient; one without an ID has an empty one in the message."""
-    return ParticipantObject(
-        object_id="" if known is None else known.patient_id,
-        id_type=codes.PATIENT_NUMBER,
-        role=ObjectRole.PATIENT,
-    )
-
-
 def alert_subject(name: str, *descriptions: str) -> ParticipantObject:
     """Return what a security alert is about (PS3.15 A.5.3.11)."""
     return ParticipantObject(

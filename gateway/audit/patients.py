@@ -19,6 +19,7 @@ from gateway.audit.message import Patient
 from gateway.errors import WrongKey
 
 KEY_BYTES = 32
+_WORDS = "words"
 _NONCE_BYTES = 12
 """What NIST SP 800-38D recommends for GCM; random, for a key has few messages."""
 
@@ -62,6 +63,21 @@ class MasterKey:
         info = b"maira-gateway audit " + purpose
         kdf = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info)
         return kdf.derive(self.secret)
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """The key of one patient."""
+
+    secret: bytes = field(repr=False)
+
+    def seal(self, words: bytes) -> str:
+        """Return what only this key makes readable again."""
+        return _encrypted(AESGCM(self.secret), words, _WORDS)
+
+    def unseal(self, sealed: str) -> bytes:
+        """Return the words again; raises WrongKey."""
+        return _decrypted(AESGCM(self.secret), sealed, _WORDS)
 
 
 def new_key() -> bytes:

@@ -10,11 +10,12 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from gateway.audit.message import Patient
+from gateway.audit.patients import MasterKey
 from gateway.errors import LedgerCorrupt, LedgerFailure
 from gateway.failpoints import pass_failpoint
-from gateway.ledger.engine import BUSY_SECONDS, ledger_failures, open_engine
+from gateway.ledger.engine import BUSY_SECONDS, empty_log, ledger_failures, open_engine
 from gateway.ledger.grouping import GroupCommit
-from gateway.ledger.patients import Patients, open_patients
+from gateway.ledger.master import Patients, open_patients
 from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
     AuditFilter,
@@ -103,6 +104,16 @@ class Ledger:
     def demand_patient_key(self) -> None:
         """Raise WrongKey where no patient could be written."""
         _ = self._patients.master
+
+    @property
+    def has_patient_key(self) -> bool:
+        """Whether its patients can be read and written."""
+        return isinstance(self._patients.key, MasterKey)
+
+    def forget_deleted(self) -> bool:
+        """Empty the write-ahead log of what was overwritten; false while it is read."""
+        with self._watched():
+            return empty_log(self._engine)
 
     def pseudonym(self, patient: Patient) -> str:
         """Return by what `AuditFilter.patient` finds a patient; raises WrongKey."""

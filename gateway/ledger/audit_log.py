@@ -8,7 +8,8 @@ from sqlalchemy import Connection, bindparam, select, update
 from gateway.audit.message import AuditEntry
 from gateway.failpoints import pass_failpoint
 from gateway.ledger import schema
-from gateway.ledger.patients import Patients
+from gateway.ledger.master import Patients
+from gateway.ledger.patients import kept
 
 _HEAD = schema.audit_head.c.last_sequence
 _LAST = select(_HEAD)
@@ -34,7 +35,7 @@ def append(
     last = int(connection.execute(_TAKEN, {"count": len(entries)}).scalar_one())
     first = last - len(entries) + 1
     rows = [
-        {"sequence": sequence, **_row(patients, entry)}
+        {"sequence": sequence, **_row(connection, patients, entry)}
         for sequence, entry in enumerate(entries, start=first)
     ]
     connection.execute(_APPENDED, rows)
@@ -42,6 +43,9 @@ def append(
     return last
 
 
-def _row(patients: Patients, entry: AuditEntry) -> dict[str, object]:
+def _row(
+    connection: Connection, patients: Patients, entry: AuditEntry
+) -> dict[str, object]:
     row = {field.name: getattr(entry, field.name) for field in fields(entry)}
-    return {**row, "patient": patients.pseudonym(entry.patient)}
+    patient, message = kept(connection, patients, entry)
+    return {**row, "patient": patient, "message": message}

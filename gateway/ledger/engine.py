@@ -104,6 +104,23 @@ def migrate(connection: Connection, revision: str = "head") -> None:
         command.upgrade(config, revision)
 
 
+def empty_log(engine: Engine) -> bool:
+    """Bring SQLite's write-ahead log into its file and empty it; false while read."""
+    if engine.dialect.name != "sqlite":
+        return True
+    with engine.connect() as connection:
+        dbapi = connection.connection.dbapi_connection
+        if dbapi is None:
+            return False
+        cursor = dbapi.cursor()
+        try:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (busy, *_) = cursor.fetchone() or (1,)
+            return not busy
+        finally:
+            cursor.close()
+
+
 def _create_private(database: str | None) -> None:
     """Make the file for this user only; its log and index inherit that."""
     if database is None or database == ":memory:":

@@ -12,8 +12,10 @@ from sqlalchemy.sql.elements import ColumnElement
 from dicom_io.evidence import SlotName
 from dicom_io.inputs.orders import Order
 from dicom_io.reports.values import OutsideReport
+from gateway.audit.message import Patient
+from gateway.audit.sealing import revealed
 from gateway.errors import NoSuchStudy
-from gateway.ledger import schema
+from gateway.ledger import patients, schema
 from gateway.ledger.accounts import AccountReading
 from gateway.ledger.records import (
     AuditFilter,
@@ -249,6 +251,28 @@ class Reading(RepositoryReading, AccountReading):
         found = select(table).where(*_audit_conditions(wanted))
         in_sequence = found.order_by(table.c.sequence).limit(wanted.limit)
         return self._all(AuditRecord, in_sequence)
+
+    def pseudonyms(self, patient_id: str) -> list[str]:
+        """Return what a Patient ID is known by in the audit, of whichever issuer."""
+        master = self._patients.master
+        return [
+            master.pseudonym(Patient(patient_id=patient_id, issuer=issuer))
+            for issuer in patients.issuers(self._connection)
+        ]
+
+    def issuers(self) -> list[str | None]:
+        """Return the issuers of all patients whom the audit ever named."""
+        return patients.issuers(self._connection)
+
+    def revealed(self, message: str) -> str:
+        """Return an audit message with its patient as it was, for who is entitled.
+
+        Shows "erased" where the patient's key is destroyed.
+        """
+        return revealed(
+            message,
+            lambda number: patients.key_with(self._connection, self._patients, number),
+        )
 
     def last_recorded_at(self) -> datetime | None:
         """Return when the last audit record was written; None: there is none."""

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Select
 
-from gateway.ledger.patients import Patients
+from gateway.ledger.master import Patients
 
 Record = TypeVar("Record")
 

@@ -11,8 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.audit.message import AuditEntry
+from gateway.audit.patients import MasterKey
 from gateway.errors import LostRace
-from gateway.ledger import schema, times
+from gateway.ledger import master, patients, schema, times
 from gateway.ledger.account_writing import AccountWriting
 from gateway.ledger.audit_log import append
 from gateway.ledger.messages import MessageWriting
@@ -265,6 +266,16 @@ class Writing(
     def append_audit(self, entry: AuditEntry) -> int:
         """Append one audit record; return its sequence number."""
         return append(self._connection, self._patients, [entry])
+
+    def destroy_patient(self, pseudonym: str, now: datetime) -> bool:
+        """Destroy the key of a patient of the audit; false where there is none."""
+        return patients.destroy(self._connection, pseudonym, now) > 0
+
+    def destroy_all_patients(self, key: MasterKey, now: datetime) -> int:
+        """Go on with another master key; return how many patients are given up."""
+        given_up = patients.destroy(self._connection, None, now)
+        master.note(self._connection, key)
+        return given_up
 
     def remember(self, key: str, value: str) -> None:
         """Keep a small fact of the installation."""

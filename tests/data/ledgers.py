@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.audit.message import AuditEntry
 from gateway.audit.patients import MasterKey
 from gateway.ledger import Ledger, NewInstance, ResultRecord, Role, StudyRecord, Writing
-from gateway.ledger.patients import Patients
+from gateway.ledger.master import Patients
 from gateway.lifecycle import Event, State
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
