@@ -50,11 +50,6 @@ class Checkpoint:
     text: str
 
 
-def _as_kept(message: str) -> str:
-    """Send a message as it is in the ledger."""
-    return message
-
-
 def _no_checkpoint() -> Checkpoint | None:
     return None
 
@@ -63,16 +58,16 @@ def _no_checkpoint() -> Checkpoint | None:
 class Route:
     """The way to one repository.
 
-    text_of : a kept message as this repository is to get it. checkpoint : returns
-    the newest one; None: there is none. max_datagram_bytes : a longer message does
-    not go by UDP.
+    in_clear : it is told who the patients are; else what is sealed stays sealed.
+    checkpoint : returns the newest one; None: there is none. max_datagram_bytes : a
+    longer message does not go by UDP.
     """
 
     name: str
     address: Address
     origin: Origin
     pauses: Pauses
-    text_of: Callable[[str], str] = field(default=_as_kept)
+    in_clear: bool = False
     checkpoint: Callable[[], Checkpoint | None] = field(default=_no_checkpoint)
     max_datagram_bytes: int = 8192
 
@@ -120,11 +115,16 @@ def forward(
         known = rows.repository(route.name)
         if known is None or (known.not_before and known.not_before > now):
             return False
-        records = rows.audit_after(known.last_sequence, _how_many(known))
-    items = [
-        Item(sequence=r.sequence, at=r.recorded_at, text=route.text_of(r.message))
-        for r in records
-    ]
+        items = [
+            Item(
+                sequence=record.sequence,
+                at=record.recorded_at,
+                text=rows.revealed(record.message)
+                if route.in_clear
+                else record.message,
+            )
+            for record in rows.audit_after(known.last_sequence, _how_many(known))
+        ]
     batch = _batch_of(route, known, items)
     if batch is None:
         return False

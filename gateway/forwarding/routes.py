@@ -41,6 +41,7 @@ def _route(site: Site, name: str, wanted: AuditRepository) -> Route:
             most=min(delivery.max_pause_seconds, LONGEST_SECONDS),
             failures_in_a_row=delivery.failures_in_a_row,
         ),
+        in_clear=wanted.patients == "clear",
         max_datagram_bytes=wanted.max_datagram_bytes,
     )
 

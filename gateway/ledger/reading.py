@@ -17,6 +17,7 @@ from gateway.audit.sealing import revealed
 from gateway.errors import NoSuchStudy
 from gateway.ledger import patients, schema
 from gateway.ledger.accounts import AccountReading
+from gateway.ledger.audit_search import AuditSearching
 from gateway.ledger.records import (
     AuditFilter,
     AuditRecord,
@@ -39,7 +40,7 @@ _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
 
 
-class Reading(RepositoryReading, AccountReading):
+class Reading(RepositoryReading, AccountReading, AuditSearching):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
 
     def study(self, study_instance_uid: str) -> StudyRecord | None:

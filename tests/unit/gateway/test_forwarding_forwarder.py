@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audit.message import Patient
 from gateway.forwarding.forwarder import Checkpoint, Pauses, Route, drain, forward
 from gateway.forwarding.syslog import Origin
 from gateway.forwarding.transports import Address, Transport
@@ -257,16 +258,19 @@ def test_a_checkpoint_follows_the_records_that_it_covers(hand: Hand) -> None:
     assert repository.numbers == [1, 2, 3, 4, 3, 4]
 
 
-def test_identifiers_may_be_sent_in_clear(hand: Hand) -> None:
+@pytest.mark.parametrize("in_clear", [True, False])
+def test_who_the_patients_are_is_told_where_the_site_wants_it(
+    hand: Hand, *, in_clear: bool
+) -> None:
     repository = Repository()
-    hand.add(1, message="<sealed/>")
+    patient = Patient(patient_id="ANN-4711", issuer="SITE")
+    hand.add(1, patient=patient, message="<AuditMessage></AuditMessage>")
     with answering(repository.take) as address:
         hand.to(address)
-        hand.route = replace(
-            hand.route, text_of=lambda text: text.replace("sealed", "opened")
-        )
+        hand.route = replace(hand.route, in_clear=in_clear)
         hand.drain()
-    assert repository.kept.endswith(b"<opened/>")
+    assert (b'"ANN-4711"' in repository.kept) is in_clear
+    assert (b'"sealed:' in repository.kept) is not in_clear
 
 
 def test_after_failures_less_is_sent_at_one_time(hand: Hand) -> None:
