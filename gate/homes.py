@@ -24,7 +24,6 @@ HOMES: dict[str, tuple[str, ...]] = {
     "flask": _WEB,
     "django": _WEB,
     "aiohttp": _WEB,
-    "uvicorn": _WEB,
     "gdcm": ("dicom_io",),
     "pylibjpeg": ("dicom_io",),
     "huggingface_hub": ("model.maira2.fetch",),

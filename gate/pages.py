@@ -25,6 +25,7 @@ from dicom_io.contexts import (
 from dicom_io.identity import VERDICTS, Comparison
 from dicom_io.status import Status
 from gate import conformance
+from gateway.accounts.roles import PERMISSIONS, AccountRole, Permission
 from gateway.failpoints import FAILPOINTS
 from gateway.lifecycle import FINAL, WAITING_FOR_A_PERSON, State
 from gateway.lifecycle_diagram import mermaid_diagram
@@ -152,6 +153,15 @@ def identity_table() -> str:
     return table(("attribute", *(c.replace("-", " ") for c in Comparison)), rows)
 
 
+def role_table() -> str:
+    """Return what each role of an account may do."""
+    rows = [
+        (f"`{each}`", *("yes" if each in PERMISSIONS[r] else "" for r in AccountRole))
+        for each in Permission
+    ]
+    return table(("permission", *AccountRole), rows)
+
+
 def flag_list() -> str:
     """Return the names of the report's flags."""
     return ", ".join(f"`{kind}`" for kind in FlagKind) + "."
@@ -187,6 +197,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "identity": identity_table,
     "failpoints": failpoint_table,
     "flags": flag_list,
+    "roles": role_table,
 }
 """Mark in a page -> what stands there."""
 

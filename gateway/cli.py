@@ -20,6 +20,7 @@ from gateway import (
     cli_metrics,
     cli_model,
     cli_study,
+    cli_user,
 )
 from gateway.cli_output import (
     NO,
@@ -54,6 +55,7 @@ app = typer.Typer(
 app.add_typer(cli_study.app, name="study")
 app.add_typer(cli_delivery.app, name="delivery")
 app.add_typer(cli_audit.app, name="audit")
+app.add_typer(cli_user.app, name="user")
 app.add_typer(cli_config.app, name="config")
 app.add_typer(cli_model.app, name="model")
 app.add_typer(cli_doctor.app, name="spool")
@@ -96,7 +98,8 @@ def options(
 def serve(context: typer.Context) -> None:
     """Run the gateway until it is told to stop (SIGTERM, Ctrl-C).
 
-    One line says when the DICOM port is open; the rest is the log.
+    One line says when the DICOM port is open, and one where the first administrator
+    sets a password, while there is none; the rest is the log.
     """
     from gateway import serve as root
 
@@ -105,6 +108,9 @@ def serve(context: typer.Context) -> None:
 
     def ready(gateway: "Gateway") -> None:
         print_line(f"{gateway.site.local.title} listens on port {gateway.port}")
+        link = gateway.first_link()
+        if link is not None:
+            print_line(f"Nobody administers it: within 24 hours, once: {link}")
 
     root.serve(settings, ready)
 

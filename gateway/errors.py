@@ -16,7 +16,8 @@ GatewayError
 ├── NoSuchPatient            nobody whom the audit can name
 ├── RoleNotStated            a decision that takes a role, by nobody in a role
 ├── AccountRefused           an account that cannot be made or changed like this
-│   └── PasswordRefused      a password that is too short or too easily guessed
+│   ├── PasswordRefused      a password that is too short or too easily guessed
+│   └── LinkRefused          a link that was used, or is too old
 ├── LoginRefused             name and password that do not open a session
 │   └── TooManyFailures      nothing is tried for a while
 └── NotReady                 a start that must not happen (settings, licence)
@@ -93,6 +94,10 @@ class AccountRefused(GatewayError):  # noqa: N818 - says what was refused
 
 class PasswordRefused(AccountRefused):
     """A password that is too short or too easily guessed; it is not quoted."""
+
+
+class LinkRefused(AccountRefused):
+    """A set-up link that was used, is too old, or never was."""
 
 
 class LoginRefused(GatewayError):  # noqa: N818 - says what was refused

@@ -24,6 +24,7 @@ from gateway import (
     retention,
     timekeeping,
 )
+from gateway.accounts import links
 from gateway.composition import close_engine, close_site, open_site
 from gateway.errors import LedgerFailure, NotReady
 from gateway.failpoints import demand_known_failpoint, pass_failpoint
@@ -37,7 +38,6 @@ from gateway.health import (
     engine_finding,
     listener_finding,
 )
-from gateway.health_port import HealthPort
 from gateway.intake import Intake
 from gateway.lifecycle import State
 from gateway.lines import lines_of
@@ -52,6 +52,8 @@ from gateway.sources.mllp import MllpListener, MllpOptions
 from gateway.starting import demand_sound_ledger, reconcile, record_start, record_stop
 from gateway.timekeeping import SteadyClock
 from gateway.turn import Turns, take_turn
+from gateway.web.app import create_app
+from gateway.web.serving import WebPort, port_options
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +104,15 @@ class Gateway:
 
     @property
     def web_port(self) -> int:
-        """The port of health that is bound."""
-        return self._health.port
+        """The port of the console that is bound."""
+        return self._web.port
+
+    def first_link(self) -> str | None:
+        """Return where the first administrator sets a password; None: there is one."""
+        secret = links.first_link(self._site.ledger, self._site.clock())
+        if secret is None:
+            return None
+        return links.address(self._site.settings.web, secret, self.web_port)
 
     def live(self) -> tuple[Finding, ...]:
         """Say whether it works at all; where not, a new start helps."""
@@ -160,7 +169,7 @@ class Gateway:
         pass_failpoint("start:reconciled")
         timekeeping.resume(site.ledger, site.clock)
         started.callback(self._ledger_question.close)
-        self._open_health(started)
+        self._open_web(started)
         self._listener = listener = open_listener(
             site.local,
             site.settings.remote_aes(),
@@ -179,11 +188,10 @@ class Gateway:
         started.callback(listener.close, _INSTANCE_SECONDS, self._hurry.is_set)
         started.callback(self._begin_stop)
 
-    def _open_health(self, started: ExitStack) -> None:
-        own = self._site.settings.web
-        pages = {"/health/live": self.live, "/health/ready": self.ready}
-        self._health = HealthPort(own.host, own.port, pages)
-        started.callback(self._health.close)
+    def _open_web(self, started: ExitStack) -> None:
+        app = create_app(self._site, self.live, self.ready)
+        self._web = WebPort(app, port_options(self._site.settings.web))
+        started.callback(self._web.close)
 
     def _begin_stop(self) -> None:
         self._stop_by = time.monotonic() + STOP_SECONDS

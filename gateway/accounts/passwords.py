@@ -19,7 +19,10 @@ _TURN = threading.BoundedSemaphore(2)
 
 
 def hash_password(password: str, name: str) -> str:
-    """Return the hash of a new password of `name`; raises PasswordRefused."""
+    """Return the hash of a new password of `name`; raises PasswordRefused.
+
+    It takes its time: never within a transaction, in which all who write wait.
+    """
     if not SHORTEST <= len(password) <= LONGEST:
         raise PasswordRefused(f"a password has {SHORTEST} to {LONGEST} characters")
     if password.casefold() == name.casefold() or len(set(password)) < 5:
@@ -38,9 +41,12 @@ def is_password(password: str, hashed: str | None) -> bool:
     return hashed is not None and len(password) <= LONGEST
 
 
-def is_outdated(hashed: str) -> bool:
-    """Whether it was made with other costs than those of today."""
-    return _HASHER.check_needs_rehash(hashed)
+def fresh_hash(password: str, hashed: str | None) -> str | None:
+    """Return a hash by the costs of today; None where that is what there is."""
+    if hashed is None or not _HASHER.check_needs_rehash(hashed):
+        return None
+    with _TURN:
+        return _HASHER.hash(password)
 
 
 @cache

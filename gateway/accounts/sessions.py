@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.accounts.passwords import hash_password, is_outdated, is_password
+from gateway.accounts.passwords import fresh_hash, is_password
 from gateway.accounts.person import Person
 from gateway.accounts.records import AccountRecord, SessionRecord
 from gateway.accounts.roles import PERMISSIONS
 from gateway.accounts.secrets import digest_of, new_secret
-from gateway.accounts.throttle import Attempt, begin_attempt, forgive
+from gateway.accounts.throttle import Attempt, Counted, begin_attempt, forgive
+from gateway.audit import kinds, parts
 from gateway.errors import LoginRefused
 from gateway.ledger import Ledger, Reading, Writing
 
@@ -17,6 +18,9 @@ _SEEN = timedelta(minutes=1)
 
 _DEVICE = timedelta(days=180)
 """How long a browser that does not come back is known."""
+
+UNKNOWN = "(unknown name)"
+"""What the audit has for a name of nobody: people type passwords there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,25 +40,50 @@ class SignedIn:
 
 
 def sign_in(ledger: Ledger, attempt: Attempt, password: str) -> SignedIn:
-    """Open a session.
+    """Open a session; recorded either way.
 
     Raises LoginRefused, which does not say what was wrong, and TooManyFailures.
+    """
+    account, counted = demand_password(ledger, attempt, password)
+    fresh = fresh_hash(password, account.password_hash)
+    with ledger.writing() as rows:
+        _demand_unchanged(rows, account)
+        if fresh is not None:
+            rows.change_account(account.id, attempt.at, password_hash=fresh)
+        forgive(rows, counted)
+        return admit(rows, account, attempt.address, "by password", attempt.at)
+
+
+def demand_password(
+    ledger: Ledger, attempt: Attempt, password: str
+) -> tuple[AccountRecord, Counted]:
+    """Return the account whose password it is, and what the attempt counted.
+
+    As slow for a name of nobody. Raises LoginRefused and TooManyFailures.
     """
     with ledger.writing() as rows:
         counted = begin_attempt(rows, attempt)
         account = rows.account(attempt.name)
     usable = account is not None and not account.disabled
     hashed = account.password_hash if account is not None and usable else None
-    if not is_password(password, hashed) or account is None:
-        raise LoginRefused("name and password do not belong together")
+    if is_password(password, hashed) and account is not None:
+        return account, counted
+    by = parts.Person(
+        name=UNKNOWN if account is None else account.name,
+        role=None if account is None else account.role,
+        address=attempt.address,
+    )
+    why = "account disabled" if account and account.disabled else "wrong password"
     with ledger.writing() as rows:
-        _demand_unchanged(rows, account)
-        _freshen(rows, account, password, attempt.at)
-        forgive(rows, counted)
-        return admit(rows, account, attempt.at)
+        rows.append_audit(
+            kinds.login_failed(by, why, attempt.at, locked=counted.is_last)
+        )
+    raise LoginRefused("name and password do not belong together")
 
 
-def admit(rows: Writing, account: AccountRecord, now: datetime) -> SignedIn:
+def admit(
+    rows: Writing, account: AccountRecord, address: str, how: str, now: datetime
+) -> SignedIn:
     """Open a session of an account, and know its browser from now on."""
     opened = SignedIn(session=new_secret(), device=new_secret())
     rows.open_session(
@@ -65,8 +94,11 @@ def admit(rows: Writing, account: AccountRecord, now: datetime) -> SignedIn:
             seen_at=now,
         )
     )
+    rows.forget_sessions(now - _DEVICE)
     rows.forget_devices(before=now - _DEVICE)
     rows.know_device(digest_of(opened.device), account.id, now)
+    by = parts.Person(name=account.name, role=account.role, address=address)
+    rows.append_audit(kinds.logged_in(by, how, now))
     return opened
 
 
@@ -77,28 +109,31 @@ def person_of_session(
     digest = digest_of(secret)
     with ledger.reading() as rows:
         session = rows.session(digest)
-        if session is None or _is_over(session, now, limits):
-            return None
-        account = rows.account_by_id(session.account_id)
-    if account is None or account.disabled:
+        account = None if session is None else rows.account_by_id(session.account_id)
+    if session is None or account is None or account.disabled:
         return None
-    if now - session.seen_at > _SEEN:
-        ledger.grouped(lambda rows: rows.see_session(digest, now))
-    return Person(
+    person = Person(
         account_id=account.id,
         name=account.name,
         role=account.role,
         permissions=PERMISSIONS[account.role],
         session=digest,
     )
+    if _is_over(session, now, limits):
+        sign_out(ledger, person, "by time", now)
+        return None
+    if now - session.seen_at > _SEEN:
+        ledger.grouped(lambda rows: rows.see_session(digest, now))
+    return person
 
 
-def sign_out(ledger: Ledger, person: Person) -> None:
-    """End the session of somebody."""
+def sign_out(ledger: Ledger, person: Person, how: str, now: datetime) -> None:
+    """End the session of somebody, unless it is over."""
     if person.session is None:
         return
     with ledger.writing() as rows:
-        rows.end_session(person.session)
+        if rows.end_session(person.session):
+            rows.append_audit(kinds.logged_out(person.in_audit, how, now))
 
 
 def _is_over(session: SessionRecord, now: datetime, limits: SessionLimits) -> bool:
@@ -111,12 +146,3 @@ def _demand_unchanged(rows: Reading, account: AccountRecord) -> None:
     """Raise LoginRefused where the account was changed while its hash was made."""
     if rows.account_by_id(account.id) != account:
         raise LoginRefused("the account was changed just now: sign in again")
-
-
-def _freshen(
-    rows: Writing, account: AccountRecord, password: str, now: datetime
-) -> None:
-    """Keep the password by today's costs."""
-    if account.password_hash is not None and is_outdated(account.password_hash):
-        hashed = hash_password(password, account.name)
-        rows.change_account(account.id, now, password_hash=hashed)

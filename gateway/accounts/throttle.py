@@ -23,7 +23,7 @@ place, of an address, and of an account from all places that it was never used f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """Somebody tries to sign in.
+    """Somebody tries a password.
 
     `device` is the secret by which a browser shows that it signed in before.
     """
@@ -36,10 +36,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """An attempt that counts as a failure until it is forgiven."""
+    """An attempt that counts as a failure until it is forgiven.
+
+    `is_last`: after it nothing more is tried for a while.
+    """
 
     own: str
     numbers: tuple[int, ...]
+    is_last: bool
 
 
 def begin_attempt(rows: Writing, attempt: Attempt) -> Counted:
@@ -51,11 +55,14 @@ def begin_attempt(rows: Writing, attempt: Attempt) -> Counted:
     rows.forget_failed_logins(before=oldest)
     limits = _limits(rows, attempt)
     counted = rows.failed_logins([*limits], oldest)
-    if any(counted.get(bucket, 0) >= most for bucket, most in limits.items()):
+    left = [most - counted.get(bucket, 0) for bucket, most in limits.items()]
+    if min(left) <= 0:
         minutes = int(WINDOW.total_seconds() // 60)
         raise TooManyFailures(f"too many failures: try again in {minutes} minutes")
     numbers = rows.add_failed_logins(limits, attempt.at)
-    return Counted(own=next(iter(limits)), numbers=tuple(numbers))
+    return Counted(
+        own=next(iter(limits)), numbers=tuple(numbers), is_last=min(left) == 1
+    )
 
 
 def forgive(rows: Writing, counted: Counted) -> None:

@@ -74,27 +74,22 @@ class AccountWriting(Reading):
             update(table).where(table.c.digest == digest).values(seen_at=now)
         )
 
-    def end_session(self, digest: str) -> None:
-        """Forget one session."""
+    def end_session(self, digest: str) -> bool:
+        """Forget one session; return whether it was there."""
         table = tables.sessions
-        self._connection.execute(delete(table).where(table.c.digest == digest))
+        gone = delete(table).where(table.c.digest == digest)
+        return bool(self._connection.execute(gone).rowcount)
 
-    def end_sessions(self, account_id: int, but: str | None = None) -> None:
-        """Forget the sessions of an account, but for one where it is named."""
+    def end_sessions(self, account_id: int) -> None:
+        """Forget the sessions of an account."""
         table = tables.sessions
         gone = delete(table).where(table.c.account_id == account_id)
-        if but is not None:
-            gone = gone.where(table.c.digest != but)
         self._connection.execute(gone)
 
-    def forget_sessions(self, opened_before: datetime, seen_before: datetime) -> None:
-        """Forget the sessions that are over."""
+    def forget_sessions(self, opened_before: datetime) -> None:
+        """Forget sessions that were opened before a moment, and nobody came back to."""
         table = tables.sessions
-        self._connection.execute(
-            delete(table).where(
-                (table.c.opened_at < opened_before) | (table.c.seen_at < seen_before)
-            )
-        )
+        self._connection.execute(delete(table).where(table.c.opened_at < opened_before))
 
     def add_setup_link(self, link: SetupLinkRecord) -> None:
         """Keep a link, instead of those that were there for the same account."""

@@ -8,7 +8,15 @@ from fastapi.staticfiles import StaticFiles
 
 from gateway.accounts.sessions import SessionLimits
 from gateway.site import Site
-from gateway.web import fhir, signing_in
+from gateway.web import (
+    accounts,
+    api,
+    fhir,
+    measures,
+    own_account,
+    setting_up,
+    signing_in,
+)
 from gateway.web.boundary import Boundary, Limits
 from gateway.web.failures import add_failures
 from gateway.web.forms import demand_form
@@ -17,6 +25,11 @@ from gateway.web.health_pages import Examine, health_router
 
 AREAS = (
     signing_in.router,
+    setting_up.router,
+    own_account.router,
+    accounts.router,
+    measures.router,
+    api.router,
     fhir.router,
     # A line for each area.
 )

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +28,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+_TOO_MUCH = "the request is too large"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +57,7 @@ class Boundary:
         if refusal is not None:
             await refusal(scope, receive, passage.send)
             return
-        try:
-            await self._app(scope, passage.receive, passage.send)
-        except _TooMuch:
-            await passage.refuse(413, "the request is too large")
-        except TimeoutError:
-            await passage.refuse(408, "the request took too long")
-
-
-class _TooMuch(Exception):  # noqa: N818 - says what it is
-    """More came than is taken."""
+        await self._app(scope, passage.receive, passage.send)
 
 
 class _Passage:
@@ -77,7 +71,6 @@ class _Passage:
         self._until = asyncio.get_running_loop().time() + limits.seconds
         self._came = 0
         self._more = True
-        self._has_begun = False
 
     def refusal(self) -> PlainTextResponse | None:
         """Return the answer to what is refused unread."""
@@ -87,34 +80,30 @@ class _Passage:
             return PlainTextResponse("this is not the host you look for", 421)
         said = headers.get("content-length", "0")
         if not said.isdecimal() or int(said) > self._limits.body_bytes:
-            return PlainTextResponse("the request is too large", 413)
+            return PlainTextResponse(_TOO_MUCH, 413)
         return None
 
     async def receive(self) -> Message:
-        """Return what comes next; raises _TooMuch, and TimeoutError while it reads."""
+        """Return what comes next; raises HTTPException where it is late or too much."""
         if not self._more:
             return await self._receive()
-        async with asyncio.timeout_at(self._until):
-            message = await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise HTTPException(408, "the request took too long") from error
         self._came += len(message.get("body", b""))
         self._more = message.get("more_body", False)
         if self._came > self._limits.body_bytes:
-            raise _TooMuch
+            raise HTTPException(413, _TOO_MUCH)
         return message
 
     async def send(self, message: Message) -> None:
         """Send a piece of the answer, to who takes it in time."""
         if message["type"] == "http.response.start":
-            self._has_begun = True
             self._add_headers(MutableHeaders(scope=message))
         async with asyncio.timeout(self._limits.seconds):
             await self._send(message)
-
-    async def refuse(self, status: int, why: str) -> None:
-        """Answer, where no answer has begun."""
-        if not self._has_begun:
-            answer = PlainTextResponse(why, status, {"Connection": "close"})
-            await answer(self._scope, self._receive, self.send)
 
     def _is_ours(self, host: str) -> bool:
         hosts = self._limits.hosts

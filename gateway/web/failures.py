@@ -13,9 +13,12 @@ from gateway.errors import (
     GatewayError,
     IllegalMove,
     LedgerFailure,
+    LinkRefused,
+    LoginRefused,
     LostRace,
     NoSuchStudy,
     RoleNotStated,
+    TooManyFailures,
 )
 from gateway.web.forms import ForeignForm
 from gateway.web.guard import NotPermitted, NotSignedIn
@@ -37,7 +40,10 @@ _STATUS: tuple[tuple[type[GatewayError], int], ...] = (
     (IllegalMove, 409),
     (LostRace, 409),
     (RoleNotStated, 422),
+    (LinkRefused, 404),
     (AccountRefused, 422),
+    (TooManyFailures, 429),
+    (LoginRefused, 401),
     (LedgerFailure, 503),
     (GatewayError, 500),
 )

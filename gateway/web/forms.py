@@ -3,6 +3,7 @@
 from fastapi import Request
 
 from gateway.web import cookies
+from gateway.web.guard import bearer_of
 
 _CHANGES_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -16,9 +17,10 @@ class ForeignForm(Exception):  # noqa: N818 - says what it is
 async def demand_form(request: Request) -> None:
     """Raise ForeignForm for a change without the token of this browser's forms.
 
-    A browser also says where a request comes from; what it says must be us.
+    A browser also says where a request comes from; what it says must be us. A
+    program that shows a token of its own was sent by no page.
     """
-    if request.method in _CHANGES_NOTHING:
+    if request.method in _CHANGES_NOTHING or bearer_of(request) is not None:
         return
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "same-origin")

@@ -1,7 +1,7 @@
 """Who may call a route: every route declares it, or the application does not start."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -9,9 +9,12 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 
+from config.values import is_loopback
 from gateway.accounts.person import Person
 from gateway.accounts.roles import Permission
 from gateway.accounts.sessions import person_of_session
+from gateway.accounts.tokens import person_of_token
+from gateway.audit import kinds
 from gateway.site import Site
 from gateway.web import cookies
 
@@ -36,21 +39,46 @@ TheSite = Annotated[Site, Depends(site_of)]
 """The parameter of a handler that works with the site."""
 
 
-class Needs:
-    """What lets a request through to a route; None: anybody who signed in."""
+class Guard:
+    """Lets those through who have a permission; None: whoever signed in."""
 
     def __init__(self, permission: Permission | None) -> None:
         self.permission = permission
 
-    def __call__(self, request: Request, site: TheSite) -> Person:
-        """Return who asks; raises NotSignedIn or NotPermitted."""
+    def admit(self, request: Request, site: Site) -> Person:
+        """Return who asks; raises NotSignedIn or NotPermitted, which is recorded."""
         person = who(request, site)
         if person is None:
             raise NotSignedIn
         request.state.person = person
         if self.permission is not None and not person.may(self.permission):
+            _record_refusal(person, self.permission, site)
             raise NotPermitted
         return person
+
+
+class Needs(Guard):
+    """Lets nobody else through."""
+
+    def __call__(self, request: Request, site: TheSite) -> Person:
+        """Return who asks."""
+        return self.admit(request, site)
+
+
+class FromHere(Guard):
+    """Lets this machine through too: a Prometheus beside us has no account."""
+
+    def __call__(self, request: Request, site: TheSite) -> None:
+        """Ask a request for nothing that comes from here and shows nothing."""
+        shows_something = "Authorization" in request.headers
+        if shows_something or not is_loopback(address_of(request)):
+            self.admit(request, site)
+
+
+def _record_refusal(person: Person, permission: Permission, site: Site) -> None:
+    entry = kinds.permission_refused(person.in_audit, permission, site.clock())
+    with site.ledger.writing() as rows:
+        rows.append_audit(entry)
 
 
 def needs(permission: Permission) -> Person:
@@ -70,27 +98,44 @@ def public(request: Request, site: TheSite) -> None:
     request.state.person = who(request, site)
 
 
+async def anybody() -> None:
+    """Declare a route that does not even look who asks: no thread, no ledger."""
+
+
 def who(request: Request, site: Site) -> Person | None:
-    """Return who asks."""
-    secret = cookies.session_of(request)
-    if secret is None:
+    """Return who asks: by the token that is shown, else by the session."""
+    secret = bearer_of(request)
+    if secret is not None:
+        person = person_of_token(site.ledger, secret, site.clock())
+    elif (session := cookies.session_of(request)) is not None:
+        limits = request.app.state.limits
+        person = person_of_session(site.ledger, session, site.clock(), limits)
+    else:
         return None
-    return person_of_session(
-        site.ledger, secret, site.clock(), request.app.state.limits
-    )
+    return person and replace(person, address=address_of(request))
+
+
+def bearer_of(request: Request) -> str | None:
+    """Return the token of a program (RFC 6750); cookies do not count beside one."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip()[:200] if scheme.lower() == "bearer" else None
+
+
+def address_of(request: Request) -> str:
+    """Return where a request comes from; behind a trusted proxy, what that says."""
+    return request.client.host if request.client else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """What a route declares.
 
-    `needs` is None where it is public; a `Needs` of no permission is for anybody
-    who signed in.
+    `guard` is None where it is public.
     """
 
     path: str
     methods: frozenset[str]
-    needs: Needs | None
+    guard: Guard | None
 
 
 def declarations(routes: Sequence[BaseRoute]) -> list[Declaration]:
@@ -107,9 +152,9 @@ def declarations(routes: Sequence[BaseRoute]) -> list[Declaration]:
         said = [call for call in _calls(each.dependant) if _declares(call)]
         if len(said) != 1:
             raise TypeError(f"{each.path}: who may call it? see gateway.web.guard")
-        needs = said[0] if isinstance(said[0], Needs) else None
+        guard = said[0] if isinstance(said[0], Guard) else None
         methods = frozenset(each.methods or ())
-        found.append(Declaration(path=str(each.path), methods=methods, needs=needs))
+        found.append(Declaration(path=str(each.path), methods=methods, guard=guard))
     return found
 
 
@@ -118,4 +163,4 @@ def _calls(dependant: Dependant) -> Iterator[object]:
 
 
 def _declares(call: object) -> bool:
-    return isinstance(call, Needs) or call is public
+    return isinstance(call, Guard) or call in {public, anybody}

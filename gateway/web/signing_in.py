@@ -8,9 +8,9 @@ from fastapi.responses import RedirectResponse
 from gateway.accounts.person import Person
 from gateway.accounts.sessions import sign_in, sign_out
 from gateway.accounts.throttle import Attempt
-from gateway.errors import LoginRefused
+from gateway.errors import LoginRefused, TooManyFailures
 from gateway.web import cookies
-from gateway.web.guard import TheSite, anybody_signed_in, public
+from gateway.web.guard import TheSite, address_of, anybody_signed_in, public
 from gateway.web.pages import NAVIGATION, page, person_of
 
 router = APIRouter()
@@ -43,15 +43,20 @@ def log_in(
     """Open a session, and lead on."""
     attempt = Attempt(
         name=name.strip().lower(),
-        address=request.client.host if request.client else "",
+        address=address_of(request),
         device=cookies.device_of(request),
         at=site.clock(),
     )
     try:
         opened = sign_in(site.ledger, attempt, password)
     except LoginRefused as error:
+        status = 429 if isinstance(error, TooManyFailures) else 401
         return page(
-            request, "login.html", status=401, next=own_path(next), refused=str(error)
+            request,
+            "login.html",
+            status=status,
+            next=own_path(next),
+            refused=str(error),
         )
     answer = RedirectResponse(own_path(next), 303)
     cookies.admit(request, answer, opened)
@@ -63,7 +68,7 @@ def log_out(
     request: Request, site: TheSite, person: Annotated[Person, anybody_signed_in()]
 ) -> Response:
     """End the session."""
-    sign_out(site.ledger, person)
+    sign_out(site.ledger, person, "by its person", site.clock())
     answer = RedirectResponse("/login", 303)
     cookies.dismiss(request, answer)
     return answer

@@ -22,11 +22,13 @@ from tests.data.ledgers import NOW
 from tests.data.sites import site_settings
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of the accounts of a test
+ELSEWHERE = "192.0.2.7"
+"""An address that is of no machine (RFC 5737)."""
 TOKEN = re.compile(r'name="form_token" value="([0-9a-f]+)"')
 
 
 @cache
-def _hashed() -> str:
+def hashed_password() -> str:
     """Argon2 takes its time: once is enough."""
     return hash_password(PASSWORD, "nobody")
 
@@ -34,13 +36,13 @@ def _hashed() -> str:
 class Browser(TestClient):
     """A browser that follows no redirect by itself and sends our forms' token."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, address: str, scheme: str = "http") -> None:
         super().__init__(
             app,
-            base_url="http://127.0.0.1",
+            base_url=f"{scheme}://127.0.0.1",
             follow_redirects=False,
             raise_server_exceptions=False,
-            client=("127.0.0.1", 50000),
+            client=(address, 50000),
         )
         self.form_token = ""
 
@@ -50,6 +52,10 @@ class Browser(TestClient):
         found = TOKEN.search(answer.text)
         self.form_token = found[1] if found else self.form_token
         return answer
+
+    def shows(self, role: AccountRole) -> bool:
+        """Whether a page says that the account of a role is signed in."""
+        return f"{role}, {role}" in self.look("/login").text
 
     def submit(self, path: str, **fields: str) -> Response:
         """Send a form with the token of the page that was looked at last."""
@@ -71,9 +77,9 @@ class Console:
     app: FastAPI
     browsers: list[Browser] = field(default_factory=list)
 
-    def stranger(self) -> Browser:
+    def stranger(self, address: str = ELSEWHERE, scheme: str = "http") -> Browser:
         """Return a browser that nobody signed in with."""
-        browser = Browser(self.app)
+        browser = Browser(self.app, address, scheme)
         self.browsers.append(browser)
         return browser
 
@@ -89,18 +95,25 @@ def add_accounts(site: Site) -> None:
     """Add an account for each role, named like it."""
     with site.ledger.writing() as rows:
         for role in AccountRole:
-            rows.add_account(role.value, role, site.clock(), password_hash=_hashed())
+            rows.add_account(
+                role.value, role, site.clock(), password_hash=hashed_password()
+            )
 
 
 @contextmanager
 def opened_console(
-    folder: Path, overrides: Table | None = None, clock: Clock = lambda: NOW
+    folder: Path,
+    overrides: Table | None = None,
+    clock: Clock = lambda: NOW,
+    *,
+    accounts: bool = True,
 ) -> Iterator[Console]:
-    """Open a site with an account for each role, and its console; no server."""
+    """Open a site, its console and, as a rule, an account for each role; no server."""
     settings = site_settings(folder / "data", overrides)
     site = open_site(settings, CannedEngine(), clock)
     try:
-        add_accounts(site)
+        if accounts:
+            add_accounts(site)
         console = Console(site=site, app=create_app(site))
         yield console
         for browser in console.browsers:

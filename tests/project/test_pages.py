@@ -31,8 +31,8 @@ def _names(group: typer.Typer) -> Iterator[str]:
 
 
 def test_there_are_verbs_and_pages_to_check() -> None:
-    assert len(verbs()) == 27
-    assert len(pages()) == 5
+    assert len(verbs()) == 34
+    assert len(pages()) == 6
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)

@@ -239,3 +239,31 @@ def test_a_wrong_audit_repository_is_named(name: str) -> None:
 def test_the_name_of_an_audit_repository_is_plain() -> None:
     with pytest.raises(InvalidSettings, match="audit_repositories"):
         load_settings(None, {"audit_repositories": {'a"b': REPOSITORY}})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.5", "::", "gateway.example"])  # noqa: S104
+def test_a_console_that_others_reach_speaks_tls_or_stands_behind_a_proxy(
+    host: str,
+) -> None:
+    with pytest.raises(InvalidSettings, match=r"^web: host: .* not of this machine"):
+        load_settings(None, {"web": {"host": host}})
+    with_tls: Table = {"certificate": "a.pem", "key": "a.key"}
+    assert load_settings(None, {"web": {"host": host, **with_tls}}).web.certificate
+    behind: Table = {"proxies": ["10.0.0.9/32"]}
+    assert load_settings(None, {"web": {"host": host, **behind}}).web.proxies
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
+def test_a_console_of_this_machine_needs_neither(host: str) -> None:
+    assert load_settings(None, {"web": {"host": host}}).web.host == host
+
+
+def test_a_certificate_comes_with_its_key() -> None:
+    with pytest.raises(InvalidSettings, match="both certificate and key"):
+        load_settings(None, {"web": {"certificate": "a.pem"}})
+
+
+def test_a_console_goes_by_the_names_of_this_machine_and_its_own() -> None:
+    web = load_settings(None, {"web": {"names": ["Gateway.Example"]}}).web
+    names = {"localhost", "127.0.0.1", "[::1]", "[127.0.0.1]", "gateway.example"}
+    assert web.host_names() == names

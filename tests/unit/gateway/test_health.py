@@ -11,12 +11,13 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from fastapi import FastAPI
 
 from gateway.composition import open_site
 from gateway.errors import GatewayError, NotReady
 from gateway.health import Beats, Question, engine_finding
-from gateway.health_port import HealthPort
 from gateway.serve import Gateway
+from gateway.web.serving import PortOptions, WebPort
 from model.engines.process import ProcessEngine
 from tests.data.engine_child import child_command
 from tests.data.engines import CannedEngine
@@ -121,17 +122,21 @@ def test_a_gateway_that_stops_says_so_until_it_has_stopped(tmp_path: Path) -> No
 
 
 def test_another_page_is_not_found(running: Running) -> None:
-    url = f"http://127.0.0.1:{running.gateway.web_port}/studies"
+    url = f"http://127.0.0.1:{running.gateway.web_port}/health/other"
     with pytest.raises(HTTPError, match="404") as found:
         urlopen(url, timeout=30)
     found.value.close()
 
 
+def options(port: int) -> PortOptions:
+    return PortOptions(host="127.0.0.1", port=port, connections=8)
+
+
 def test_a_taken_port_ends_the_start() -> None:
-    port = HealthPort("127.0.0.1", 0, {})
+    port = WebPort(FastAPI(), options(0))
     try:
         with pytest.raises(NotReady, match=r"web\.port"):
-            HealthPort("127.0.0.1", port.port, {})
+            WebPort(FastAPI(), options(port.port))
     finally:
         port.close()
 

@@ -63,7 +63,7 @@ def crash(settings: Settings) -> None:
     gateway.__enter__()
     assert gateway._listener is not None
     gateway._listener.close()
-    gateway._health.close()
+    gateway._web.close()
     gateway._ledger_question.close()
     gateway._rounds.stop()
     gateway.site.ledger.close()
