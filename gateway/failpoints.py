@@ -61,8 +61,6 @@ FAILPOINTS: Mapping[str, str] = {
     "commitment:after": "the destination was asked",
     "commitment:reported": "a commitment result has come, nothing is recorded",
     "commitment:recorded": "a commitment result is recorded",
-    "forward:claimed": "a batch of the audit is about to be sent",
-    "forward:delivered": "a repository has read a batch, the ledger does not know",
     "purge:forgotten": "the rows of a purged study are gone, its files are here",
     "purge:removed": "its files are gone",
 }

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from gateway.audit import kinds
 from gateway.audit.message import AuditEntry
 from gateway.errors import HandoverStopped, LostRace, RepositoryFailure
-from gateway.failpoints import pass_failpoint
 from gateway.forwarding.syslog import CHECKPOINT_MSGID, Item, Origin, message_of
 from gateway.forwarding.transports import Address, Transport, deliver
 from gateway.ledger import Ledger, RepositoryRecord
@@ -132,7 +131,6 @@ def forward(
     with ledger.writing() as rows:
         if not rows.claim_repository(known, now + busy):
             return False
-    pass_failpoint("forward:claimed")
     try:
         deliver(route.address, batch.messages, is_over)
     except HandoverStopped:
@@ -141,7 +139,6 @@ def forward(
     except RepositoryFailure as error:
         _note_failure(route, ledger, known, clock(), str(error))
         return False
-    pass_failpoint("forward:delivered")
     return _note_read(route, ledger, known, batch, clock())
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from gateway.audit.message import Patient
+from gateway.forwarding import forwarder
 from gateway.forwarding.forwarder import Checkpoint, Pauses, Route, drain, forward
 from gateway.forwarding.syslog import Origin
-from gateway.forwarding.transports import Address, Transport
+from gateway.forwarding.transports import Address, Transport, deliver
 from gateway.ledger import AuditFilter, Backlog, Ledger
 from tests.data.ledgers import NOW, at, audit_entry, url_of
 from tests.data.stages import SetClock
@@ -158,16 +159,16 @@ def test_a_short_failure_is_no_event(hand: Hand) -> None:
 def test_what_was_read_but_not_noted_is_sent_again_as_it_was(
     hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(point: str) -> None:
-        if point == "forward:delivered":
-            raise KeyboardInterrupt
+    def deliver_and_die(address: Address, messages: list[bytes], *_: object) -> None:
+        deliver(address, messages)
+        raise KeyboardInterrupt
 
     repository = Repository()
     hand.add(2)
     with answering(repository.take) as address:
         hand.to(address)
         with monkeypatch.context() as patched:
-            patched.setattr("gateway.forwarding.forwarder.pass_failpoint", die)
+            patched.setattr(forwarder, "deliver", deliver_and_die)
             with pytest.raises(KeyboardInterrupt):
                 hand.drain()
         hand.clock.add(seconds=address.seconds + 10)
