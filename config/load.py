@@ -20,6 +20,7 @@ Table: TypeAlias = dict[str, Value]
 Place: TypeAlias = tuple[int | str, ...]
 
 _ENUM_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
+_NAMED = (("peers",), ("audit_repositories",))
 _SHOWN = 80
 """Characters of a wrong value that are repeated to the person."""
 _MOST_LEVELS = 16
@@ -152,8 +153,8 @@ def _line(detail: ErrorDetails) -> str:
 
 def _allowed(place: Place) -> str:
     """Return the keys that the table at `place` takes."""
-    if place[:1] == ("peers",):  # each peer has a name of the site's choice
-        place = ("peers", *place[2:])
+    if place[:1] in _NAMED:  # each has a name of the site's choice
+        place = (place[0], *place[2:])
     model: type[BaseModel] = Settings
     for part in place:
         model = _model_in(model.model_fields[str(part)].annotation) or model

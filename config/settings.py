@@ -12,6 +12,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from config.peers import ListenerSettings, Peer
+from config.repositories import AuditRepository
 from config.sections import (
     Archive,
     AuditSettings,
@@ -36,7 +37,7 @@ from config.sections import (
     WebSettings,
     Work,
 )
-from config.values import Section
+from config.values import RepositoryName, Section
 from dicom_io.ae import (
     AETitle,
     LocalAE,
@@ -81,6 +82,9 @@ class Settings(Section):
     review: ReviewSettings
     audit: AuditSettings
     web: WebSettings
+    audit_repositories: dict[RepositoryName, AuditRepository] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _peers_are_written_down(self) -> Self:

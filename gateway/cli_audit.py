@@ -163,6 +163,31 @@ def repeats(
 
 
 @app.command()
+def repositories(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the repositories of the audit, and what each has not got yet."""
+    with site_ledger(context) as ledger, ledger.reading() as rows:
+        found = rows.backlogs()
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("NAME", "SENT", "WAITING", "OLDEST", "FAILURES", "SINCE", "WHY"),
+        (
+            (
+                each.repository.name,
+                each.repository.last_sequence,
+                each.records,
+                each.oldest,
+                each.repository.failures,
+                each.repository.failing_since,
+                each.repository.detail,
+            )
+            for each in found
+        ),
+    )
+
+
+@app.command()
 def export(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="New file.")],

@@ -86,7 +86,12 @@ def examine(settings: Settings, clock: Clock, *, repair: bool) -> tuple[Symptom,
             before=None if is_alone else clock() - _YOUNG,
             repair=repair,
         )
-        return (state, *_look_at_files(patient), _look_at_leases(patient))
+        return (
+            state,
+            *_look_at_files(patient),
+            _look_at_leases(patient),
+            *_look_at_repositories(patient),
+        )
 
 
 def verify(settings: Settings) -> Iterator[str]:
@@ -239,6 +244,23 @@ def _look_at_leases(patient: _Patient) -> Symptom:
     with patient.ledger.writing() as rows:
         freed = rows.free_leases()
     return Symptom(name=name, ok=True, detail=f"{freed} freed")
+
+
+def _look_at_repositories(patient: _Patient) -> Iterator[Symptom]:
+    """Say which audit repository fails, and since when."""
+    with patient.ledger.reading() as rows:
+        backlogs = rows.backlogs()
+    for backlog in backlogs:
+        known = backlog.repository
+        if known.failing_since is None:
+            detail = f"{backlog.records} records are to be sent"
+        else:
+            detail = (
+                f"fails since {known.failing_since:%F %T} UTC, {backlog.records} "
+                f"records wait: {known.detail}"
+            )
+        name = f"audit repository {known.name}"
+        yield Symptom(name=name, ok=not known.told, detail=detail)
 
 
 def _fault_of(path: Path, said: str, *, whole: bool) -> str:

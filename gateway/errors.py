@@ -9,6 +9,8 @@ GatewayError
 │   ├── LedgerCorrupt        its file is damaged: a person must look
 │   └── WrongKey             the master key of its patients is lost or another
 ├── SourceFailure            a source of orders or reports could not be asked
+├── RepositoryFailure        a repository did not take a batch of the audit
+├── HandoverStopped          a batch was broken off because the gateway stops
 ├── UnreadableMessage        an HL7 message of which nothing can be kept
 ├── UnreadableNote           a signed note, checkpoint or key that is none
 ├── BadQuestion              a reviewer's question that can find nothing
@@ -66,6 +68,14 @@ class WrongKey(LedgerFailure):
 
 class SourceFailure(GatewayError):  # noqa: N818 - says what failed
     """A source of orders or reports could not be asked, or answered nonsense."""
+
+
+class RepositoryFailure(GatewayError):  # noqa: N818 - says what failed
+    """A repository may not have read what was sent to it; it is sent again."""
+
+
+class HandoverStopped(GatewayError):  # noqa: N818 - says what happened
+    """A batch was broken off because the gateway stops; nobody failed."""
 
 
 class UnreadableMessage(GatewayError):  # noqa: N818 - says what it is

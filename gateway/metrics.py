@@ -1,10 +1,10 @@
 """What the ledger counts, as Prometheus text exposition; no patient data."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dicom_io.evidence import SlotName
-from gateway.ledger import DeliveryState, Reading
+from gateway.ledger import Backlog, DeliveryState, Reading
 from gateway.lifecycle import State
 
 
@@ -14,7 +14,8 @@ class Metrics:
 
     `filled[name] / readings` is the share of readings in which an input was given.
     `deliveries` by destination and state; `silences` are failures in a row of peers
-    that do not answer just now; `commitments` are those that we owe others.
+    that do not answer just now; `commitments` are those that we owe others; `backlogs`
+    are what audit repositories have not got yet.
     """
 
     studies: Mapping[State, int]
@@ -23,6 +24,7 @@ class Metrics:
     deliveries: Mapping[tuple[str, DeliveryState], int] = field(default_factory=dict)
     silences: Mapping[str, int] = field(default_factory=dict)
     commitments: int = 0
+    backlogs: Sequence[Backlog] = ()
 
 
 def collect(rows: Reading) -> Metrics:
@@ -35,6 +37,7 @@ def collect(rows: Reading) -> Metrics:
         deliveries=rows.delivery_counts(),
         silences={each.peer: each.failures for each in rows.silences()},
         commitments=rows.commitments_open(),
+        backlogs=rows.backlogs(),
     )
 
 
@@ -73,6 +76,24 @@ def _lines_of_peers(metrics: Metrics) -> Iterator[str]:
     name = "maira_gateway_commitments_owed"
     yield from _head(name, "gauge", "Storage commitments that others wait for.")
     yield f"{name} {metrics.commitments}"
+    yield from _lines_of_repositories(metrics.backlogs)
+
+
+def _lines_of_repositories(backlogs: Sequence[Backlog]) -> Iterator[str]:
+    name = "maira_gateway_audit_backlog"
+    yield from _head(name, "gauge", "Audit records that a repository has not got.")
+    for each in backlogs:
+        yield f'{name}{{repository="{each.repository.name}"}} {each.records}'
+    name = "maira_gateway_audit_backlog_oldest_seconds"
+    yield from _head(name, "gauge", "Time of the oldest of them, since 1970.")
+    for each in backlogs:
+        if each.oldest is not None:
+            since = each.oldest.timestamp()
+            yield f'{name}{{repository="{each.repository.name}"}} {since:.0f}'
+    name = "maira_gateway_audit_repository_failures"
+    yield from _head(name, "gauge", "Failures in a row of an audit repository.")
+    for known in (each.repository for each in backlogs):
+        yield f'{name}{{repository="{known.name}"}} {known.failures}'
 
 
 def _label(text: str) -> str:

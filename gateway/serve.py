@@ -30,6 +30,8 @@ from gateway.accounts import links
 from gateway.composition import close_engine, close_site, open_site
 from gateway.errors import LedgerFailure, NotReady
 from gateway.failpoints import demand_known_failpoint, pass_failpoint
+from gateway.forwarding import routes
+from gateway.forwarding.forwarder import Route, drain
 from gateway.health import (
     Beats,
     Finding,
@@ -184,6 +186,7 @@ class Gateway:
             _events(site, intake.tallies),
         )
         record_start(site, found, listener.port)
+        routes.enlist(site)
         pass_failpoint("start:recorded")
         started.callback(log_keeping.keep_last, site)
         started.callback(record_stop, site)
@@ -235,11 +238,18 @@ class Gateway:
         self._rounds.every(signing, "seal", lambda: log_keeping.keep(site))
         # A person waits for it at the screen.
         self._rounds.every(0.5, "ground", self._ground)
+        for route in routes.routes_of(site):
+            job = partial(self._hand_on, route)
+            self._rounds.every(2.0, f"forward-{route.name}", job)
         # What was asked while it was on is answered though it is off by now.
         self._rounds.every(1.0, "commit", lambda: committing.work(site))
 
     def _follow_clock(self) -> None:
         timekeeping.follow(self._site.ledger, self._clock, self._turns.clock_set)
+
+    def _hand_on(self, route: Route) -> None:
+        site = self._site
+        drain(route, site.ledger, site.clock, self._stopping.is_set)
 
     def _due(self, state: State, at: datetime) -> None:
         """Have the line of a state look for work at that time, and not only later."""

@@ -89,6 +89,7 @@ CHECKPOINT_SIGNED = _ours("checkpoint-signed", "Checkpoint of the audit signed")
 VERIFICATION_FAILED = _ours("verification-failed", "Audit differs from a checkpoint")
 FORWARDING_FAILED = _ours("forwarding-failed", "Audit repository takes nothing")
 FORWARDING_RESUMED = _ours("forwarding-resumed", "Audit repository takes messages")
+FORWARDING_SKIPPED = _ours("forwarding-skipped", "Audit message too long to send")
 PATIENT_ERASED = _ours("patient-erased", "Patient made unreadable in the audit")
 PATIENT_KEY_REPLACED = _ours("patient-key-replaced", "Patient key given up")
 STUDIES_LISTED = _ours("studies-listed", "Person looked at the list of studies")
@@ -166,6 +167,7 @@ EVENTS = (
     VERIFICATION_FAILED,
     FORWARDING_FAILED,
     FORWARDING_RESUMED,
+    FORWARDING_SKIPPED,
     PATIENT_ERASED,
     PATIENT_KEY_REPLACED,
     STUDIES_LISTED,

@@ -77,6 +77,14 @@ def forwarding_resumed(repository: str, waiting: int, now: datetime) -> AuditEnt
     return _alert(codes.FORWARDING_RESUMED, told, now, Outcome.SUCCESS)
 
 
+def forwarding_skipped(
+    repository: str, sequence: int, size: int, now: datetime
+) -> AuditEntry:
+    """Record that a record is too long for a datagram, and was not sent."""
+    told = f"record {sequence}, {size} bytes, is too long to be sent to {repository}"
+    return _alert(codes.FORWARDING_SKIPPED, told, now, Outcome.MINOR_FAILURE)
+
+
 def patient_erased(
     pseudonym: str, why: str, by: Person | str, now: datetime
 ) -> AuditEntry:

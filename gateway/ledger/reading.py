@@ -17,9 +17,9 @@ from gateway.errors import NoSuchStudy
 from gateway.ledger import patients, schema
 from gateway.ledger.accounts import AccountReading
 from gateway.ledger.audit_reading import AuditReading, conditions
+from gateway.ledger.audit_search import AuditSearching
 from gateway.ledger.checkpoints import CheckpointReading
 from gateway.ledger.groundings import GroundingReading
-from gateway.ledger.outbox import OutboxReading
 from gateway.ledger.records import (
     AuditFilter,
     AuditRecord,
@@ -32,6 +32,7 @@ from gateway.ledger.records import (
     SlotRecord,
     StudyRecord,
 )
+from gateway.ledger.repositories import RepositoryReading
 from gateway.ledger.reviews import ReviewReading
 from gateway.ledger.standing import StandingReading
 from gateway.lifecycle import WORKING, State
@@ -45,7 +46,8 @@ _REPORT = TypeAdapter(OutsideReport)
 
 class Reading(
     AuditReading,
-    OutboxReading,
+    AuditSearching,
+    RepositoryReading,
     ReviewReading,
     AccountReading,
     CheckpointReading,

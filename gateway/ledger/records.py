@@ -318,6 +318,36 @@ class AuditRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryRecord:
+    """How far a repository has got the audit, and how it fails just now.
+
+    `last_sequence` is the last record that it has read, 0 before the first;
+    `checkpoint_size` the size of the log in the last checkpoint that it has read.
+    `not_before`: nobody sends to it before; None: somebody may. `told`: the audit
+    says that it fails.
+    """
+
+    name: str
+    last_sequence: int = 0
+    checkpoint_size: int = 0
+    handed_at: datetime | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+    not_before: datetime | None = None
+    detail: str | None = None
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What a repository has not got yet; `oldest` is None where it has all."""
+
+    repository: RepositoryRecord
+    records: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MoveRecord:
     """One step in the life of a study; `from_state` is None for its first."""
 

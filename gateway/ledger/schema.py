@@ -437,6 +437,21 @@ Index(
 answer is read from here, a tenth of the table. PostgreSQL has it without `detail`, for
 an entry of its indexes is limited to a third of a page."""
 
+audit_repositories = Table(
+    "audit_repositories",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("last_sequence", Integer, nullable=False),
+    Column("checkpoint_size", Integer, nullable=False),
+    Column("handed_at", Moment),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", Moment),
+    Column("not_before", Moment),
+    Column("detail", Text),
+    Column("told", Boolean, nullable=False),
+)
+"""How far each repository of the settings has got the audit."""
+
 patient_keys = Table(
     "patient_keys",
     metadata,

@@ -40,6 +40,8 @@ MOVED: tuple[Column[datetime], ...] = (
     account_tables.sessions.c.seen_at,
     account_tables.setup_links.c.expires_at,
     account_tables.failed_logins.c.at,
+    schema.audit_repositories.c.failing_since,
+    schema.audit_repositories.c.not_before,
 )
 """Pauses, leases, quiet periods and ages. Moves, results and the audit are records:
 they stay as they were written."""

@@ -31,6 +31,7 @@ from gateway.ledger.records import (
     Role,
     SlotRecord,
 )
+from gateway.ledger.repository_writing import RepositoryWriting
 from gateway.ledger.reviews import ReviewWriting
 from gateway.ledger.studies import StudyWriting
 from gateway.lifecycle import State
@@ -54,6 +55,7 @@ class Writing(
     MessageWriting,
     PeerWriting,
     ReviewWriting,
+    RepositoryWriting,
     AccountWriting,
     CheckpointWriting,
     GroundingWriting,

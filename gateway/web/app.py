@@ -13,6 +13,7 @@ from gateway.web import (
     api,
     audit,
     audit_reviews,
+    fhir,
     health_pages,
     measures,
     own_account,
@@ -36,6 +37,7 @@ AREAS = (
     accounts.router,
     measures.router,
     api.router,
+    fhir.router,
     study.router,
     # A line for each area.
     studies.router,

@@ -31,6 +31,13 @@ from gateway.web.pages import page
 logger = logging.getLogger(__name__)
 
 API = "/api/"
+FHIR = "/fhir/"
+_PROGRAMS = (API, FHIR)
+"""What lies below is for programs: no page, and nobody is led to the login."""
+
+FHIR_JSON = "application/fhir+json"
+_ISSUES = {400: "invalid", 401: "login", 403: "forbidden", 404: "not-found"}
+"""Codes of an OperationOutcome (FHIR R4, issue-type)."""
 
 _STATUS: tuple[tuple[type[GatewayError], int], ...] = (
     (NoSuchPeer, 404),
@@ -62,13 +69,22 @@ def add_failures(app: FastAPI) -> None:
 
 def say(request: Request, status: int, what: str) -> Response:
     """Answer with one sentence, as a page or as JSON."""
+    if request.url.path.startswith(FHIR):
+        return JSONResponse(outcome_of(status, what), status, media_type=FHIR_JSON)
     if request.url.path.startswith(API):
         return JSONResponse({"detail": what}, status)
     return page(request, "failure.html", status=status, what=what)
 
 
+def outcome_of(status: int, what: str, severity: str = "error") -> dict[str, object]:
+    """Return an OperationOutcome of FHIR."""
+    code = _ISSUES.get(status, "processing")
+    issue = {"severity": severity, "code": code, "diagnostics": what}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
 def _not_signed_in(request: Request, _error: Exception) -> Response:
-    if request.url.path.startswith(API) or request.method != "GET":
+    if request.url.path.startswith(_PROGRAMS) or request.method != "GET":
         answer = say(request, 401, "sign in first")
         answer.headers["WWW-Authenticate"] = "Bearer"
         return answer

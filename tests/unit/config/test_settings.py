@@ -199,6 +199,54 @@ def test_a_destination_is_not_configured_to_get_nothing_or_one_kind_twice(
         load_settings(None, {"peers": {"pacs": {**PACS, "output": output}}})
 
 
+FILES: Table = {"certificate": "a.pem", "key": "a.key", "authority": "ca.pem"}
+REPOSITORY: Table = {"host": "10.0.0.9", "tls": FILES}
+
+
+def test_an_audit_repository_is_reached_over_tls_unless_said_otherwise() -> None:
+    named: Table = {"audit_repositories": {"hospital": REPOSITORY}}
+    found = load_settings(None, named).audit_repositories["hospital"]
+    assert (found.transport, found.port, found.facility) == ("tls", 6514, 10)
+    assert found.patients == "encrypted"
+
+
+WRONG_REPOSITORIES: dict[str, tuple[Table, str]] = {
+    "no host": ({"tls": FILES}, "host"),
+    "no files": ({"host": "h"}, 'transport "tls" needs the table tls'),
+    "files for nothing": ({**REPOSITORY, "transport": "tcp"}, "no use for tls"),
+    "names for nothing": (
+        {"host": "h", "transport": "udp", "certificates": ["cn:a"]},
+        'certificates need transport "tls"',
+    ),
+    "patients in clear": (
+        {"host": "h", "transport": "tcp", "patients": "clear"},
+        'patients "clear" needs transport "tls"',
+    ),
+    "another transport": ({**REPOSITORY, "transport": "relp"}, "transport"),
+    "a port that is none": ({**REPOSITORY, "port": 0}, "port"),
+    "a facility that is none": ({**REPOSITORY, "facility": 24}, "facility"),
+    "a datagram that is none": (
+        {**REPOSITORY, "max_datagram_bytes": 70_000},
+        "max_datagram_bytes",
+    ),
+    "another key": ({**REPOSITORY, "hots": "h"}, "allowed here: host, port"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_REPOSITORIES)
+def test_a_wrong_audit_repository_is_named(name: str) -> None:
+    table, said = WRONG_REPOSITORIES[name]
+    with pytest.raises(InvalidSettings) as raised:
+        load_settings(None, {"audit_repositories": {"hospital": table}})
+    assert "audit_repositories.hospital" in str(raised.value)
+    assert said in str(raised.value)
+
+
+def test_the_name_of_an_audit_repository_is_plain() -> None:
+    with pytest.raises(InvalidSettings, match="audit_repositories"):
+        load_settings(None, {"audit_repositories": {'a"b': REPOSITORY}})
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.5", "::", "gateway.example"])  # noqa: S104
 def test_a_console_that_others_reach_speaks_tls_or_stands_behind_a_proxy(
     host: str,

@@ -265,6 +265,24 @@ def test_a_retry_without_a_destination_says_what_to_set(
     assert study["state"] == "kept"
 
 
+def test_the_repositories_of_the_audit_and_what_they_lack_are_listed(
+    held: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings(held)
+    ledger = Ledger.open(settings.ledger_url)
+    with ledger.writing() as rows:
+        rows.enlist_repositories(["hospital"])
+        waiting = rows.last_audit_sequence()
+    ledger.close()
+    (found,) = _list(ask("--config", held, "audit", "repositories"))
+    assert found["records"] == waiting
+    words = ("--config", held, "audit", "repositories")
+    code, shown, _ = call(monkeypatch, capsys, *words)
+    assert code == 0
+    assert shown.split()[:2] == ["NAME", "SENT"]
+    assert f"hospital  0     {waiting}" in shown
+
+
 def test_looking_at_a_study_is_in_the_audit(held: Path) -> None:
     ask("--config", held, "study", "show", UID)
     found = ask("--config", held, "audit", "list", "--event", "study-viewed")

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tests.data.commands import call
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film
 from tests.data.ledgers import given_study, url_of
-from tests.data.stages import Bench, bench_at, prior_film
+from tests.data.stages import START, Bench, bench_at, prior_film
 
 
 @pytest.fixture
@@ -310,3 +311,20 @@ def test_the_verbs_say_it_and_end_with_one(
     assert code == 1
     assert "NO  missing files" in said
     assert call(monkeypatch, capsys, *given, "spool", "verify", "--json")[0] == 1
+
+
+def test_an_audit_repository_that_fails_is_named(bench: Bench) -> None:
+    name = "audit repository hospital"
+    with bench.site.ledger.writing() as rows:
+        rows.enlist_repositories(["hospital"])
+        known = rows.repository("hospital")
+        assert known is not None
+    assert looked(bench)[name].ok
+    failing = replace(
+        known, failures=3, failing_since=START, told=True, detail="connection refused"
+    )
+    with bench.site.ledger.writing() as rows:
+        rows.change_repository(known, failing)
+    found = looked(bench)[name]
+    assert not found.ok
+    assert "connection refused" in found.detail

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from gateway.ledger import Writing
+from gateway.ledger.audit_search import AuditColumn, AuditPlace, AuditSearch
 from gateway.ledger.engine import open_engine
 from gateway.lifecycle import WORKING, Event, State
 from tests.data.ledgers import (
@@ -26,7 +27,7 @@ Statement = tuple[str, object]
 
 SCANNED = re.compile(r"^SCAN (\w+)\b(?! USING INDEX ix_studies_changed_at)")
 """The newest of all studies are read from their index, as many as are shown."""
-SMALL = {"audit_head", "notes"}
+SMALL = {"audit_head", "audit_repositories", "notes"}
 """Tables that do not grow with the studies."""
 
 
@@ -74,6 +75,8 @@ QUESTIONS: dict[str, Callable[[Writing], object]] = {
     "renew": lambda rows: rows.renew_owned("worker", NOW),
     "receiving": lambda rows: rows.receiving(),
     "list": lambda rows: rows.studies(),
+    "forward": lambda rows: rows.audit_after(7, 200),
+    "backlog": lambda rows: rows.backlogs(),
     "audit": lambda rows: rows.append_audit(audit_entry()),
     "move": _move,
     "deliver": _deliver,
@@ -110,6 +113,32 @@ def plans(engine: Engine, ask: Callable[[Writing], object]) -> list[str]:
 def test_no_frequent_question_reads_a_whole_table(engine: Engine, name: str) -> None:
     found = [SCANNED.match(step) for step in plans(engine, QUESTIONS[name])]
     assert {match[1] for match in found if match} <= SMALL
+
+
+SEARCHES: dict[AuditColumn | None, str] = {
+    None: "INDEX ix_audit_recorded_at",
+    AuditColumn.EVENT: "INDEX ix_audit_recorded_at",
+    AuditColumn.USER: "INDEX ix_audit_recorded_at",
+    AuditColumn.OUTCOME: "INDEX ix_audit_recorded_at",
+    AuditColumn.STUDY: "INDEX ix_audit_study_instance_uid",
+    AuditColumn.PATIENT: "INDEX ix_audit_patient",
+}
+
+
+@pytest.mark.parametrize("column", SEARCHES)
+def test_a_search_of_programs_goes_by_time_or_by_what_few_share(
+    column: AuditColumn | None, engine: Engine
+) -> None:
+    wanted = AuditSearch(
+        since=NOW,
+        until=at(60),
+        among=() if column is None else ((column, {"1"}),),
+        after=AuditPlace(recorded_at=NOW, sequence=7),
+    )
+    steps = plans(engine, lambda rows: rows.search_audit(wanted))
+    assert SEARCHES[column] in steps[0]
+    is_sorted = any("TEMP B-TREE" in step for step in steps)
+    assert is_sorted is (column in {AuditColumn.STUDY, AuditColumn.PATIENT})
 
 
 def test_the_claim_looks_for_lost_leases_and_for_work_by_their_indexes(

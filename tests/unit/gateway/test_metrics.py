@@ -1,7 +1,8 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dicom_io.evidence import SlotName
-from gateway.ledger import DeliveryState
+from gateway.ledger import Backlog, DeliveryState, RepositoryRecord
 from gateway.lifecycle import State
 from gateway.metrics import Metrics, collect, exposition
 from tests.data.stages import bench_at
@@ -34,6 +35,14 @@ def test_the_text_is_that_of_prometheus() -> None:
         deliveries={("pacs", DeliveryState.REFUSED): 2},
         silences={"vna": 4},
         commitments=1,
+        backlogs=[
+            Backlog(
+                repository=RepositoryRecord(name="hospital", failures=2),
+                records=7,
+                oldest=datetime(1970, 1, 1, 0, 1, tzinfo=UTC),
+            ),
+            Backlog(repository=RepositoryRecord(name="second"), records=0, oldest=None),
+        ],
     )
     assert exposition(counted) == (
         "# HELP maira_gateway_studies Studies in each state.\n"
@@ -58,4 +67,18 @@ def test_the_text_is_that_of_prometheus() -> None:
         "Storage commitments that others wait for.\n"
         "# TYPE maira_gateway_commitments_owed gauge\n"
         "maira_gateway_commitments_owed 1\n"
+        "# HELP maira_gateway_audit_backlog "
+        "Audit records that a repository has not got.\n"
+        "# TYPE maira_gateway_audit_backlog gauge\n"
+        'maira_gateway_audit_backlog{repository="hospital"} 7\n'
+        'maira_gateway_audit_backlog{repository="second"} 0\n'
+        "# HELP maira_gateway_audit_backlog_oldest_seconds "
+        "Time of the oldest of them, since 1970.\n"
+        "# TYPE maira_gateway_audit_backlog_oldest_seconds gauge\n"
+        'maira_gateway_audit_backlog_oldest_seconds{repository="hospital"} 60\n'
+        "# HELP maira_gateway_audit_repository_failures "
+        "Failures in a row of an audit repository.\n"
+        "# TYPE maira_gateway_audit_repository_failures gauge\n"
+        'maira_gateway_audit_repository_failures{repository="hospital"} 2\n'
+        'maira_gateway_audit_repository_failures{repository="second"} 0\n'
     )

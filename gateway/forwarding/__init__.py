@@ -1,0 +1,1 @@
+"""The audit handed on to repositories by syslog: stored first, forwarded later."""
