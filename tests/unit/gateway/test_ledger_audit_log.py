@@ -48,7 +48,8 @@ def test_a_patient_is_kept_as_a_pseudonym_and_found_by_it(ledger: Ledger) -> Non
     ann, bob = (Patient(patient_id=name, issuer="SITE") for name in ("ANN", "BOB"))
     with ledger.writing() as rows:
         for patient in (ann, bob, None, ann):
-            rows.append_audit(audit_entry(patient=patient))
+            entry = audit_entry(patient=patient, study_instance_uid=None)
+            rows.append_audit(entry)
     of_ann = log_of(ledger, AuditFilter(patient=ledger.pseudonym(ann)))
     assert sequences(of_ann) == [1, 4]
     assert len(str(of_ann[0].patient)) == 64
