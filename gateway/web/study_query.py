@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from gateway.ledger import Mark, Said, StudyFilter
 from gateway.lifecycle import State
-from gateway.study_rows import STATES_OF, Group, Place
+from gateway.study_rows import PAGE, STATES_OF, Group, Place
 
 Word = Annotated[str, StringConstraints(max_length=64, strip_whitespace=True)]
 
@@ -66,7 +66,7 @@ def place_of(asked: Asked) -> Place:
     """Return which page is asked for; raises HTTPException 422."""
     if asked.after and asked.before:
         raise _not_understood("after and before")
-    return Place(after=_mark(asked.after), before=_mark(asked.before))
+    return Place(after=_mark(asked.after), before=_mark(asked.before), limit=PAGE)
 
 
 def place_text(mark: Mark | None) -> str:
@@ -109,9 +109,9 @@ def _day(text: str, name: str) -> datetime | None:
     try:
         day = datetime.combine(date.fromisoformat(text), time(), UTC)
         _ = day + timedelta(days=1)  # the day after must be one as well
-        return day
     except (ValueError, OverflowError):
         raise _not_understood(name) from None
+    return day
 
 
 def _mark(text: str) -> Mark | None:
