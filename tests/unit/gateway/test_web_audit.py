@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import delete, update
 
+from config.load import Table
 from gateway.accounts.roles import AccountRole
 from gateway.audit.message import Patient
 from gateway.ledger import AuditFilter, schema
@@ -17,7 +18,7 @@ MARY = Patient(patient_id="MRN-0042", issuer="HOSPITAL")
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    overrides = {"review": {"zone": "Europe/Berlin"}}
+    overrides: Table = {"review": {"zone": "Europe/Berlin"}}
     with opened_console(tmp_path_factory.mktemp("site"), overrides) as console:
         yield console
 
@@ -246,9 +247,9 @@ def test_the_pages_go_on_where_they_ended(opened: Console, auditor: Browser) -> 
     assert "user-100" in first
     assert "user-000" not in first
     link = first.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
-    second = auditor.get(link).text
-    assert "user-000" in second
-    assert "user-100" not in second
+    rest = auditor.get(link).text
+    assert "user-000" in rest
+    assert "user-100" not in rest
 
 
 def test_the_state_of_the_log_is_in_the_head_of_every_page(
