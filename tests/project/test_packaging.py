@@ -58,6 +58,8 @@ def test_a_wheel_holds_the_four_packages_and_nothing_else(wheel: list[str]) -> N
     [
         "config/default.toml",
         "gateway/ledger/migrations/env.py",
+        "gateway/web/static/style.css",
+        "gateway/web/templates/base.html",
         "model/phantom/checkpoint/config.json",
         "model/phantom/checkpoint/tokenizer.json",
     ],
