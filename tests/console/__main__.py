@@ -24,7 +24,9 @@ def main(words: list[str] | None = None) -> None:
     """Take the pictures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, default=_IMAGES)
-    parser.add_argument("--only", nargs="*", default=[page.name for page in PAGES])
+    parser.add_argument(
+        "--only", nargs="*", default=[each.name for each in PAGES if each.in_docs]
+    )
     parser.add_argument("--canned", action="store_true", help="given answers")
     given = parser.parse_args(words)
     given.out.mkdir(parents=True, exist_ok=True)

@@ -15,12 +15,15 @@ ADMINISTRATOR, REVIEWER = AccountRole.ADMINISTRATOR, AccountRole.REVIEWER
 class ConsolePage:
     """A page: its name in pictures, its path, and who looks (None: nobody signed in).
 
+    `in_docs`: its picture is kept.
+
     `{study}` in a path stands for the first study, `{held}` for the one that is held.
     """
 
     name: str
     path: str
     role: AccountRole | None = ADMINISTRATOR
+    in_docs: bool = True
 
     def url(self, stand: Stand) -> str:
         """Return its address on a console."""
@@ -32,9 +35,9 @@ PAGES = (
     ConsolePage(name="login", path="/login", role=None),
     ConsolePage(name="studies", path="/studies"),
     ConsolePage(name="studies-person", path="/studies?group=person", role=REVIEWER),
-    ConsolePage(name="studies-none", path="/studies?q=nothing"),
+    ConsolePage(name="studies-none", path="/studies?q=nothing", in_docs=False),
     ConsolePage(name="system", path="/system"),
     ConsolePage(name="accounts", path="/accounts"),
     ConsolePage(name="account", path="/account", role=REVIEWER),
-    ConsolePage(name="refused", path="/studies?state=nonsense"),
+    ConsolePage(name="refused", path="/studies?state=nonsense", in_docs=False),
 )
