@@ -12,11 +12,19 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from gateway import review
 from gateway.accounts.person import Person
 from gateway.accounts.roles import Permission
-from gateway.audit.message import Outcome
-from gateway.ledger import AuditFilter, AuditRecord, StudyRecord
+from gateway.ledger import AuditPage, AuditRecord, StudyRecord
 from gateway.lifecycle import State
 from gateway.metrics import Metrics, collect
 from gateway.people import Decider, PersonRole
+from gateway.reviewing.asking import (
+    KEYS,
+    Question,
+    View,
+    place_of,
+    place_text,
+    read_question,
+)
+from gateway.reviewing.desk import desk_of, search
 from gateway.web.guard import TheSite, anybody_signed_in, needs
 from model.version import VERSION
 
@@ -24,6 +32,7 @@ router = APIRouter(prefix="/api/v1", tags=["v1"])
 
 StudyUid = Annotated[str, Path(max_length=64, pattern=r"^[0-9.]+$")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Words = Annotated[str, Field(max_length=200)]
 
 _LARGEST = 2**31 - 1
 
@@ -37,21 +46,45 @@ class DecisionWanted(BaseModel):
 
 
 class AuditWanted(BaseModel):
-    """Which audit records: all that is named holds."""
+    """Which audit records, asked as on the *Audit* page: all that is named holds.
+
+    `after` is what an earlier answer named as where the next begins.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
+    view: View = View.ALL
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
-    study_instance_uid: str | None = Field(default=None, max_length=64)
-    event: str | None = Field(default=None, max_length=64)
-    outcome: Outcome | None = None
+    patient: Words | None = None
+    study: Words | None = None
+    user: Words | None = None
+    event: Words | None = None
+    action: Words | None = None
+    node: Words | None = None
+    address: Words | None = None
+    text: Words | None = None
+    outcome: Words | None = None
+    newest_first: bool = True
     limit: int = Field(default=100, ge=1, le=1000)
-    after_sequence: int = Field(default=0, ge=0, le=_LARGEST)
+    after: Words | None = None
 
-    def filter(self) -> AuditFilter:
-        """Return it as the ledger takes it."""
-        return AuditFilter(**self.model_dump())
+    def question(self) -> Question:
+        """Return what is asked; raises BadQuestion for what can find nothing."""
+        given = self.model_dump(mode="json", include=set(KEYS), exclude_none=True)
+        return read_question(given)
+
+    def page(self) -> AuditPage:
+        """Return which part is wanted; raises BadQuestion."""
+        place = None if self.after is None else place_of(self.after)
+        return AuditPage(newest_first=self.newest_first, limit=self.limit, after=place)
+
+
+class AuditAnswer(BaseModel):
+    """Audit records; `after` is where the next begin, None: these are the last."""
+
+    records: list[AuditRecord]
+    after: str | None
 
 
 class SystemState(BaseModel):
@@ -106,9 +139,12 @@ def list_audit(
     site: TheSite,
     person: Annotated[Person, needs(Permission.AUDIT_READ)],
     wanted: Annotated[AuditWanted, Query()],
-) -> list[AuditRecord]:
-    """Return audit records in sequence; that they were read is recorded."""
-    return review.read_audit(site.ledger, wanted.filter(), person.name, site.clock())
+) -> AuditAnswer:
+    """Return audit records; that they were asked for is recorded."""
+    desk, by = desk_of(site.settings, site.ledger), person.in_audit
+    found = search(desk, wanted.question(), wanted.page(), by, site.clock())
+    after = None if found.after is None else place_text(found.after)
+    return AuditAnswer(records=found.records, after=after)
 
 
 @router.get("/system")

@@ -60,8 +60,19 @@ def test_a_study_that_was_looked_at_is_in_the_audit(console: Console) -> None:
     with console.site.ledger.reading() as rows:
         assert rows.audit(wanted)[-1].user == "viewer"
     auditor = console.signed_in(AccountRole.AUDITOR)
-    found = auditor.get("/api/v1/audit?event=study-viewed&limit=1000").json()
-    assert found[-1]["user"] == "viewer"
+    found = auditor.get("/api/v1/audit?event=study-viewed&limit=1").json()
+    assert [record["user"] for record in found["records"]] == ["viewer"]
+
+
+def test_the_audit_is_read_on_from_where_an_answer_ended(console: Console) -> None:
+    auditor = console.signed_in(AccountRole.AUDITOR)
+    path, asked = "/api/v1/audit", {"event": "110114", "newest_first": "false"}
+    first = auditor.get(path, params={**asked, "limit": "1"}).json()
+    second = auditor.get(path, params={**asked, "after": first["after"]}).json()
+    sequences = [each["records"][0]["sequence"] for each in (first, second)]
+    assert sequences == sorted(set(sequences))
+    refused = auditor.get("/api/v1/audit?after=here")
+    assert (refused.status_code, "after" in refused.json()["detail"]) == (422, True)
 
 
 def test_a_decision_moves_a_study_by_the_table(console: Console) -> None:
