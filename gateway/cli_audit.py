@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 app.command()(cli_audit_proof.verify)
 app.command()(cli_audit_proof.key)
-app.command()(cli_audit_proof.rotate_key)
+app.command("rotate-key")(cli_audit_proof.rotate_key)
 app.command()(cli_audit_proof.verifier)
 app.command()(cli_audit_proof.bundle)
 
