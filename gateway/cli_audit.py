@@ -30,7 +30,7 @@ reviews = typer.Typer(no_args_is_help=True, help="Who has reviewed which time.")
 app.add_typer(reviews, name="review")
 app.command()(cli_audit_proof.verify)
 app.command()(cli_audit_proof.key)
-app.command()(cli_audit_proof.rotate_key)
+app.command("rotate-key")(cli_audit_proof.rotate_key)
 app.command()(cli_audit_proof.verifier)
 app.command()(cli_audit_proof.bundle)
 
