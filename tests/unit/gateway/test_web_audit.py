@@ -1,17 +1,20 @@
 """The Audit page as a browser sees it: who may, what is recorded, what is escaped."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import delete, update
 
-from config.load import Table
 from gateway.accounts.roles import AccountRole
 from gateway.audit.message import Patient
 from gateway.ledger import AuditFilter, schema
 from gateway.ledger.review_tables import reviews, saved_filters
 from tests.data.console import Browser, Console, opened_console
 from tests.data.ledgers import at, audit_entry
+
+if TYPE_CHECKING:
+    from config.load import Table
 
 MARY = Patient(patient_id="MRN-0042", issuer="HOSPITAL")
 
