@@ -277,7 +277,11 @@ def test_a_lost_key_refuses_patients_and_nothing_else(
     keyless.close()
 
 
-@pytest.mark.parametrize("text", ["", "short", "ä" * 44, text_of_key(new_key())])
+@pytest.mark.parametrize(
+    "text",
+    ["", "short", "ä" * 44, text_of_key(new_key())],
+    ids=["empty", "short", "letters", "another"],
+)
 def test_a_wrong_key_is_refused(ledger: Ledger, tmp_path: Path, text: str) -> None:
     given(ledger, named())
     (tmp_path / "patients.key").write_text(text, "utf-8")

@@ -16,6 +16,7 @@ PUBLIC = {
     "/",
     "/login",
     "/setup/{secret}",
+    "/fhir/metadata",
     "/health/live",
     "/health/ready",
 }
