@@ -201,7 +201,9 @@ def entry(
 def _person_role(asked: Participant | None) -> str | None:
     if asked is None or asked.kind is not ParticipantKind.PERSON:
         return None
-    return ANY_PERSON if asked.role is None else asked.role.value
+    return (
+        ANY_PERSON if asked.role is None else printable(asked.role.value, PLACE_LIMIT)
+    )
 
 
 def _first(found: Iterable[str | None]) -> str | None:

@@ -25,7 +25,7 @@ from gateway.ledger.records import (
     AuditRecord,
     Repeat,
 )
-from gateway.ledger.rows import Rows
+from gateway.ledger.rows import Rows, selected
 
 _AUDIT = schema.audit
 _EVENT_ID = re.compile(r"1101[01]\d")
@@ -61,8 +61,7 @@ class AuditReading(Rows):
 
     def audit_records(self, sequences: Collection[int]) -> list[AuditRecord]:
         """Return the records with these numbers, in the order that is given."""
-        columns = (_AUDIT.c[name] for name in AuditRecord.__dataclass_fields__)
-        found = select(*columns).where(_AUDIT.c.sequence.in_(sequences))
+        found = selected(AuditRecord, _AUDIT).where(_AUDIT.c.sequence.in_(sequences))
         by_number = {each.sequence: each for each in self._all(AuditRecord, found)}
         return [by_number[number] for number in sequences if number in by_number]
 
@@ -74,9 +73,8 @@ class AuditReading(Rows):
 
     def accesses(self, wanted: AuditFilter, page: AuditPage) -> list[Access]:
         """Return what people did, from the index of people alone where it suffices."""
-        columns = (_AUDIT.c[name] for name in Access.__dataclass_fields__)
         of_people = replace(wanted, by_person=True)
-        found = select(*columns).where(*conditions(of_people), *_beyond(page))
+        found = selected(Access, _AUDIT).where(*conditions(of_people), *_beyond(page))
         return self._all(Access, _ordered(found, page).limit(page.limit))
 
     def first_recorded_at(self) -> datetime | None:

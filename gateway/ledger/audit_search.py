@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.ledger import schema
 from gateway.ledger.records import AuditRecord
-from gateway.ledger.rows import Rows
+from gateway.ledger.rows import Rows, selected
 
 
 class AuditColumn(StrEnum):
@@ -62,9 +62,8 @@ class AuditSearching(Rows):
     def search_audit(self, wanted: AuditSearch) -> list[AuditRecord]:
         """Return the first `wanted.limit` records that match, in the order of time."""
         table = schema.audit
-        columns = (table.c[name] for name in AuditRecord.__dataclass_fields__)
         found = (
-            select(*columns)
+            selected(AuditRecord, table)
             .where(
                 table.c.recorded_at >= wanted.since,
                 table.c.recorded_at < wanted.until,

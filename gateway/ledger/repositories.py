@@ -5,6 +5,7 @@ from sqlalchemy import func, select
 from gateway.ledger import schema
 from gateway.ledger.outbox import OutboxReading
 from gateway.ledger.records import AuditRecord, Backlog, RepositoryRecord
+from gateway.ledger.rows import selected
 
 
 class RepositoryReading(OutboxReading):
@@ -24,7 +25,7 @@ class RepositoryReading(OutboxReading):
     def audit_after(self, sequence: int, limit: int) -> list[AuditRecord]:
         """Return the next records of the audit, in sequence."""
         table = schema.audit
-        found = select(table).where(table.c.sequence > sequence)
+        found = selected(AuditRecord, table).where(table.c.sequence > sequence)
         return self._all(AuditRecord, found.order_by(table.c.sequence).limit(limit))
 
     def last_audit_sequence(self) -> int:

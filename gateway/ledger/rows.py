@@ -1,12 +1,23 @@
 """An open transaction, and how its rows become records."""
 
-from typing import TypeVar
+from dataclasses import fields
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Select, Table, select
 
 from gateway.ledger.master import Patients
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Record = TypeVar("Record")
+
+
+def selected(
+    record: "type[DataclassInstance]", table: Table
+) -> Select[*tuple[object, ...]]:
+    """Ask for what a record holds of a table, which may have more columns."""
+    return select(*(table.c[each.name] for each in fields(record)))
 
 
 class Rows:

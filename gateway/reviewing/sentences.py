@@ -46,6 +46,7 @@ _SENTENCES: Mapping[str, str] = {
     "commitment-given": "{who} told a node what we commit to",
     "forwarding-failed": "the audit repository takes no messages",
     "forwarding-resumed": "the audit repository takes messages again",
+    "forwarding-skipped": "a message was too long for the audit repository",
     "instance-quarantined": "an instance of study {study} from {who} was set aside",
     "intake-resumed": "{who} takes instances again",
     "intake-stopped": "{who} takes no instances for want of room",

@@ -223,7 +223,9 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "audit_searched": (lambda w: kinds.audit_searched(by(w), w, NOW),),
     "audit_used": (lambda w: kinds.audit_used(w, w, NOW),),
     "audit_viewed": (lambda w: kinds.audit_viewed(by(w), 7, NOW),),
+    "checkpoint_delivered": (lambda w: kinds.checkpoint_delivered(w, NOW),),
     "checkpoint_signed": (lambda w: kinds.checkpoint_signed(9, w, NOW),),
+    "checkpoint_undelivered": (lambda w: kinds.checkpoint_undelivered(w, w, NOW),),
     "clock_set": (lambda _: kinds.clock_set(-timedelta(days=1), NOW),),
     "commitment_asked": (
         lambda w: kinds.commitment_asked(asked(w), w, NOW, taken=True),
@@ -244,6 +246,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "emergency_ended": (lambda w: kinds.emergency_ended(UID, by(w), w, NOW),),
     "forwarding_failed": (lambda w: kinds.forwarding_failed(w, w, 3, NOW),),
     "forwarding_resumed": (lambda w: kinds.forwarding_resumed(w, 3, NOW),),
+    "forwarding_skipped": (lambda w: kinds.forwarding_skipped(w, 7, 9000, NOW),),
     "instance_quarantined": (lambda w: kinds.instance_quarantined(new_instance(), w),),
     "instance_received": (
         lambda w: kinds.instance_received(
@@ -251,6 +254,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
         lambda w: kinds.instance_received(stored(w), new_instance(), Role.CURRENT, NOW),
     ),
+    "key_changed": (lambda w: kinds.key_changed(w, w, NOW),),
     "licence_acknowledged": (lambda w: kinds.licence_acknowledged(w, NOW),),
     "logged_in": (lambda w: kinds.logged_in(by(w), w, NOW),),
     "logged_out": (lambda w: kinds.logged_out(by(w), w, NOW),),
@@ -273,6 +277,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "patient_erased": (lambda w: kinds.patient_erased(DIGEST, w, by(w), NOW),),
     "patient_key_replaced": (lambda w: kinds.patient_key_replaced(3, w, by(w), NOW),),
     "peer_answers": (lambda w: kinds.peer_answers(w, NOW, NOW),),
+    "peer_echoed": (
+        lambda w: kinds.peer_echoed(w, w, by(w), NOW, ok=True),
+        lambda w: kinds.peer_echoed(w, w, by(w), NOW, ok=False),
+    ),
     "peer_silent": (lambda w: kinds.peer_silent(w, 3, NOW, NOW),),
     "permission_refused": (lambda w: kinds.permission_refused(by(w), w, NOW),),
     "phrase_grounded": (lambda w: kinds.phrase_grounded(UID, w, 2, by(w), NOW),),
@@ -334,6 +342,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         lambda w: kinds.source_queried(asked_source(w), 0, NOW, error=w),
     ),
     "strays_purged": (lambda _: kinds.strays_purged(3, NOW),),
+    "studies_listed": (lambda w: kinds.studies_listed(by(w), w, NOW),),
     "study_complete": (lambda w: kinds.study_complete(UID, w, NOW),),
     "study_decided": (
         lambda w: kinds.study_decided(UID, Event.RELEASED, decider(w), NOW),
@@ -350,7 +359,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             association(w), UID, Action.READ, {IMAGE_CLASS: 2}, NOW
         ),
     ),
-    "study_viewed": (lambda w: kinds.study_viewed(UID, w, NOW),),
+    "study_viewed": (
+        lambda w: kinds.study_viewed(UID, w, NOW),
+        lambda w: kinds.study_viewed(UID, by(w), NOW),
+    ),
     "token_made": (lambda w: kinds.token_made(w, w, w, by(w), NOW),),
     "token_revoked": (lambda w: kinds.token_revoked(w, w, by(w), NOW),),
     "transfer_ended": (lambda w: kinds.transfer_ended(association(w), counts(), NOW),),
