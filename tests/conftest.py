@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 import pytest
+from playwright.sync_api import Playwright, sync_playwright
 
 PLANTED = (
     *("Doe^Jane", "Phantom^One", "Fictional^Frontal", "Canary^Zebra", "FICT-1"),
@@ -50,6 +51,13 @@ def pytest_configure() -> None:
     logging.getLogger().addHandler(_EAR)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """The one Playwright of a process: a second one beside it refuses to start."""
+    with sync_playwright() as started:
+        yield started
 
 
 _SECONDS: defaultdict[str, float] = defaultdict(float)

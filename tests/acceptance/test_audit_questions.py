@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Playwright
 from typer.testing import CliRunner
 
 from benchmarks.audit_rows import Year, fill, study_uid
@@ -183,14 +183,16 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(
+    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
     chromium = require_peer("chromium")
     folder = tmp_path_factory.mktemp("site")
     settings = folder / "site.toml"
     settings.write_text(toml_of(folder / "data", {}), "utf-8")
     with opened_console(folder, clock=lambda: NOW) as console:
         _write_log(console.site.ledger)
-        with served(console.app) as url, sync_playwright() as playwright:
+        with served(console.app) as url:
             browser = playwright.chromium.launch(
                 executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
             )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright
 
 from gateway.accounts.roles import AccountRole
 from tests.console.stand import Stand, opened_browser, running_stand, sign_in
@@ -44,12 +44,11 @@ def stand(
 
 @pytest.fixture(scope="session")
 def browser(
-    chromium: str, tmp_path_factory: pytest.TempPathFactory
+    chromium: str, playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        profile = tmp_path_factory.mktemp("profile")
-        with opened_browser(playwright, chromium, profile) as context:
-            yield context
+    profile = tmp_path_factory.mktemp("profile")
+    with opened_browser(playwright, chromium, profile) as context:
+        yield context
 
 
 @pytest.fixture

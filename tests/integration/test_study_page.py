@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isclose
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright
 from pydicom import dcmread
 
 from gateway import grounding
@@ -73,14 +73,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadStudy]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = require_peer("chromium")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield opened
-        opened.close()
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    opened = playwright.chromium.launch(
+        executable_path=require_peer("chromium"),
+        args=["--no-sandbox", "--disable-gpu"],
+    )
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")

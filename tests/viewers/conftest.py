@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, Playwright
 
 from benchmarks.rounds import free_port
 from tests.data.peers import require_peer
@@ -43,18 +43,17 @@ def shown(stand: Stand, tmp_path_factory: pytest.TempPathFactory) -> dict[str, S
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    chromium = require_peer("chromium")
-    profile = tmp_path_factory.mktemp("profile")
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            profile,
-            executable_path=chromium,
-            args=BROWSER_OPTIONS,
-            viewport={"width": 1600, "height": 1000},
-        )
-        yield context
-        context.close()
+def browser(
+    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BrowserContext]:
+    context = playwright.chromium.launch_persistent_context(
+        tmp_path_factory.mktemp("profile"),
+        executable_path=require_peer("chromium"),
+        args=BROWSER_OPTIONS,
+        viewport={"width": 1600, "height": 1000},
+    )
+    yield context
+    context.close()
 
 
 @pytest.fixture(scope="session")
