@@ -17,6 +17,9 @@ from dicom_io.scu.association import PENDING, answered_code, require_success
 from dicom_io.sink import Sink
 from dicom_io.status import Status
 
+_NOTHING_YET = (-1, -1, -1)
+"""Counts of sub-operations before the first response."""
+
 
 class Level(StrEnum):
     """What one request of a retrieval names (PS3.4 C.4.2.1.4)."""
@@ -90,11 +93,13 @@ def followed(
 ) -> Retrieved:
     """Follow the sub-operations to the end.
 
-    Given up are those that stand still, and those that are not over in time.
+    Given up are those that stand still, fall silent, or are not over in time.
     """
     remote, what = errand.remote, request.service.value.upper()
     pace = _Pace(errand)
     for status, _ in pace.timed(assoc, responses):
+        if "Status" not in status and pace.has_begun:
+            break
         code = answered_code(status, remote, what)
         counts = _counts(status)
         if code not in PENDING:
@@ -112,7 +117,12 @@ class _Pace:
 
     def __init__(self, errand: Errand) -> None:
         self._errand = errand
-        self._last, self._since = (-1, -1, -1), time.monotonic()
+        self._last, self._since = _NOTHING_YET, time.monotonic()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any progress was reported."""
+        return self._last != _NOTHING_YET
 
     def timed(self, assoc: Association, responses: Responses) -> Responses:
         """Yield the responses, and wait for none of them longer than is left."""

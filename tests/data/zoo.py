@@ -31,7 +31,7 @@ GET, MOVE = "C-GET", "C-MOVE"
 STUDY, SERIES, IMAGE = "STUDY", "SERIES", "IMAGE"
 US = "MAIRA_GW"
 
-_LONGEST_SECONDS = 8.0
+_LONGEST_SECONDS = 30.0
 """Archives without end do end, should nobody stop them."""
 _POLL_SECONDS = 0.02
 _STORAGE = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation)

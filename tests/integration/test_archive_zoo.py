@@ -142,11 +142,13 @@ ZOO = [
     Row(
         name="repeats its answers without end, and heeds a C-CANCEL",
         habits=Habits(repeats=True),
+        deadline_seconds=30.0,
         says=("pacs names as many as are read, 500: there may be more",),
     ),
     Row(
         name="repeats its answers without end, whatever it is told",
         habits=Habits(repeats=True, heeds_cancel=False),
+        deadline_seconds=30.0,
         says=("pacs names as many as are read, 500: there may be more",),
     ),
     Row(
@@ -247,6 +249,16 @@ ZOO = [
             services=(MOVE,), trickles=True, pause_seconds=0.05, sends_as="NOBODY"
         ),
         settings=(("study_seconds", 3.0),),
+        deadline_seconds=20.0,
+        finds=False,
+        says=("not retrieved: pacs did not end the C-MOVE in time",),
+    ),
+    Row(
+        name="moves some and falls silent",
+        habits=Habits(
+            services=(MOVE,), trickles=True, pause_seconds=3.0, sends_as="NOBODY"
+        ),
+        settings=(("study_seconds", 0.5),),
         deadline_seconds=20.0,
         finds=False,
         says=("not retrieved: pacs did not end the C-MOVE in time",),
