@@ -3,10 +3,13 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 from playwright.sync_api import Playwright, sync_playwright
+
+from gateway.ledger import engine
+from gateway.ledger.engine import open_engine
 
 PLANTED = (
     *("Doe^Jane", "Phantom^One", "Fictional^Frontal", "Canary^Zebra", "FICT-1"),
@@ -51,6 +54,30 @@ def pytest_configure() -> None:
     logging.getLogger().addHandler(_EAR)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ledgers_begin_as_copies(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """Let a new ledger of SQLite be a copy of one that was migrated.
+
+    Thousands of tests open a ledger; twelve migrations take a tenth of a second.
+    """
+    whole = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"
+    open_engine(f"sqlite:///{whole}").dispose()
+    migrated = whole.read_bytes()
+    private = engine._create_private
+
+    def create(database: str | None) -> None:
+        private(database)
+        file = Path(database or ":memory:")
+        if file.is_file() and not file.stat().st_size:
+            file.write_bytes(migrated)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_create_private", create)
+        yield
 
 
 @pytest.fixture(scope="session")
