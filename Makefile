@@ -18,7 +18,7 @@ demo: .venv/run.stamp  ## Send a phantom study through the gateway; shows the re
 	@$(BIN)/maira-gateway demo --folder demo
 
 test: .venv/dev.stamp  ## Run every test.
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 check: .venv/dev.stamp  ## Format, lint, types, imports, licences, and the self-test.
 	$(BIN)/python -m gate
