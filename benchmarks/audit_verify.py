@@ -18,10 +18,10 @@ from pathlib import Path
 
 from gateway.audit.leaf import leaf_of
 from gateway.audit.verifier import Log, verify_bundle
-from gateway.audit_verification import verify_ledger
-from gateway.exporting import write_bundle
 from gateway.ledger import AuditFilter, Ledger
-from gateway.sealing import find_signer, seal
+from gateway.log_keeping.exporting import write_bundle
+from gateway.log_keeping.sealing import find_signer, seal
+from gateway.log_keeping.verification import verify_ledger
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PARTS = 50

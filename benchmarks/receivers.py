@@ -29,9 +29,9 @@ from dicom_io.part10 import part10_header
 from dicom_io.scp.listener import ListenerEvents, open_listener
 from dicom_io.sink import Sink, StoreFacts
 from dicom_io.status import Status
-from gateway.intake import Intake
 from gateway.ledger import Ledger
-from gateway.matching import role_of_sent
+from gateway.receiving.intake import Intake
+from gateway.receiving.matching import role_of_sent
 from gateway.site import utc_now
 from gateway.spool import Spool
 

@@ -31,8 +31,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pypdf": ("dicom_io.reports",),
     "defusedxml": ("dicom_io.reports",),
 }
-"""Outside package -> modules that may import it, each with what lies below it
-(`gateway.cli` is also the family gateway.cli_*)."""
+"""Outside package -> modules that may import it, each with what lies below it."""
 
 _MAY_USE_ANYTHING = ("tests", "gate", "benchmarks", "viewer")
 

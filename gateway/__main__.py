@@ -1,5 +1,5 @@
 """`python -m gateway`: the command line where no console script is installed."""
 
-from gateway.cli import main
+from gateway.cli.verbs import main
 
 main()

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from dicom_io.errors import PeerRefused, PeerTimedOut, PeerUnreachable
 from gateway.audit import kinds
 from gateway.ledger import SilenceRecord, Way, Writing
+from gateway.pausing import pause_before
 from gateway.site import Site
-from gateway.turn import pause_before
 
 logger = logging.getLogger(__name__)
 

@@ -28,12 +28,12 @@ from dicom_io.results.picture import draw_findings
 from dicom_io.results.read import ReadFinding, read_findings, read_sentences
 from dicom_io.scu.retrieve import retrieve_study
 from dicom_io.scu.send import store_instances
-from gateway.composition import open_site
 from gateway.documents import EVIDENCE
 from gateway.errors import GatewayError, NotReady
 from gateway.ledger import Document, ResultRecord, StudyRecord
 from gateway.lifecycle import FINAL, WAITING_FOR_A_PERSON, State
-from gateway.serve import Gateway
+from gateway.running.composition import open_site
+from gateway.running.serve import Gateway
 from gateway.site import Site
 from model.phantom.generator import PhantomOptions, PhantomStudy, make_phantom
 

@@ -10,15 +10,15 @@ from dicom_io.errors import Unreadable
 from dicom_io.media import deliver_file
 from dicom_io.sink import NoRoom
 from dicom_io.status import Status
-from gateway import pipeline
 from gateway.audit import kinds
-from gateway.composition import close_site, open_site
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import WORKING, Event, State
-from gateway.serve import sent_intake
+from gateway.running.composition import close_site, open_site
+from gateway.running.serve import sent_intake
 from gateway.site import Site
 from gateway.sources.priors import GivenFiles
-from gateway.turn import Turns, take_turn
+from gateway.stages import pipeline
+from gateway.stages.turn import Turns, take_turn
 from model.engine import ReportEngine
 
 

@@ -17,7 +17,7 @@ from gateway.errors import HandoverStopped, LostRace, RepositoryFailure
 from gateway.forwarding.syslog import CHECKPOINT_MSGID, Item, Origin, message_of
 from gateway.forwarding.transports import Address, Transport, deliver
 from gateway.ledger import Ledger, RepositoryRecord
-from gateway.turn import pause_before
+from gateway.pausing import pause_before
 
 logger = logging.getLogger(__name__)
 

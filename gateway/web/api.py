@@ -9,12 +9,10 @@ from fastapi import APIRouter, FastAPI, Path, Query, Request
 from fastapi.openapi.utils import get_openapi
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from gateway import review
 from gateway.accounts.person import Person
 from gateway.accounts.roles import Permission
 from gateway.ledger import AuditPage, AuditRecord, StudyRecord
 from gateway.lifecycle import State
-from gateway.metrics import Metrics, collect
 from gateway.people import Decider, PersonRole
 from gateway.reviewing.asking import (
     KEYS,
@@ -25,6 +23,8 @@ from gateway.reviewing.asking import (
     read_question,
 )
 from gateway.reviewing.desk import desk_of, search
+from gateway.showing import review
+from gateway.watching.metrics import Metrics, collect
 from gateway.web.guard import TheSite, anybody_signed_in, needs
 from model.version import VERSION
 

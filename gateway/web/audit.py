@@ -15,8 +15,9 @@ from gateway.audit.codes import EVENTS
 from gateway.audit.message import Action, Outcome
 from gateway.audit.parts import Person as Actor
 from gateway.errors import BadQuestion
-from gateway.exporting import export_bundle
 from gateway.ledger import AuditRecord
+from gateway.log_keeping.exporting import export_bundle
+from gateway.log_keeping.sealing import find_signer
 from gateway.reviewing.asking import FAILED, View, of_text, to_text
 from gateway.reviewing.desk import (
     COUNTED,
@@ -34,7 +35,6 @@ from gateway.reviewing.exports import Exported, Format, export
 from gateway.reviewing.messages import hide_sealed, parts_of
 from gateway.reviewing.sentences import kind_name, meaning_of, sentence, short_uid
 from gateway.reviewing.standing import standing_of
-from gateway.sealing import find_signer
 from gateway.site import Site
 from gateway.web.audit_query import OLDEST, PATH, Asked, asked_of
 from gateway.web.guard import TheSite, needs

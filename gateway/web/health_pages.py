@@ -12,7 +12,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from gateway.health import Finding
+from gateway.watching.health import Finding
 from gateway.web.guard import anybody
 
 Examine = Callable[[], Sequence[Finding]]

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import PlainTextResponse
 
 from gateway.accounts.roles import Permission
-from gateway.metrics import collect, exposition
+from gateway.watching.metrics import collect, exposition
 from gateway.web.guard import FromHere, TheSite
 
 router = APIRouter()

@@ -10,8 +10,8 @@ from gateway.accounts.roles import Permission
 from gateway.audit import kinds
 from gateway.ledger import Reading, Said
 from gateway.lifecycle import State
+from gateway.showing.study_rows import TITLES, list_page
 from gateway.site import Site
-from gateway.study_rows import TITLES, list_page
 from gateway.web import wording  # noqa: F401 - its filters are those of the templates
 from gateway.web.guard import TheSite, needs
 from gateway.web.live import piece

@@ -10,14 +10,15 @@ from starlette.exceptions import HTTPException
 from dicom_io.errors import NotEncodable, Unreadable, UnsupportedImage
 from dicom_io.pictures.pixels import ShownPicture
 from dicom_io.pictures.showing import LARGEST
-from gateway import grounding, showing, taking
 from gateway.accounts.person import Person
 from gateway.accounts.roles import Permission
 from gateway.audit.parts import Person as Taker
-from gateway.choices import Choice, Seen, choices_of, choose
 from gateway.lifecycle import State
 from gateway.people import Decider, PersonRole
+from gateway.showing import study_page, taking
+from gateway.showing.choices import Choice, Seen, choices_of, choose
 from gateway.site import Site
+from gateway.stages import grounding
 from gateway.web.guard import TheSite, needs
 from gateway.web.pages import page
 from gateway.web.study_values import page_values, result_name, waiting_values
@@ -64,7 +65,7 @@ class Choosing(BaseModel):
 @router.get("")
 def show(request: Request, site: TheSite, person: Reader, uid: Uid) -> Response:
     """Show a study; that it was looked at is recorded."""
-    shown = showing.open_page(site, uid, person.name, site.clock())
+    shown = study_page.open_page(site, uid, person.name, site.clock())
     is_sent = bool(site.settings.results.destinations)
     choices = choices_of(shown.detail, is_sent=is_sent)
     if not person.may(Permission.STUDIES_DECIDE):
@@ -168,7 +169,7 @@ def ground(
 @router.get("/groundings")
 def groundings(request: Request, site: TheSite, person: Reader, uid: Uid) -> Response:
     """Return the phrases of a study alone, for a page that waits for an answer."""
-    shown = showing.open_groundings(site, uid, person.name, site.clock())
+    shown = study_page.open_groundings(site, uid, person.name, site.clock())
     return page(request, "study_waiting.html", **waiting_values(shown))
 
 

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 
 from dicom_io.header import Instance
 from dicom_io.results.wording import NOTHING_SAID
-from gateway.showing import Part, ShownGrounding, ShownImage, ShownReading, StudyPage
+from gateway.showing.study_page import (
+    Part,
+    ShownGrounding,
+    ShownImage,
+    ShownReading,
+    StudyPage,
+)
 from gateway.web.moments import clock, day
 from model.report import Task
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from gateway.ledger import Mark, Said, StudyFilter
 from gateway.lifecycle import State
-from gateway.study_rows import PAGE, STATES_OF, Group, Place
+from gateway.showing.study_rows import PAGE, STATES_OF, Group, Place
 
 Word = Annotated[str, StringConstraints(max_length=64, strip_whitespace=True)]
 

@@ -5,8 +5,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from gateway.ledger import DeliveryRecord
-from gateway.review import StudyDetail
-from gateway.showing import StudyPage
+from gateway.showing.review import StudyDetail
+from gateway.showing.study_page import StudyPage
 from gateway.web.moments import clock, span
 from model.version import VERSION
 

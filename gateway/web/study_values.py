@@ -8,12 +8,12 @@ from typing import TypedDict
 
 from dicom_io.header import Instance
 from dicom_io.results.overlay import Overlay
-from gateway.choices import IN_A_ROLE, WHAT_FOLLOWS, Choice
 from gateway.ledger import GroundingState, ResultRecord
 from gateway.lifecycle import FINAL, State
 from gateway.people import PersonRole
-from gateway.review import FilledSlot
-from gateway.showing import (
+from gateway.showing.choices import IN_A_ROLE, WHAT_FOLLOWS, Choice
+from gateway.showing.review import FilledSlot
+from gateway.showing.study_page import (
     ShownGrounding,
     StudyPage,
 )

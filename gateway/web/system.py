@@ -8,13 +8,13 @@ from fastapi.responses import RedirectResponse
 
 from gateway.accounts.person import Person
 from gateway.accounts.roles import Permission
-from gateway.echoing import echo_peer
-from gateway.health import Finding
 from gateway.ledger import Way
+from gateway.showing.study_rows import NEXT_STEP
 from gateway.site import Site
-from gateway.study_rows import NEXT_STEP
-from gateway.system import system_standing
 from gateway.trend import Sample
+from gateway.watching.echoing import echo_peer
+from gateway.watching.health import Finding
+from gateway.watching.system import system_standing
 from gateway.web import wording
 from gateway.web.charts import HEIGHT, WIDTH, Chart, Series, chart_of
 from gateway.web.guard import TheSite, needs

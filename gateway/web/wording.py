@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from gateway.ledger import DeliveryState
 from gateway.ledger.study_listing import MOST_COUNTED
 from gateway.lifecycle import State
-from gateway.study_rows import Group, group_of
+from gateway.showing.study_rows import Group, group_of
 from gateway.web.pages import TEMPLATES
 
 _TONES = {

@@ -20,7 +20,7 @@ from gateway.audit import kinds
 from gateway.audit.message import AuditEntry, Patient
 from gateway.audit.of_installation import Change
 from gateway.audit.parts import Person
-from gateway.cli import app
+from gateway.cli.verbs import app
 from gateway.ledger import Ledger
 from gateway.lifecycle import Event
 from gateway.people import Decider, PersonRole

@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, sync_playwright
 
 from config.load import load_settings
-from gateway.composition import load_engine
+from gateway.running.composition import load_engine
 from tests.console.pages import PAGES, ConsolePage
 from tests.console.stand import TAME, Stand, opened_browser, running_stand, sign_in
 from tests.data.peers import require_peer

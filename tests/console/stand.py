@@ -15,11 +15,11 @@ from pydicom import dcmread
 from dicom_io.archive import Archive, open_archive
 from dicom_io.scu.send import store_instances
 from gateway.accounts.roles import AccountRole
-from gateway.composition import open_site
 from gateway.ledger import Way
 from gateway.lifecycle import State
-from gateway.reserves import free_memory
-from gateway.serve import Gateway
+from gateway.receiving.reserves import free_memory
+from gateway.running.composition import open_site
+from gateway.running.serve import Gateway
 from gateway.trend import Room
 from model.engine import EngineIdentity, ReportEngine
 from model.errors import RefusedRequest

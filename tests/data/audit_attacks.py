@@ -20,7 +20,7 @@ from gateway.audit.leaf import leaf_of
 from gateway.audit.merkle import Nodes, Peaks, consistency_path, proof
 from gateway.audit.notes import Signer
 from gateway.audit.verifying import Kind
-from gateway.sealing import find_signer, seal
+from gateway.log_keeping.sealing import find_signer, seal
 from tests.data.audit_logs import AuditLog, append, hand
 from tests.data.ledgers import NOW
 

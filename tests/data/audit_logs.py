@@ -9,10 +9,10 @@ from pathlib import Path
 
 from gateway.audit.notes import PublicKey, Signer
 from gateway.audit.verifying import Verdict
-from gateway.audit_verification import verify_ledger
-from gateway.handing import put_file
 from gateway.ledger import Ledger
-from gateway.sealing import find_signer, seal
+from gateway.log_keeping.handing import put_file
+from gateway.log_keeping.sealing import find_signer, seal
+from gateway.log_keeping.verification import verify_ledger
 from tests.data.ledgers import NOW, audit_entry
 
 

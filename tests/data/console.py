@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from config.load import Table
 from gateway.accounts.passwords import hash_password
 from gateway.accounts.roles import AccountRole
-from gateway.composition import close_site, open_site
+from gateway.running.composition import close_site, open_site
 from gateway.site import Clock, Site
 from gateway.web.app import create_app
 from tests.data.engines import CannedEngine

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from gateway.audit.notes import Signer, sign
 from gateway.audit.verifier import Log, verify_bundle
-from gateway.exporting import write_bundle
 from gateway.ledger import AuditFilter
-from gateway.sealing import find_signer
+from gateway.log_keeping.exporting import write_bundle
+from gateway.log_keeping.sealing import find_signer
 from tests.data.audit_logs import AuditLog
 from tests.data.ledgers import NOW
 

@@ -12,9 +12,9 @@ from dicom_io.inputs.orders import Order
 from dicom_io.options import OrderSource, ReportSource
 from dicom_io.reports.values import OutsideReport
 from gateway.errors import SourceFailure
-from gateway.gathering import read_gathered
 from gateway.lifecycle import State
 from gateway.sources.kinds import OrderKey, ReportKey
+from gateway.stages.gathering import read_gathered
 from tests.data.person_reports import outside_report
 from tests.data.stages import (
     PRIOR_UID,

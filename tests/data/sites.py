@@ -11,10 +11,10 @@ from typing import TypeVar
 from config.load import Table, load_settings, merge
 from config.settings import Settings
 from dicom_io.ae import AETitle, LocalAE, RemoteAE
-from gateway.composition import open_site
 from gateway.ledger import DeliveryRecord, StudyRecord
 from gateway.lifecycle import State
-from gateway.serve import Gateway
+from gateway.running.composition import open_site
+from gateway.running.serve import Gateway
 from gateway.site import Site
 from model.engine import ReportEngine
 

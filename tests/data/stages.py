@@ -17,16 +17,16 @@ from dicom_io.header import PatientIdentity, read_instance
 from dicom_io.identifiers import StudyAnswer, StudyAnswers, StudyQuery
 from dicom_io.sink import Incoming, Sink, StoreFacts
 from dicom_io.status import Status
-from gateway import pipeline
-from gateway.composition import open_site
 from gateway.couriers import Couriers
-from gateway.intake import Intake
 from gateway.ledger import AuditFilter, DeliveryRecord, StudyRecord
 from gateway.lifecycle import WORKING, State
-from gateway.matching import RoleRule, role_of_sent
+from gateway.receiving.intake import Intake
+from gateway.receiving.matching import RoleRule, role_of_sent
+from gateway.running.composition import open_site
 from gateway.site import Site
 from gateway.sources.priors import Brought
-from gateway.turn import Turns, take_turn
+from gateway.stages import pipeline
+from gateway.stages.turn import Turns, take_turn
 from tests.data.engines import CannedEngine
 from tests.data.films import SECONDARY_CAPTURE, film_dataset, write_film
 from tests.data.network import data_set_bytes, part10

@@ -8,9 +8,9 @@ from pathlib import Path
 from pydicom.filereader import dcmread, read_file_meta_info
 
 from dicom_io.scp.listener import open_listener
-from gateway.intake import Intake
 from gateway.ledger import Ledger
-from gateway.matching import role_of_sent
+from gateway.receiving.intake import Intake
+from gateway.receiving.matching import role_of_sent
 from gateway.spool import Shelf, Spool
 from tests.data.ledgers import NOW, url_of
 from tests.data.network import LOCAL, MODALITY, Recorder, data_set_bytes

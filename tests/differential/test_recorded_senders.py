@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.intake import Intake
+from gateway.receiving.intake import Intake
 from tests.data.conversation import played
 from tests.data.network import Recorder, listening
 from tests.data.peers import require_data

@@ -30,10 +30,10 @@ from dicom_io import child
 from dicom_io.pictures.pixels import _CHILD as DECODER
 from dicom_io.results import apart
 from dicom_io.results.encode import encode_results
-from gateway import retention
-from gateway.composition import open_site
 from gateway.failpoints import VARIABLE
-from gateway.serve import Gateway
+from gateway.running import retention
+from gateway.running.composition import open_site
+from gateway.running.serve import Gateway
 from gateway.site import Site, utc_now
 from tests.data.engines import CannedEngine
 from tests.data.reports import context, evidence, film_file

@@ -62,7 +62,7 @@ def _fuzz(name: str, minutes: float, seed: int) -> int:
 
     # Before anything of ours: what is imported already is not instrumented.
     with atheris.instrument_imports(include=list(_INSTRUMENTED)):
-        from gateway.cli_output import quieten_libraries
+        from gateway.cli.output import quieten_libraries
         from tests.fuzz.targets import MEBIBYTES, SECONDS, TARGETS
 
     quieten_libraries()

@@ -28,9 +28,9 @@ from dicom_io.scu.asking import Question, ask
 from dicom_io.scu.association import Proposal, associated
 from dicom_io.scu.send import store_instances
 from dicom_io.status import Status, StoreVerdict
-from gateway.gathering import read_gathered
 from gateway.lifecycle import State
 from gateway.sources.priors import ArchivePriors
+from gateway.stages.gathering import read_gathered
 from tests.data.network import LOCAL, Recorder, at
 from tests.data.peers import dcmqrscp, orthanc, require_dicomweb, until
 from tests.data.stages import PRIOR_UID, STUDY_UID, Bench, bench_at, prior_film

@@ -15,10 +15,10 @@ import pytest
 from gateway.audit.verifier import Wrong
 from gateway.audit.verifying import Verdict
 from gateway.failpoints import VARIABLE
-from gateway.handing import Place, hand_out, put_file
 from gateway.ledger import Ledger
-from gateway.log_keeping import shorten
-from gateway.sealing import change_key, find_signer, seal
+from gateway.log_keeping.handing import Place, hand_out, put_file
+from gateway.log_keeping.keeping import shorten
+from gateway.log_keeping.sealing import change_key, find_signer, seal
 from tests.data.audit_attacks import ATTACKS, Found, Scene
 from tests.data.audit_logs import AuditLog, append, copied, given_log, new_log, sign
 from tests.data.export_attacks import (

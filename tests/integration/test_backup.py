@@ -10,7 +10,7 @@ import pytest
 
 from dicom_io.status import Status
 from gateway.lifecycle import State
-from gateway.starting import reconcile
+from gateway.running.starting import reconcile
 from tests.data.films import film_dataset, write_film
 from tests.data.stages import Bench, bench_at
 

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from dicom_io.scu.send import store_instances
-from gateway.composition import open_site
 from gateway.ledger import AuditFilter
 from gateway.lifecycle import State
-from gateway.serve import Gateway
+from gateway.running.composition import open_site
+from gateway.running.serve import Gateway
 from gateway.site import utc_now
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film

@@ -10,10 +10,11 @@ import pytest
 from benchmarks.rounds import free_port
 from config.load import Table
 from dicom_io.ae import AETitle, Proof, RemoteAE, WebEndpoint
-from gateway import away, reported
+from gateway import away
 from gateway.couriers import Couriers
 from gateway.ledger import DeliveryState
 from gateway.lifecycle import State
+from gateway.stages import reported
 from tests.data.misbehaving import (
     BEFORE,
     NEVER,

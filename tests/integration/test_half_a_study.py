@@ -12,10 +12,10 @@ from pydicom import dcmread
 from config.load import Table
 from dicom_io.scu import peer
 from dicom_io.status import Status
-from gateway import delivery
-from gateway.encoding import DOCUMENT_KINDS
 from gateway.ledger import StudyRecord
 from gateway.lifecycle import Event, State
+from gateway.stages import delivery
+from gateway.stages.encoding import DOCUMENT_KINDS
 from tests.data.destination import PACS, Destination, Mood
 from tests.data.films import film_dataset, write_film
 from tests.data.stages import Bench, bench_at

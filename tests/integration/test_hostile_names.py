@@ -10,7 +10,7 @@ import pytest
 
 from dicom_io.media import deliver_file
 from dicom_io.status import Status
-from gateway.cli_output import LOG_LINE_CAP, OneLine
+from gateway.cli.output import LOG_LINE_CAP, OneLine
 from tests.data.films import film_dataset, write_film
 from tests.data.network import Recorder
 from tests.data.stages import Bench, bench_at, facts_of

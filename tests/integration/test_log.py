@@ -11,7 +11,7 @@ from pydicom import uid
 from pydicom.filereader import read_file_meta_info
 from pynetdicom import AE
 
-from gateway.cli_output import start_log
+from gateway.cli.output import start_log
 from gateway.lifecycle import State
 from tests.data.engines import CannedEngine
 from tests.data.network import radiograph, written

@@ -26,8 +26,8 @@ from dicom_io.options import (
 )
 from dicom_io.scu.answers import study_answer, study_identifier
 from dicom_io.status import Status
-from gateway.gathering import read_gathered
 from gateway.lifecycle import State
+from gateway.stages.gathering import read_gathered
 from tests.data.films import film_dataset, film_instance, write_film
 from tests.data.lookalikes import (
     EXACT_THOUGH_ODD,

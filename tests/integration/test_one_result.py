@@ -34,16 +34,17 @@ from dicom_io.results.kinds import ResultKind
 from dicom_io.scu import peer
 from dicom_io.sink import NoRoom
 from dicom_io.status import Status
-from gateway import delivery, pipeline, timekeeping
-from gateway.composition import open_site
-from gateway.encoding import DOCUMENT_KINDS
 from gateway.ledger import AuditFilter, AuditRecord, ResultRecord, StudyRecord
 from gateway.lifecycle import WORKING, Event, State
-from gateway.serve import sent_intake
+from gateway.running import timekeeping
+from gateway.running.composition import open_site
+from gateway.running.serve import sent_intake
+from gateway.running.starting import reconcile
+from gateway.running.timekeeping import SteadyClock
 from gateway.site import Site
-from gateway.starting import reconcile
-from gateway.timekeeping import SteadyClock
-from gateway.turn import Outcome, Stage, Turns, take_turn
+from gateway.stages import delivery, pipeline
+from gateway.stages.encoding import DOCUMENT_KINDS
+from gateway.stages.turn import Outcome, Stage, Turns, take_turn
 from tests.data.destination import PACS, Destination, Mood
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, gradient, write_film

@@ -16,9 +16,9 @@ from dicom_io.errors import ListenerFailure
 from dicom_io.passcodes import hash_passcode
 from dicom_io.scp.listener import open_listener
 from dicom_io.tls import RenewedContext
-from gateway.check import check_ledger, check_tls
-from gateway.composition import open_site
 from gateway.errors import LedgerFailure
+from gateway.running.check import check_ledger, check_tls
+from gateway.running.composition import open_site
 from tests.data.certificates import authority
 from tests.data.commands import call
 from tests.data.engines import CannedEngine

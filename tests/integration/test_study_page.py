@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright
 from pydicom import dcmread
 
-from gateway import grounding
 from gateway.documents import REPORTS
 from gateway.ledger import Document
+from gateway.stages import grounding
 from model.report import GroundedPhrase
 from tests.data.console import PASSWORD
 from tests.data.markup import PAYLOADS

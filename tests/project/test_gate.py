@@ -79,8 +79,8 @@ def test_a_package_outside_its_home_is_named_with_its_line(
 
 
 def test_a_package_in_its_home_is_right(tmp_path: Path) -> None:
-    (tmp_path / "gateway").mkdir()
-    (tmp_path / "gateway" / "cli_study.py").write_text("import typer\n", "utf-8")
+    (tmp_path / "gateway" / "cli").mkdir(parents=True)
+    (tmp_path / "gateway" / "cli" / "study.py").write_text("import typer\n", "utf-8")
     assert check_homes(tmp_path) == []
 
 

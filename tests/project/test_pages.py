@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from gate.pages import DEFAULTS, DOCS, default_keys, documented_keys, pages, rewritten
-from gateway.cli import app
+from gateway.cli.verbs import app
 
 ROOT = DOCS.parent
 README = ROOT / "README.md"

@@ -15,9 +15,9 @@ from gateway.audit import kinds
 from gateway.audit.message import AuditEntry, Patient
 from gateway.audit.parts import Person
 from gateway.audit.patients import DataKey, MasterKey, new_key
-from gateway.erasing import erase_patient, replace_key
 from gateway.errors import NoSuchPatient, NotReady, WrongKey
 from gateway.ledger import AuditFilter, AuditRecord, Ledger, schema
+from gateway.log_keeping.erasing import erase_patient, replace_key
 from gateway.patient_key import KeyPlace, text_of_key
 from tests.data.ledgers import NOW, STUDY_UID, at, audit_entry, url_of
 

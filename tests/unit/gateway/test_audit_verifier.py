@@ -153,7 +153,7 @@ def point(size: int, root: bytes, proof: tuple[bytes, ...] = ()) -> Point:
 
 
 def test_a_key_that_follows_is_trusted_by_the_first(log: AuditLog) -> None:
-    from gateway.sealing import change_key
+    from gateway.log_keeping.sealing import change_key
     from tests.data.ledgers import at
 
     with log.opened() as ledger:

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from config.load import load_settings
 from dicom_io.evidence import Rejection
-from gateway.cli import app
-from gateway.cli_study import _print_detail
+from gateway.cli.study import _print_detail
+from gateway.cli.verbs import app
 from gateway.ledger import Ledger, StudyRecord
 from gateway.lifecycle import Event, State
-from gateway.review import FilledSlot, ShownReport, StudyDetail
+from gateway.showing.review import FilledSlot, ShownReport, StudyDetail
 from model.report import GroundedPhrase, NormalizedBox, Task
 from model.version import VERSION
 from tests.data.commands import call
@@ -76,7 +76,7 @@ def ask(*words: str | Path) -> object:
 def test_help_loads_no_heavy_library() -> None:
     code = (
         "import sys; sys.argv = ['maira-gateway', '--help']\n"
-        "from gateway.cli import main\n"
+        "from gateway.cli.verbs import main\n"
         "try: main()\nexcept SystemExit: pass\n"
         "heavy = {'torch', 'pydicom', 'sqlalchemy', 'numpy', 'pydantic', 'rich'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
@@ -235,10 +235,10 @@ def test_a_checkpoint_that_is_missing_is_a_no(
     assert "config.json" in out
 
 
-@pytest.mark.parametrize("entry", [["-m", "gateway"], ["-m", "gateway.cli"]])
+@pytest.mark.parametrize("entry", [["-m", "gateway"], ["-m", "gateway.cli.verbs"]])
 def test_the_version_is_printed_without_a_verb(entry: list[str]) -> None:
-    if entry[-1] == "gateway.cli":  # as the console script calls it
-        entry = ["-c", "from gateway.cli import main; main()"]
+    if entry[-1] == "gateway.cli.verbs":  # as the console script calls it
+        entry = ["-c", "from gateway.cli.verbs import main; main()"]
     command = [sys.executable, *entry, "--version"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout == f"{VERSION}\n"

@@ -10,9 +10,9 @@ import pytest
 from config.load import Table
 from gateway.audit import verifier
 from gateway.audit.notes import parse_public_key
-from gateway.handing import put_file
 from gateway.ledger import Ledger
-from gateway.sealing import find_signer, seal
+from gateway.log_keeping.handing import put_file
+from gateway.log_keeping.sealing import find_signer, seal
 from tests.data.audit_logs import append
 from tests.data.commands import call
 from tests.data.ledgers import NOW

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli_evaluate_sources import FrameChoice, LayoutChoice
+from gateway.cli.evaluate_sources import FrameChoice, LayoutChoice
 from gateway.evaluation.readers import Layout
 from gateway.evaluation.self_test import KNOWN_ANSWERS
 from gateway.evaluation.sources import BoxFrame

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.load import load_settings
-from gateway.cli import main
+from gateway.cli.verbs import main
 from gateway.ledger import AuditFilter, Ledger
 from tests.data.hub import Hub, serving
 from tests.data.tiny_maira2 import write_tiny

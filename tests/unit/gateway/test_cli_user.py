@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from config.load import load_settings
-from gateway.cli import app
+from gateway.cli.verbs import app
 from gateway.ledger import AuditFilter, Ledger
 
 

@@ -9,7 +9,7 @@ import pytest
 from config.load import Table
 from gateway.errors import NotReady
 from gateway.ledger import AuditFilter, AuditRecord
-from gateway.log_keeping import compare_with_handed, keep, keep_last
+from gateway.log_keeping.keeping import compare_with_handed, keep, keep_last
 from tests.data.audit_logs import append
 from tests.data.stages import Bench, bench_at
 

@@ -8,13 +8,13 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedSRStorage
 
-from gateway import retention
 from gateway.errors import IllegalMove, RoleNotStated
 from gateway.ledger import ResultRecord
 from gateway.lifecycle import State
 from gateway.people import Decider, PersonRole
-from gateway.review import Decision, decide
-from gateway.withdrawal import retract
+from gateway.running import retention
+from gateway.showing.review import Decision, decide
+from gateway.stages.withdrawal import retract
 from model.report import GroundedPhrase
 from tests.data.stages import STUDY_UID, Bench, bench_at, bench_from
 

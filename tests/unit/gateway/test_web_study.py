@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 
-from gateway import grounding, retention
 from gateway.accounts.roles import AccountRole
 from gateway.ledger import AuditFilter, AuditRecord
 from gateway.lifecycle import State
+from gateway.running import retention
+from gateway.stages import grounding
 from gateway.web.app import create_app
 from model.report import FlagKind
 from tests.data.console import Browser, Console, add_accounts

@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import pytest
 
 from dicom_io.evidence import Rejection
-from gateway import grounding
-from gateway.choices import Choice
 from gateway.ledger import GroundingState
-from gateway.showing import StudyPage, open_page
+from gateway.showing.choices import Choice
+from gateway.showing.study_page import StudyPage, open_page
+from gateway.stages import grounding
 from gateway.web.pages import TEMPLATES
 from gateway.web.study_values import page_values
 from tests.data.markup import PAYLOADS

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.ledger import Mark, Said, StudyFilter
 from gateway.lifecycle import WORKING, State
-from gateway.study_rows import Group
+from gateway.showing.study_rows import Group
 from gateway.web.study_query import (
     Asked,
     described,

@@ -109,7 +109,7 @@ def _fill_piece(connection: sa.Connection, ids: list[int]) -> None:
 
 
 def _counts(body: str) -> dict[str, int]:
-    """Count as `gateway.reporting.counted` does; nothing for what is no report."""
+    """Count as `stages.reporting.counted` does; nothing for what is no report."""
     try:
         reports = json.loads(body)
         told = [each for each in reports if each["task"] != "phrase-grounding"]

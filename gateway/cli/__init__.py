@@ -1,0 +1,1 @@
+"""The command line: a module a family of verbs; the only place that prints or exits."""

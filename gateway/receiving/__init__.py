@@ -1,0 +1,1 @@
+"""What others send and ask of us: instances made durable, and commitment to them."""

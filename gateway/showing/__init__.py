@@ -1,0 +1,1 @@
+"""What people are shown of studies and may decide; for command line and pages."""

@@ -1,0 +1,1 @@
+"""How the gateway stands, for who watches it: health, metrics, peers."""
