@@ -5,7 +5,9 @@ request. Its own event lets a thread through that was woken just before and runs
 now, unseen by who asks: it then takes the next answer as a message of the peer's own,
 and who asks waits for it to the deadline. And its flag for a thread that rests has
 other writers: a commitment report is served on a third thread, which clears it at its
-end, and who asks then waits for ever.
+end, and who asks then waits for ever. And that the peer has gone is written down by
+that thread alone: who asks again before it had its turn waits for an answer that
+nobody can give.
 """
 
 import threading
@@ -70,6 +72,11 @@ class RestingAssociation(Association):
     @_is_paused.setter
     def _is_paused(self, value: bool) -> None:
         """Believe nobody: the library writes this on three threads."""
+
+    def _handle_no_response(self) -> None:
+        """Let nobody ask again where no answer came: it is aborted, or was."""
+        super()._handle_no_response()
+        self.is_established = False
 
 
 def rest_at_checkpoint(assoc: Association) -> None:

@@ -13,7 +13,13 @@ from gateway.audit.message import Patient
 from gateway.audit.patients import MasterKey
 from gateway.errors import LedgerCorrupt, LedgerFailure
 from gateway.failpoints import pass_failpoint
-from gateway.ledger.engine import BUSY_SECONDS, empty_log, ledger_failures, open_engine
+from gateway.ledger.engine import (
+    BUSY_SECONDS,
+    begin_writing,
+    empty_log,
+    ledger_failures,
+    open_engine,
+)
 from gateway.ledger.grouping import GroupCommit
 from gateway.ledger.master import Patients, open_patients
 from gateway.ledger.reading import Reading
@@ -171,8 +177,7 @@ class Ledger:
             self._watched(),
             self._engine.connect() as connection,
         ):
-            connection.execution_options(writing=True)
-            with connection.begin():
+            with begin_writing(connection):
                 yield Writing(connection, self._patients)
                 pass_failpoint("ledger:before-commit")
             pass_failpoint("ledger:after-commit")

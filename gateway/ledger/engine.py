@@ -8,9 +8,9 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.errors import LedgerCorrupt, LedgerFailure
@@ -79,6 +79,7 @@ def open_engine(url: str) -> Engine:
             _create_private(engine.url.database)
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
+            event.listen(engine, "handle_error", _drop_read_only)
         try:
             with engine.connect() as connection:
                 migrate(connection)
@@ -152,3 +153,37 @@ def _begin_sqlite(connection: Connection) -> None:
     # A writer takes its lock at once, so no read of its can be overtaken.
     writing = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def begin_writing(connection: Connection) -> RootTransaction:
+    """Begin the write transaction, on a new connection where the old may only read.
+
+    SQLite opens a file for reading alone where it could not be opened for a moment;
+    a connection that is kept would refuse to write for as long as it lives.
+    """
+    connection.execution_options(writing=True)
+    try:
+        return _begin_able(connection)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return _begin_able(connection)
+
+
+def _begin_able(connection: Connection) -> RootTransaction:
+    """Begin, and let SQLite say now whether it may write: its BEGIN does not."""
+    transaction = connection.begin()
+    if connection.dialect.name == "sqlite":
+        try:
+            connection.exec_driver_sql("DELETE FROM alembic_version WHERE false")
+        except BaseException:
+            transaction.rollback()
+            raise
+    return transaction
+
+
+def _drop_read_only(context: ExceptionContext) -> None:
+    """Keep no connection that may only read, nor any that was opened before."""
+    code = getattr(context.original_exception, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_READONLY:
+        context.is_disconnect = True

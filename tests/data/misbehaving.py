@@ -114,6 +114,13 @@ def reject(result: int, source: int, reason: int) -> Callable[[socket.socket], N
     return behave
 
 
+def _hang_up(assoc: Association) -> None:
+    """Close the connection without a word, as where the peer's process is gone."""
+    transport = assoc.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.shutdown(socket.SHUT_RDWR)
+
+
 def _reset(connection: socket.socket) -> None:
     linger = struct.pack("ii", 1, 0)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -125,7 +132,8 @@ class Manners:
     """How a DICOM destination answers; the default is a good one.
 
     status : to each C-STORE. keeps : it stores what it answered success for.
-    aborts : in each C-STORE. failures : Failure Reasons by the order of references.
+    aborts, closes : the association, the connection, in each C-STORE.
+    failures : Failure Reasons by the order of references.
     reports : where, and `times` : how often. transaction : named instead of the one
     that was asked for. calls_itself : on a new association. action_status : to the
     request. with_commitment : it offers the service.
@@ -134,6 +142,7 @@ class Manners:
     status: int = 0x0000
     keeps: bool = True
     aborts: bool = False
+    closes: bool = False
     failures: Mapping[int, int] = field(default_factory=dict)
     reports: str = SAME
     times: int = 1
@@ -165,6 +174,9 @@ class BadDestination:
         self.stores += 1
         if self.manners.aborts:
             event.assoc.abort()
+            return 0xC000
+        if self.manners.closes:
+            _hang_up(event.assoc)
             return 0xC000
         ds = event.dataset
         if self.manners.keeps and self.manners.status & 0xF000 in (0, 0xB000):

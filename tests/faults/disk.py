@@ -42,16 +42,32 @@ def traced(child: Child, *options: str) -> Iterator[None]:
     """Attach strace to every thread of a gateway, the later ones too."""
     command = [require_peer("strace"), "-f", "-qq", *options, "-p", str(child.pid)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as strace:
-        until(lambda: _is_traced(child.pid), 30, "strace is attached")
         try:
+            until(lambda: _is_traced(child.pid), 60, "strace is attached")
             yield
         finally:
-            strace.terminate()
+            _detach(strace)
+
+
+def _detach(strace: "subprocess.Popen[bytes]") -> None:
+    strace.terminate()
+    try:
+        strace.wait(30)
+    except subprocess.TimeoutExpired:
+        strace.kill()  # the kernel lets go of its threads then
 
 
 def _is_traced(pid: int) -> bool:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return all("TracerPid:\t0\n" not in (t / "status").read_text() for t in tasks)
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return not any("TracerPid:\t0\n" in _status(thread) for thread in threads)
+
+
+def _status(thread: Path) -> str:
+    """Return what the kernel says of a thread; nothing where it has just ended."""
+    try:
+        return (thread / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def strike(stage: Stage, child: Child, call: str, error: str, at: int) -> int:

@@ -22,8 +22,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Never
+from select import select
+from typing import Never
 
 from config.load import Table
 from dicom_io import child
@@ -44,40 +46,60 @@ LOGGER = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parents[2]
 REQUEST_BYTES = 1 << 16
+PATIENCE = 600.0
+"""Seconds that a gateway may take to start or to stop, on a machine that is busy."""
 PURGING = "purging"
 """A gateway in this mode purges all that is finished, over and over."""
 
 
+class Stuck(Exception):  # noqa: N818 - says what it is
+    """A gateway did not start, or end, in the time that was given; it was killed."""
+
+
 @dataclass
 class Child:
-    """A gateway that was started."""
+    """A gateway that was started; no two threads may wait for it."""
 
     pid: int
     nursery: "Nursery"
-    report: BinaryIO
+    report: FileIO
     status: int | None = None
 
     @cached_property
     def port(self) -> int | None:
         """Wait for the port; None where it died before it had one."""
+        self._demand_word(PATIENCE, "started")
         line = self.report.readline()
         return int(line) if line else None
 
     def kill(self, number: int = signal.SIGKILL) -> int:
-        """Send a signal and wait for the end."""
+        """Send a signal and wait for the end; raises Stuck."""
         if self.status is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
         return self.wait()
 
-    def wait(self) -> int:
-        """Wait for the end; return the exit code, negative for a signal."""
+    def wait(self, seconds: float = PATIENCE) -> int:
+        """Wait for the end; return the exit code, negative for a signal.
+
+        Raises Stuck where it does not end by itself in so many seconds.
+        """
         if self.status is None:
-            _ = self.port  # no second reader
-            self.report.read()
-            self.report.close()
-            self.status = self.nursery.reap(self.pid)
+            if self.port is not None:
+                self._demand_word(seconds, "ended")  # there is no word but the end
+            self._reap()
+        assert self.status is not None
         return self.status
+
+    def _demand_word(self, seconds: float, what: str) -> None:
+        if not select([self.report], [], [], seconds)[0]:
+            os.kill(self.pid, signal.SIGKILL)
+            self._reap()
+            raise Stuck(f"gateway {self.pid} had not {what} after {seconds:g} s")
+
+    def _reap(self) -> None:
+        self.report.close()
+        self.status = self.nursery.reap(self.pid)
 
 
 class Nursery:
@@ -85,6 +107,7 @@ class Nursery:
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
+        ours.settimeout(PATIENCE)
         self._control = ours
         with theirs:
             self._process = subprocess.Popen(
@@ -112,7 +135,7 @@ class Nursery:
             pid = self._ask(request, writing)
         finally:
             os.close(writing)
-        return Child(pid=pid, nursery=self, report=os.fdopen(reading, "rb"))
+        return Child(pid=pid, nursery=self, report=FileIO(reading, "rb"))
 
     def reap(self, pid: int) -> int:
         """Return the exit code of a gateway that has ended or is about to."""
@@ -120,9 +143,15 @@ class Nursery:
 
     def close(self) -> None:
         """End the nursery and every gateway of it."""
+        self._control.shutdown(socket.SHUT_RDWR)  # whoever else has a copy of it
         self._answers.close()
         self._control.close()
-        self._process.wait(timeout=60)
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(60)
+            raise
 
     def _ask(self, request: Mapping[str, object], descriptor: int | None) -> int:
         line = json.dumps(request).encode()

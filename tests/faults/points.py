@@ -10,7 +10,6 @@ import argparse
 import shutil
 import signal
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,7 +20,7 @@ from dicom_io.archive import Archive, open_archive
 from gateway.failpoints import FAILPOINTS
 from tests.data.archives import own_objects
 from tests.faults import scene
-from tests.faults.nursery import PURGING, Child, Nursery, nursery
+from tests.faults.nursery import PURGING, Child, Nursery, Stuck, nursery
 from tests.faults.scene import Item
 from tests.faults.sender import Broken, Sender
 from tests.faults.storm import say
@@ -95,10 +94,11 @@ class Stage:
 
     def demand_death(self, child: Child, point: str) -> None:
         """Wait for the kill; a gateway that does not pass the point is ended."""
-        patience = threading.Timer(_SECONDS, child.kill, [signal.SIGTERM])
-        patience.start()
-        status = child.wait()
-        patience.cancel()
+        try:
+            status = child.wait(_SECONDS)
+        except Stuck as error:
+            self.faults.append(f"{point} was not passed: {error}")
+            return
         if status != -signal.SIGKILL:
             self.faults.append(f"{point} was not passed: code {status}")
 

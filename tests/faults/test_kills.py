@@ -4,6 +4,7 @@
 """
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from gateway.lifecycle import State
 from tests.data.engines import CannedEngine
 from tests.data.sites import running_gateway, site_settings
 from tests.faults import nursery, points, scene, storm
-from tests.faults.nursery import Nursery
+from tests.faults.nursery import Nursery, Stuck
 from tests.faults.sender import Sender
 
 pytestmark = pytest.mark.slow
@@ -59,6 +60,16 @@ def test_every_point_of_the_table_is_passed_by_a_study_on_its_way(
             gateway.wait_for(scene.study_uid(1), State.COMMITTED)
             nursery._purge(gateway.site)
     assert [name for name in FAILPOINTS if not passed().get(name)] == []
+
+
+def test_a_gateway_that_does_not_end_is_killed_and_said(
+    children: Nursery, tmp_path: Path
+) -> None:
+    with open_archive(tmp_path / "archive", "ARCHIVE") as archive:
+        child = children.start(tmp_path / "data", scene.site_overrides(archive))
+        with pytest.raises(Stuck, match="had not ended"):
+            child.wait(0.1)
+    assert child.status == -signal.SIGKILL
 
 
 def test_a_full_run_has_every_point_and_a_sweep_over_the_transactions() -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from pynetdicom import AE, sop_class
+from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import A_P_ABORT
 from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
 
 from dicom_io.contexts import message_context
@@ -109,3 +111,13 @@ def _is_ready(kind: type[AssociationSocket], connected: socket.socket) -> bool:
     with suppress(Exception):
         return bool(asked.ready)
     return False
+
+
+def test_a_peer_that_is_gone_may_be_asked_again() -> None:
+    # Cover: RestingAssociation (dicom_io/scp/checkpoint.py). Where the association's
+    # own thread had no turn yet, the next question waits to the deadline.
+    assoc = Association(AE(), "requestor")
+    assoc.is_established = True
+    assoc.dul.to_user_queue.put(A_P_ABORT())
+    assoc._handle_no_response()
+    assert assoc.is_established

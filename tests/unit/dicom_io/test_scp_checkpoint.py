@@ -8,6 +8,7 @@ import pytest
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
+from pynetdicom.pdu_primitives import A_P_ABORT
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModel,
     Verification,
@@ -94,6 +95,16 @@ def test_an_association_that_has_not_begun_or_is_killed_takes_nothing(
     assert resting.went_on.wait(SECONDS)
     resting.assoc._kill = True
     assert resting.assoc._is_paused
+
+
+def test_where_no_answer_came_nobody_asks_again() -> None:
+    assoc = Association(AE(), "requestor")
+    rest_at_checkpoint(assoc)
+    assoc.is_established = True
+    assoc.dul.to_user_queue.put(A_P_ABORT())
+    assoc._handle_no_response()
+    with pytest.raises(RuntimeError):
+        assoc.send_c_echo()
 
 
 def test_an_open_checkpoint_stops_nobody() -> None:

@@ -9,6 +9,7 @@ from dicom_io.archive import open_archive
 from dicom_io.errors import UnreadableHeader
 from dicom_io.scu.send import store_instances
 from dicom_io.status import Status, StoreVerdict
+from tests.data.misbehaving import Manners, bad_destination
 from tests.data.network import (
     Recorder,
     at,
@@ -36,6 +37,18 @@ def test_a_peer_that_rejects_us_gives_permanent_outcomes(tmp_path: Path) -> None
         outcome = store_instances(caller("STRANGER"), at(listener.port), [path])[0]
     assert outcome.verdict is StoreVerdict.PERMANENT
     assert "calling AE title" in outcome.detail
+
+
+def test_a_peer_that_is_gone_is_not_sent_the_rest(tmp_path: Path) -> None:
+    """Or each would wait for its answer to the deadline."""
+    paths = [written(tmp_path, radiograph(number)) for number in (1, 2, 3)]
+    with bad_destination(Manners(closes=True)) as peer:
+        outcomes = store_instances(caller(), peer.remote, paths)
+    assert [each.verdict for each in outcomes] == [StoreVerdict.TRANSIENT] * 3
+    assert [each.detail for each in outcomes] == [
+        "no answer",
+        *["association lost"] * 2,
+    ]
 
 
 def test_a_class_that_the_peer_does_not_take_is_refused_alone(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, event, inspect, text
 
 from gateway.errors import LedgerFailure
 from gateway.ledger import Ledger
@@ -151,3 +151,24 @@ def test_a_full_disk_fails_the_write_and_is_overcome(
         assert rows.recall("key") is None
         rows.remember("key", "x" * 100_000)
     roomy.close()
+
+
+def test_a_connection_that_may_only_read_is_not_kept(tmp_path: Path) -> None:
+    """SQLite opens a file for reading alone where it could not for a moment."""
+    ledger = Ledger.open(url_of(tmp_path))
+    file = tmp_path / "ledger.db"
+    opened: list[str] = []
+
+    @event.listens_for(ledger._engine, "do_connect")
+    def connect(*_: object) -> sqlite3.Connection:
+        opened.append("ro" if not opened else "rw")
+        return sqlite3.connect(
+            f"{file.as_uri()}?mode={opened[-1]}", uri=True, check_same_thread=False
+        )
+
+    ledger._engine.dispose()
+    study = given_study(ledger)
+    with ledger.reading() as rows:
+        assert rows.study(STUDY_UID) == study
+    assert opened == ["ro", "rw"]
+    ledger.close()
