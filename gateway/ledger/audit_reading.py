@@ -1,4 +1,4 @@
-"""Questions of reviewers to the audit log, quick however long it has grown.
+"""Questions to the audit log, quick however long it has grown.
 
 A page begins after the last record of the page before (no OFFSET), in the order of
 time. Which records are on it is found in an index alone; only those are read. Decision
@@ -19,6 +19,7 @@ from gateway.audit.message import Outcome
 from gateway.ledger import schema
 from gateway.ledger.records import (
     Access,
+    AuditColumn,
     AuditFilter,
     AuditPage,
     AuditPlace,
@@ -51,7 +52,7 @@ class Lead(StrEnum):
 
 
 class AuditReading(Rows):
-    """What reviewers ask of the log."""
+    """What reviewers and their programs ask of the log."""
 
     def find_audit(self, wanted: AuditFilter, page: AuditPage) -> list[AuditPlace]:
         """Return where the records of a page are."""
@@ -145,14 +146,16 @@ def lead_of(wanted: AuditFilter) -> Lead:
     question is put to the rows. A user or an event may have half of the log: its
     index serves that question alone.
     """
+    among = {column for column, _ in wanted.among}
+    study, patient = wanted.study_instance_uid, wanted.patient
     few = (
-        (Lead.STUDY, wanted.study_instance_uid is not None),
-        (Lead.PATIENT, wanted.patient is not None),
+        (Lead.STUDY, study is not None or AuditColumn.STUDY in among),
+        (Lead.PATIENT, patient is not None or AuditColumn.PATIENT in among),
         (Lead.PEOPLE, wanted.by_person),
         (Lead.FAILURES, _asks_failures(wanted)),
     )
     rest = (wanted.action, wanted.outcome, wanted.node, wanted.address, wanted.text)
-    is_alone = all(each is None for each in rest)
+    is_alone = not among and all(each is None for each in rest)
     asks_event = wanted.event is not None or bool(wanted.event_types)
     many = (
         (Lead.USER, is_alone and wanted.user is not None and not asks_event),
@@ -182,6 +185,7 @@ def conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
             if value is not None
         ),
         *_event_types(wanted, leads=lead is Lead.EVENT_TYPE),
+        *(_among(column, values, lead) for column, values in wanted.among),
         *_outcome(wanted),
         *_time(wanted),
         *([] if wanted.patient is None else [_of_patient(wanted.patient)]),
@@ -210,6 +214,16 @@ def _event_types(wanted: AuditFilter, *, leads: bool) -> list[ColumnElement[bool
     column = _AUDIT.c.event_type
     asked = column if leads else func.coalesce(column, "")
     return [asked.in_(wanted.event_types)]
+
+
+def _among(
+    name: AuditColumn, values: Collection[str], lead: Lead
+) -> ColumnElement[bool]:
+    column = _AUDIT.c[name.value]
+    if name is AuditColumn.OUTCOME:
+        return column.in_([int(value) for value in values])
+    asked = column if name.value == lead.value else func.coalesce(column, "")
+    return asked.in_(values)
 
 
 def _of_patient(pseudonym: str) -> ColumnElement[bool]:
