@@ -3,38 +3,31 @@
 The pages are asked of the application as a browser asks, signed in and rendered; each
 must show what it is asked for, or nothing is measured. The first answer counts, for
 nobody looks twice: the worst of all rounds is held against its bound.
-Usage: python -m benchmarks.audit [--studies 100000] [--rounds 5]
+Usage: python -m benchmarks.audit [--studies 100000] [--records 1000000] [--rounds 5]
 """
 
 import argparse
 import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import audit_rows
+from benchmarks.audit_looks import audit_looks
+from benchmarks.looks import FIRST_MS, Look, judged, milliseconds
 from benchmarks.many_studies import APART, NEWEST, TITLES, add_many, uid_of
-from benchmarks.rounds import Figure, Target, keep
+from benchmarks.rounds import keep
 from gateway.accounts.roles import AccountRole
 from gateway.ledger import Ledger
-from tests.data.console import Browser, Console, opened_console
+from tests.data.console import Console, opened_console
 from tests.data.sites import archive_peer
 
-FIRST_MS, FILTER_MS = 1000.0, 2000.0
+
+def looks(studies: int, records: int) -> tuple[Look, ...]:
+    """Return the pages that are looked at, of so many studies and audit records."""
+    return (*study_looks(studies), *audit_looks(records, NEWEST))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """A page: what it is called, its path, what it must show, and its bound in ms."""
-
-    name: str
-    path: str
-    shows: str
-    bound: float = FILTER_MS
-
-
-def looks(count: int) -> tuple[Look, ...]:
-    """Return the pages that are looked at, of a ledger of so many studies."""
+def study_looks(count: int) -> tuple[Look, ...]:
+    """Return the pages of studies, and that of the system."""
     middle = NEWEST - count // 2 * APART
     place = f"{middle:%Y%m%dT%H%M%S.%f}-{count // 2}"
     from_day = f"{middle:%Y-%m-%d}"
@@ -72,20 +65,9 @@ def looks(count: int) -> tuple[Look, ...]:
     )
 
 
-def milliseconds(browser: Browser, look: Look) -> float:
-    """Return how long a page takes; raise RuntimeError where it is not the page."""
-    began = time.perf_counter()
-    answer = browser.get(look.path)
-    took = 1000 * (time.perf_counter() - began)
-    if answer.status_code != 200 or look.shows not in answer.text:
-        raise RuntimeError(f"{look.path} answered {answer.status_code}")
-    return took
-
-
-def measure(console: Console, count: int, rounds: int) -> None:
+def measure(console: Console, wanted: tuple[Look, ...], rounds: int) -> None:
     """Look at every page so many times, in turn, and keep what it took."""
     browser = console.signed_in(AccountRole.ADMINISTRATOR)
-    wanted = looks(count)
     taken: dict[str, list[float]] = {look.name: [] for look in wanted}
     for _ in range(rounds):
         for look in wanted:
@@ -93,42 +75,25 @@ def measure(console: Console, count: int, rounds: int) -> None:
     keep("audit", *judged(wanted, taken))
 
 
-def judged(
-    wanted: Sequence[Look], taken: dict[str, list[float]]
-) -> tuple[list[Figure], list[Target]]:
-    """Return the figures, and the bounds held against the worst of each."""
-    figures = [
-        Figure(name=name, unit="ms", values=tuple(values))
-        for name, values in taken.items()
-    ]
-    targets = [
-        Target(
-            what=f"{look.name}, the slowest of all, ms",
-            reached=max(taken[look.name]),
-            bound=look.bound,
-            at_least=False,
-        )
-        for look in wanted
-    ]
-    return figures, targets
-
-
 def main(words: list[str] | None = None) -> None:
     """Fill a ledger, and look at its pages."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--studies", type=int, default=100_000)
+    parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
         overrides = archive_peer("ARCHIVE", 1)
         with opened_console(Path(folder), overrides, lambda: NEWEST) as console:
-            fill(console.site.ledger, given.studies)
-            measure(console, given.studies, given.rounds)
+            fill(console.site.ledger, given.studies, given.records)
+            wanted = looks(given.studies, given.records)
+            measure(console, wanted, given.rounds)
 
 
-def fill(ledger: Ledger, count: int) -> None:
+def fill(ledger: Ledger, studies: int, records: int) -> None:
     """Fill a ledger as years of use do."""
-    add_many(ledger, count)
+    add_many(ledger, studies)
+    audit_rows.fill(ledger, audit_rows.Year(count=records, until=NEWEST))
 
 
 if __name__ == "__main__":

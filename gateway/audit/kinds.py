@@ -61,6 +61,7 @@ from gateway.audit.of_person import (
     peer_echoed,
     permission_refused,
     phrase_grounded,
+    phrase_refused,
     results_downloaded,
     studies_listed,
 )
@@ -153,6 +154,7 @@ __all__ = [
     "peer_silent",
     "permission_refused",
     "phrase_grounded",
+    "phrase_refused",
     "prior_queried",
     "prior_query_failed",
     "prior_refused",

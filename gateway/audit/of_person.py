@@ -91,6 +91,29 @@ def phrase_grounded(
     )
 
 
+def phrase_refused(
+    study_instance_uid: str, why: str, by: Person, now: datetime
+) -> AuditEntry:
+    """Record that a person's phrase was not looked for in a film (PS3.15 A.5.3.6).
+
+    The phrase itself is not kept: it may be of any length.
+    """
+    what = Happening(
+        event=codes.INSTANCES_ACCESSED,
+        event_type=codes.PHRASE_GROUNDED,
+        action=Action.READ,
+        at=now,
+        outcome=Outcome.MINOR_FAILURE,
+        detail=f"refused: {why}",
+    )
+    return parts.record(
+        what,
+        _person_here(by),
+        [parts.study(study_instance_uid)],
+        study_instance_uid=study_instance_uid,
+    )
+
+
 def results_downloaded(
     study_instance_uid: str, results: Sequence[ResultRecord], by: Person, now: datetime
 ) -> AuditEntry:

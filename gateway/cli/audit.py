@@ -6,7 +6,7 @@ the ledger's file may run these: the operating system knows who that is.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -368,7 +368,8 @@ def _desk(context: typer.Context) -> "Iterator[Desk]":
 
     settings = site_settings(context)
     with site_ledger(context) as ledger:
-        yield desk_of(settings, ledger)
+        # Nobody waits at a page: a command looks through all there is.
+        yield replace(desk_of(settings, ledger), stretch=None)
 
 
 def _me() -> "Person":

@@ -7,16 +7,29 @@ while anything is sent.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.audit import kinds
 from gateway.audit.message import AuditEntry
-from gateway.errors import HandoverStopped, LostRace, RepositoryFailure
-from gateway.forwarding.syslog import CHECKPOINT_MSGID, Item, Origin, message_of
+from gateway.errors import (
+    HandoverStopped,
+    LostRace,
+    RepositoryFailure,
+    UnreadableNote,
+)
+from gateway.forwarding.syslog import (
+    AUDIT_MSGID,
+    CHECKPOINT_MSGID,
+    Item,
+    Origin,
+    message_of,
+)
 from gateway.forwarding.transports import Address, Transport, deliver
-from gateway.ledger import Ledger, RepositoryRecord
+from gateway.ledger import Ledger, Reading, RepositoryRecord
+from gateway.ledger.checkpoints import KeptCheckpoint
 from gateway.pausing import pause_before
 
 logger = logging.getLogger(__name__)
@@ -41,25 +54,11 @@ class Pauses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """A signed head of the log over its first `size` records, as it is published."""
-
-    size: int
-    at: datetime
-    text: str
-
-
-def _no_checkpoint() -> Checkpoint | None:
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """The way to one repository.
 
     in_clear : it is told who the patients are; else what is sealed stays sealed.
-    checkpoint : returns the newest one; None: there is none. max_datagram_bytes : a
-    longer message does not go by UDP.
+    max_datagram_bytes : a longer message does not go by UDP.
     """
 
     name: str
@@ -67,7 +66,6 @@ class Route:
     origin: Origin
     pauses: Pauses
     in_clear: bool = False
-    checkpoint: Callable[[], Checkpoint | None] = field(default=_no_checkpoint)
     max_datagram_bytes: int = 8192
 
     def fits(self, message: bytes) -> bool:
@@ -114,17 +112,7 @@ def forward(
         known = rows.repository(route.name)
         if known is None or (known.not_before and known.not_before > now):
             return False
-        items = [
-            Item(
-                sequence=record.sequence,
-                at=record.recorded_at,
-                text=rows.revealed(record.message)
-                if route.in_clear
-                else record.message,
-            )
-            for record in rows.audit_after(known.last_sequence, _how_many(known))
-        ]
-    batch = _batch_of(route, known, items)
+        batch = _next_batch(route, rows, known)
     if batch is None:
         return False
     busy = timedelta(seconds=route.address.seconds + _MARGIN_SECONDS)
@@ -147,28 +135,56 @@ def _how_many(known: RepositoryRecord) -> int:
     return max(1, BATCH >> known.failures)
 
 
-def _batch_of(
-    route: Route, known: RepositoryRecord, items: Sequence[Item]
-) -> _Batch | None:
-    """Return what to send: records, then the newest checkpoint over what was sent."""
-    last = items[-1].sequence if items else known.last_sequence
-    size, head = known.checkpoint_size, route.checkpoint()
-    if head is not None and size < head.size <= last:
-        items, size = [*items, _item_of(head)], head.size
-    if not items:
+def _next_batch(route: Route, rows: Reading, known: RepositoryRecord) -> _Batch | None:
+    """Return what to send: records, each checkpoint behind the last that it covers."""
+    records = rows.audit_after(known.last_sequence, _how_many(known))
+    last = records[-1].sequence if records else known.last_sequence
+    heads = rows.checkpoints(known.checkpoint_size, BATCH, until=last)
+    if not records and not heads:
         return None
-    made = [(item.sequence, message_of(item, route.origin)) for item in items]
+    items = [
+        Item(
+            sequence=record.sequence,
+            at=record.recorded_at,
+            text=rows.revealed(record.message) if route.in_clear else record.message,
+        )
+        for record in records
+    ]
+    items += _items_of(heads)
+    # A stable sort: of a record and a checkpoint of one number the record is first.
+    items.sort(key=lambda item: item.sequence)
+    made = [(item, message_of(item, route.origin)) for item in items]
     return _Batch(
         messages=[message for _, message in made if route.fits(message)],
-        after=replace(known, last_sequence=last, checkpoint_size=size),
-        skipped=[(number, len(m)) for number, m in made if not route.fits(m)],
+        after=replace(
+            known,
+            last_sequence=last,
+            checkpoint_size=heads[-1].size if heads else known.checkpoint_size,
+        ),
+        skipped=[
+            (item.sequence, len(message))
+            for item, message in made
+            # Not of a checkpoint: the record of it would lead to the next one.
+            if item.message_id == AUDIT_MSGID and not route.fits(message)
+        ],
     )
 
 
-def _item_of(head: Checkpoint) -> Item:
-    return Item(
-        sequence=head.size, at=head.at, text=head.text, message_id=CHECKPOINT_MSGID
-    )
+def _items_of(heads: Sequence[KeptCheckpoint]) -> Iterator[Item]:
+    """Yield what is sent of checkpoints; one that was changed proves nothing."""
+    for head in heads:
+        try:
+            signed = head.continuation().checkpoint
+        except UnreadableNote:
+            continue  # `audit verify` names it
+        # Base64: receivers put other characters in place of the ends of lines.
+        text = b64encode(head.body.encode()).decode("ascii")
+        yield Item(
+            sequence=head.size,
+            at=signed.at,
+            text=text,
+            message_id=CHECKPOINT_MSGID,
+        )
 
 
 def _note_read(

@@ -25,6 +25,7 @@ from gateway.ledger.master import Patients, open_patients
 from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
     Access,
+    AuditColumn,
     AuditFilter,
     AuditPage,
     AuditPlace,
@@ -60,6 +61,7 @@ from gateway.patient_key import FILE_NAME, KeyPlace
 
 __all__ = [
     "Access",
+    "AuditColumn",
     "AuditFilter",
     "AuditPage",
     "AuditPlace",

@@ -1,4 +1,4 @@
-"""Questions of reviewers to the audit log, quick however long it has grown.
+"""Questions to the audit log, quick however long it has grown.
 
 A page begins after the last record of the page before (no OFFSET), in the order of
 time. Which records are on it is found in an index alone; only those are read. Decision
@@ -11,14 +11,24 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    and_,
+    case,
+    cast,
+    extract,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
-from gateway.audit import codes
 from gateway.audit.message import Outcome
 from gateway.ledger import schema
 from gateway.ledger.records import (
     Access,
+    AuditColumn,
     AuditFilter,
     AuditPage,
     AuditPlace,
@@ -51,7 +61,7 @@ class Lead(StrEnum):
 
 
 class AuditReading(Rows):
-    """What reviewers ask of the log."""
+    """What reviewers and their programs ask of the log."""
 
     def find_audit(self, wanted: AuditFilter, page: AuditPage) -> list[AuditPlace]:
         """Return where the records of a page are."""
@@ -77,10 +87,36 @@ class AuditReading(Rows):
         found = selected(Access, _AUDIT).where(*conditions(of_people), *_beyond(page))
         return self._all(Access, _ordered(found, page).limit(page.limit))
 
+    def studies_per_step(
+        self, wanted: AuditFilter, seconds: int
+    ) -> list[tuple[str, int, int]]:
+        """Return how many studies each person had to do with in each step of time.
+
+        User, step and count; step n begins n times `seconds` after 1970 (UTC).
+        """
+        table = _AUDIT.c
+        # Hidden, else SQLite takes the index of users, for their order.
+        user = func.coalesce(table.user, "").label("who")
+        at = cast(extract("epoch", table.recorded_at), BigInteger)
+        step = (at // seconds).label("step")
+        found = (
+            select(user, step, func.count(table.study_instance_uid.distinct()))
+            .where(*conditions(replace(wanted, by_person=True)))
+            .group_by("who", "step")
+        )
+        rows = self._connection.execute(found)
+        return [(str(who), int(step), int(count)) for who, step, count in rows]
+
     def first_recorded_at(self) -> datetime | None:
         """Return the time of the earliest record; None: there is none."""
         earliest = select(_AUDIT.c.recorded_at).order_by(_AUDIT.c.recorded_at)
         found: datetime | None = self._connection.scalar(earliest.limit(1))
+        return found
+
+    def time_of(self, sequence: int) -> datetime | None:
+        """Return the time of a record; None: there is none with this number."""
+        asked = select(_AUDIT.c.recorded_at).where(_AUDIT.c.sequence == sequence)
+        found: datetime | None = self._connection.scalar(asked)
         return found
 
     def earliest_since(self, since: datetime) -> int:
@@ -111,9 +147,11 @@ class AuditReading(Rows):
     def repeats(self, since: datetime, until: datetime, limit: int) -> list[Repeat]:
         """Return results that one destination took whole more than once.
 
-        Most often first.
+        Most often first. What was sent is read from an index of its own, whatever the
+        time; that is hidden from SQLite, which would take another index for it.
         """
         table = _AUDIT.c
+        at = func.coalesce(table.recorded_at, since)
         whole = func.sum(case((table.outcome == Outcome.SUCCESS, 1), else_=0))
         found = (
             select(
@@ -125,9 +163,9 @@ class AuditReading(Rows):
                 func.max(table.recorded_at).label("last_at"),
             )
             .where(
-                table.event_type == codes.RESULTS_SENT.value,
-                table.recorded_at >= since,
-                table.recorded_at < until,
+                schema.SENT,
+                at >= since,
+                at < until,
                 table.study_instance_uid.is_not(None),
                 table.node.is_not(None),
             )
@@ -145,14 +183,16 @@ def lead_of(wanted: AuditFilter) -> Lead:
     question is put to the rows. A user or an event may have half of the log: its
     index serves that question alone.
     """
+    among = {column for column, _ in wanted.among}
+    study, patient = wanted.study_instance_uid, wanted.patient
     few = (
-        (Lead.STUDY, wanted.study_instance_uid is not None),
-        (Lead.PATIENT, wanted.patient is not None),
+        (Lead.STUDY, study is not None or AuditColumn.STUDY in among),
+        (Lead.PATIENT, patient is not None or AuditColumn.PATIENT in among),
         (Lead.PEOPLE, wanted.by_person),
         (Lead.FAILURES, _asks_failures(wanted)),
     )
     rest = (wanted.action, wanted.outcome, wanted.node, wanted.address, wanted.text)
-    is_alone = all(each is None for each in rest)
+    is_alone = not among and all(each is None for each in rest)
     asks_event = wanted.event is not None or bool(wanted.event_types)
     many = (
         (Lead.USER, is_alone and wanted.user is not None and not asks_event),
@@ -162,6 +202,18 @@ def lead_of(wanted: AuditFilter) -> Lead:
         ),
     )
     return next((lead for lead, leads in (*few, *many) if leads), Lead.SCAN)
+
+
+def reads_through(wanted: AuditFilter) -> bool:
+    """Whether many records must be read for what few of them may have."""
+    table = (wanted.action, wanted.outcome, wanted.node, wanted.address, wanted.text)
+    match lead_of(wanted):
+        case Lead.SCAN:
+            return True
+        case Lead.PEOPLE:
+            return any(each is not None for each in table)
+        case _:
+            return False
 
 
 def conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
@@ -182,6 +234,7 @@ def conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
             if value is not None
         ),
         *_event_types(wanted, leads=lead is Lead.EVENT_TYPE),
+        *(_among(column, values, lead) for column, values in wanted.among),
         *_outcome(wanted),
         *_time(wanted),
         *([] if wanted.patient is None else [_of_patient(wanted.patient)]),
@@ -210,6 +263,16 @@ def _event_types(wanted: AuditFilter, *, leads: bool) -> list[ColumnElement[bool
     column = _AUDIT.c.event_type
     asked = column if leads else func.coalesce(column, "")
     return [asked.in_(wanted.event_types)]
+
+
+def _among(
+    name: AuditColumn, values: Collection[str], lead: Lead
+) -> ColumnElement[bool]:
+    column = _AUDIT.c[name.value]
+    if name is AuditColumn.OUTCOME:
+        return column.in_([int(value) for value in values])
+    asked = column if name.value == lead.value else func.coalesce(column, "")
+    return asked.in_(values)
 
 
 def _of_patient(pseudonym: str) -> ColumnElement[bool]:

@@ -90,11 +90,16 @@ class CheckpointReading(Rows):
         return self._first(KeptCheckpoint, found)
 
     def checkpoints(
-        self, after: int = 0, limit: int | None = None
+        self, after: int = 0, limit: int | None = None, *, until: int | None = None
     ) -> list[KeptCheckpoint]:
-        """Return the checkpoints of more than `after` records, the oldest first."""
+        """Return the checkpoints of more than `after` records, the oldest first.
+
+        until : of at most so many records.
+        """
         table = schema.audit_checkpoints
         found = select(table).where(table.c.size > after).order_by(table.c.size)
+        if until is not None:
+            found = found.where(table.c.size <= until)
         return self._all(KeptCheckpoint, found.limit(limit))
 
     def key_changes(self) -> list[KeyChange]:

@@ -17,7 +17,6 @@ from gateway.errors import NoSuchStudy
 from gateway.ledger import patients, schema
 from gateway.ledger.accounts import AccountReading
 from gateway.ledger.audit_reading import AuditReading, conditions
-from gateway.ledger.audit_search import AuditSearching
 from gateway.ledger.checkpoints import CheckpointReading
 from gateway.ledger.groundings import GroundingReading
 from gateway.ledger.records import (
@@ -46,7 +45,6 @@ _REPORT = TypeAdapter(OutsideReport)
 
 class Reading(
     AuditReading,
-    AuditSearching,
     RepositoryReading,
     ReviewReading,
     AccountReading,

@@ -1,5 +1,6 @@
 """Rows of the ledger as frozen values. Times are aware, UTC."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -359,6 +360,18 @@ class MoveRecord:
     reason: str | None
 
 
+class AuditColumn(StrEnum):
+    """A column of which a search may name any of several values."""
+
+    EVENT = "event"
+    EVENT_TYPE = "event_type"
+    ACTION = "action"
+    OUTCOME = "outcome"
+    USER = "user"
+    STUDY = "study_instance_uid"
+    PATIENT = "patient"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
     """Which audit records: all conditions hold; None asks nothing.
@@ -368,7 +381,9 @@ class AuditFilter:
     `patient` is a pseudonym (`Ledger.pseudonym`), and finds what was done with that
     patient's studies too. `event_types`: any of these; `failed`: an outcome other than
     success; `by_person`: a person asked for it; `text`: stands in the detail, in any
-    case. `limit` and `after_sequence` are for reading the log in sequence.
+    case. `among`: columns, and the values of which each has one; a column may stand
+    there more than once, and `patient` there is the pseudonym of the record alone.
+    `limit` and `after_sequence` are for reading the log in sequence.
     """
 
     since: datetime | None = None
@@ -385,6 +400,7 @@ class AuditFilter:
     node: str | None = None
     address: str | None = None
     text: str | None = None
+    among: tuple[tuple[AuditColumn, Collection[str]], ...] = ()
     limit: int = 100
     after_sequence: int = 0
 

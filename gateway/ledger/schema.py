@@ -397,6 +397,10 @@ audit_keys = Table(
 )
 """Each change of the key that signs checkpoints, signed by both keys."""
 
+SENT = text("coalesce(event_type, '') = 'results-sent'")
+"""The condition of `ix_audit_sent`, which a question must repeat word for word; a plain
+comparison would lead SQLite to the index of event types, and from there to each row."""
+
 # What few records have is found by an index of those alone.
 for _name, _few, _columns in (
     (
@@ -412,6 +416,11 @@ for _name, _few, _columns in (
         ),
     ),
     ("ix_audit_failures", audit.c.outcome > 0, ("recorded_at", "outcome")),
+    (
+        "ix_audit_sent",
+        SENT,
+        ("study_instance_uid", "node", "recorded_at", "outcome", "event_type"),
+    ),
 ):
     Index(
         _name,

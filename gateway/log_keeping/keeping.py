@@ -60,29 +60,41 @@ def _sign(site: Site) -> None:
 def shorten(ledger: Ledger, signer: Signer, now: datetime, days: float) -> int:
     """Remove the records that are older than `days`; return how many.
 
-    Only whole stretches that a checkpoint ends: its time vouches for their age.
+    Only whole stretches that a checkpoint ends, for its time vouches for their age, and
+    only what every repository has got.
     """
+    before = now - timedelta(days=days)
     with ledger.reading() as rows:
-        first, until = rows.first_sequence(), _due(rows, now - timedelta(days=days))
-    if first is None or until < first:
-        return 0
+        if _due(rows, before) is None:
+            return 0
     with ledger.writing() as rows:
-        rows.append_audit(kinds.audit_pruned(first, until, round(days), now))
-        _, count = prune(rows, signer, now, until)
+        # Asked again: a repository may have been named meanwhile.
+        due = _due(rows, before)
+        if due is None:
+            return 0
+        rows.append_audit(kinds.audit_pruned(*due, round(days), now))
+        _, count = prune(rows, signer, now, due[1])
     logger.info("removed %d records of the audit after their retention", count)
     return count
 
 
-def _due(rows: Reading, before: datetime) -> int:
-    """Return the size of the newest checkpoint, but the last, from before a time."""
-    last, due = rows.last_checkpoint(), 0
-    for each in rows.checkpoints(limit=STRETCHES):
-        if last is None or each.size >= last.size:
+def _due(rows: Reading, before: datetime) -> tuple[int, int] | None:
+    """Return the first and last record that are to go; None: none is.
+
+    They end with the newest checkpoint, but the last, from before a time, that covers
+    nothing that a repository lacks.
+    """
+    first, last, due = rows.first_sequence(), rows.last_checkpoint(), 0
+    if first is None or last is None:
+        return None
+    handed = rows.handed_to_all()
+    for each in rows.checkpoints(limit=STRETCHES, until=handed):
+        if each.size >= last.size:
             break
         if each.continuation().checkpoint.at >= before:
             break
         due = each.size
-    return due
+    return None if due < first else (first, due)
 
 
 def compare_with_handed(site: Site) -> str | None:

@@ -42,14 +42,39 @@ def bulk_access(
     """
     by_user: dict[str, _Window] = {}
     for access, subject in openings:
-        seen = by_user.setdefault(access.user, _Window(window))
-        seen.add(access.recorded_at, subject)
+        if access.user not in by_user:
+            by_user[access.user] = _Window(window)
+        by_user[access.user].add(access.recorded_at, subject)
     found = [
         Bulk(user=user, most=seen.most, since=seen.since, until=seen.until)
         for user, seen in by_user.items()
         if seen.most > threshold
     ]
     return sorted(found, key=lambda bulk: (-bulk.most, bulk.user))
+
+
+def busy_steps(
+    steps: Iterable[tuple[str, int, int]], threshold: int
+) -> dict[str, tuple[int, int]]:
+    """Return who had more than `threshold` subjects in two steps in a row, and when.
+
+    steps : user, number of the step, studies in it. Returns the first and the last step
+    of each such user. What is about no study counts as one more.
+    """
+    counts: dict[str, dict[int, int]] = {}
+    for user, step, count in steps:
+        counts.setdefault(user, {})[step] = count
+    found: dict[str, tuple[int, int]] = {}
+    for user, own in counts.items():
+        busy = [
+            step
+            for step in own
+            if own[step] + max(own.get(step - 1, 0), own.get(step + 1, 0)) + 1
+            > threshold
+        ]
+        if busy:
+            found[user] = min(busy) - 1, max(busy) + 1
+    return found
 
 
 def is_opening(access: Access) -> bool:

@@ -5,10 +5,11 @@ short transaction that records who read it: nobody waits for a reviewer, and not
 shown without its record.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import get_args
 from zoneinfo import ZoneInfo
 
@@ -26,8 +27,9 @@ from gateway.ledger import (
     Reading,
     Repeat,
 )
+from gateway.ledger.audit_reading import reads_through
 from gateway.reviewing.asking import Question, View, is_pseudonym
-from gateway.reviewing.bulk import Bulk, bulk_access, is_opening
+from gateway.reviewing.bulk import Bulk, bulk_access, busy_steps, is_opening
 from gateway.reviewing.hours import WorkingHours
 
 COUNTED = 10_000
@@ -37,6 +39,12 @@ LISTED = 200
 _AT_ONCE = 5_000
 _LOOKED_AT = 100_000
 """Records of people that one page looks through for what was out of hours."""
+STRETCH = 200_000
+"""Records that one page looks through for what no index finds; half a second's work."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EVER = datetime.min.replace(tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +52,15 @@ class Desk:
     """What reviewers work with: the ledger, and the rules of the site.
 
     bulk_subjects : more patients (or studies of nobody known) than that, opened by
-    one person within `bulk_window`, are bulk access.
+    one person within `bulk_window`, are bulk access. stretch : records that one page
+    looks through; None: all there are, however long that takes.
     """
 
     ledger: Ledger
     hours: WorkingHours
     bulk_subjects: int
     bulk_window: timedelta
+    stretch: int | None = STRETCH
 
 
 def desk_of(settings: Settings, ledger: Ledger) -> Desk:
@@ -75,12 +85,14 @@ class Found:
     """A page of the log.
 
     after : where the next page begins; None: this is the last. count : of all
-    pages, COUNTED + 1 for more; None: not counted.
+    pages, COUNTED + 1 for more; None: not counted. looked_to : the time to which the
+    page looked, where it did not look through all that the question is about.
     """
 
     records: list[AuditRecord]
     after: AuditPlace | None
     count: int | None
+    looked_to: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +109,19 @@ def search(
 ) -> Found:
     """Return the records of a page, and record that `by` asked for them."""
     with desk.ledger.reading() as rows:
-        places, after = _places(desk, rows, question, page)
-        count = _count(rows, question, page, len(places))
+        part = _part(desk, rows, question, page)
+        places, after = _places(desk, rows, part.question, page)
+        count = _count(desk, rows, question, page, len(places))
+    looked_to = None
+    if after is None and part.ends_at is not None:
+        looked_to = part.ends_at
+        after = AuditPlace(recorded_at=looked_to, sequence=0)
+    elif question.view is View.OUT_OF_HOURS and after and len(places) < page.limit:
+        looked_to = after.recorded_at
     with desk.ledger.writing() as rows:
         records = rows.audit_records([place.sequence for place in places])
         rows.append_audit(kinds.audit_searched(by, str(question), now))
-    return Found(records=records, after=after, count=count)
+    return Found(records=records, after=after, count=count, looked_to=looked_to)
 
 
 def open_record(
@@ -165,7 +184,12 @@ def who_did_what(desk: Desk, wanted: AuditFilter) -> list[Tally]:
 def find_bulk(desk: Desk, wanted: AuditFilter, by: Person, now: datetime) -> list[Bulk]:
     """Return who opened many patients within a short time; it is recorded."""
     with desk.ledger.reading() as rows:
-        opened = [each for each in _all_accesses(rows, wanted) if is_opening(each)]
+        opened = [
+            each
+            for part in _busy(desk, rows, wanted)
+            for each in _all_accesses(rows, part)
+            if is_opening(each)
+        ]
         found = _bulk(desk, rows, opened)
     _record(desk, by, Question(wanted=wanted), "bulk access", now)
     return found[:LISTED]
@@ -175,9 +199,8 @@ def find_repeats(
     desk: Desk, wanted: AuditFilter, by: Person, now: datetime
 ) -> list[Repeat]:
     """Return results that a destination took more than once; it is recorded."""
-    since = wanted.since or datetime.min.replace(tzinfo=now.tzinfo)
     with desk.ledger.reading() as rows:
-        found = rows.repeats(since, wanted.until or now, LISTED)
+        found = rows.repeats(wanted.since or _EVER, wanted.until or now, LISTED)
     _record(desk, by, Question(wanted=wanted), "results sent twice", now)
     return found
 
@@ -187,6 +210,52 @@ def _record(
 ) -> None:
     with desk.ledger.writing() as rows:
         rows.append_audit(kinds.audit_searched(by, f"{what}: {question}", now))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What one page looks through; ends_at: None: all that is left."""
+
+    question: Question
+    ends_at: datetime | None = None
+
+
+def _part(desk: Desk, rows: Reading, question: Question, page: AuditPage) -> _Part:
+    """Return the part of a question that a page answers in a bounded time."""
+    wanted = question.wanted
+    at = _end_of_stretch(desk, rows, wanted, page)
+    if at is None:
+        return _Part(question=question)
+    if page.newest_first:
+        wanted = replace(wanted, since=at)
+    else:
+        wanted = replace(wanted, until=at)
+    return _Part(question=replace(question, wanted=wanted), ends_at=at)
+
+
+def _end_of_stretch(
+    desk: Desk, rows: Reading, wanted: AuditFilter, page: AuditPage
+) -> datetime | None:
+    """Return to which time a page looks; None: as far as the question goes.
+
+    The numbers of the records grow with their times, as long as nobody sets the clock:
+    so they tell where about `desk.stretch` records are looked through. What is looked
+    through is a time, so nothing is left out where they do not.
+    """
+    if desk.stretch is None or not reads_through(wanted):
+        return None
+    of_time = AuditFilter(since=wanted.since, until=wanted.until)
+    first = rows.find_audit(of_time, replace(page, limit=1))
+    if not first:
+        return None
+    step = -desk.stretch if page.newest_first else desk.stretch
+    at = rows.time_of(first[0].sequence + step)
+    limits = [first[0].recorded_at]
+    limits.append(
+        wanted.since or _EVER if page.newest_first else wanted.until or _NEVER
+    )
+    is_within = at is not None and min(limits) < at < max(limits)
+    return at if is_within else None
 
 
 def _places(
@@ -232,6 +301,23 @@ def _all_accesses(rows: Reading, wanted: AuditFilter) -> Iterator[Access]:
     return _accesses(rows, wanted, AuditPage(newest_first=False))
 
 
+def _busy(desk: Desk, rows: Reading, wanted: AuditFilter) -> Iterator[AuditFilter]:
+    """Yield whom, and when, a question about bulk access has to look at.
+
+    A window lies within two steps of its length, so who had to do with few studies in
+    each two steps in a row had no more in any window.
+    """
+    length = desk.bulk_window
+    seconds = max(1, math.ceil(length.total_seconds()))
+    steps = rows.studies_per_step(wanted, seconds)
+    for user, (first, last) in busy_steps(steps, desk.bulk_subjects).items():
+        since = max(wanted.since or _EVER, _EPOCH + first * timedelta(seconds=seconds))
+        end = _EPOCH + (last + 1) * timedelta(seconds=seconds)
+        until = min(wanted.until or _NEVER, end)
+        if wanted.user in {None, user}:
+            yield replace(wanted, user=user, since=since, until=until)
+
+
 def _bulk(desk: Desk, rows: Reading, opened: list[Access]) -> list[Bulk]:
     """Count studies first: nobody has more patients than studies."""
     limits = desk.bulk_window, desk.bulk_subjects
@@ -248,10 +334,12 @@ def _study(access: Access) -> str:
 
 
 def _count(
-    rows: Reading, question: Question, page: AuditPage, shown: int
+    desk: Desk, rows: Reading, question: Question, page: AuditPage, shown: int
 ) -> int | None:
     if question.view is View.OUT_OF_HOURS:
         return None
+    part = _part(desk, rows, question, replace(page, after=None))
     if page.after is None and shown < page.limit:
-        return shown
-    return rows.count_audit(question.wanted, COUNTED + 1)
+        return shown if part.ends_at is None else None
+    count = rows.count_audit(part.question.wanted, COUNTED + 1)
+    return count if part.ends_at is None or count > COUNTED else None

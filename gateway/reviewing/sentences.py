@@ -139,6 +139,8 @@ def kind_name(code: str) -> str:
 def _words(record: AuditRecord) -> str:
     if record.event_type == "110122" and record.outcome:
         return "{who} was not let in"
+    if record.event_type == "phrase-grounded" and record.outcome:
+        return "{who} had a phrase for study {study} refused"
     known = _SENTENCES.get(record.event_type or "") or _EVENTS.get(record.event)
     # A name of an event that is not known here may hold braces.
     return known or "{who}: " + meaning_of(record).replace("{", "{{").replace("}", "}}")

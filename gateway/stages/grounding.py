@@ -63,19 +63,31 @@ def ask(
     """Keep a person's phrase for a worker.
 
     Raises UnusablePhrase (empty, or over 400 characters), NoSuchStudy, and IllegalMove
-    where the model cannot be shown the study, or too much is asked of it already.
+    where the model cannot be shown the study, or too much is asked of it already. A
+    refusal about a study is recorded.
     """
-    wanted = _usable(phrase)
     with ledger.writing() as rows:
         study = rows.study(study_instance_uid)
         if study is None:
             raise NoSuchStudy(f"no study {study_instance_uid[:64]!r}")
-        _demand_case(rows, study)
-        if rows.groundings_open(study.id) >= MOST_OPEN:
-            raise IllegalMove(f"{MOST_OPEN} phrases wait already: see what they bring")
-        if len(rows.groundings(study.id, study.revision)) >= MOST_KEPT:
-            raise IllegalMove(f"{MOST_KEPT} phrases were looked for in this revision")
-        return rows.ask_grounding(study.id, study.revision, wanted, by, now)
+        try:
+            wanted = _usable(phrase)
+            _demand_room(rows, study)
+            return rows.ask_grounding(study.id, study.revision, wanted, by, now)
+        except (UnusablePhrase, IllegalMove) as error:
+            refused = error
+            person, uid = Person(name=by), study.study_instance_uid
+            rows.append_audit(kinds.phrase_refused(uid, str(error), person, now))
+    raise refused
+
+
+def _demand_room(rows: Reading, study: StudyRecord) -> None:
+    """Raise IllegalMove where no phrase, or no further one, can be looked for."""
+    _demand_case(rows, study)
+    if rows.groundings_open(study.id) >= MOST_OPEN:
+        raise IllegalMove(f"{MOST_OPEN} phrases wait already: see what they bring")
+    if len(rows.groundings(study.id, study.revision)) >= MOST_KEPT:
+        raise IllegalMove(f"{MOST_KEPT} phrases were looked for in this revision")
 
 
 def _usable(phrase: str) -> str:

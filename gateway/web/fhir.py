@@ -42,7 +42,8 @@ def search(request: Request, site: TheSite, person: Auditor) -> Response:
             )
         except Misasked as error:
             return say(request, 400, str(error))
-        found = rows.search_audit(query.search)
+        places = rows.find_audit(query.wanted, query.page)
+        found = rows.audit_records([place.sequence for place in places])
     _record(site, person, query, len(found))
     return _answer(_bundle(_base(request), query, found))
 
@@ -110,13 +111,13 @@ def _pseudonyms(
 
 def _record(site: Site, person: Person, query: Query, count: int) -> None:
     """Record who asked for what; a patient stands there by pseudonym."""
-    wanted = query.search
+    wanted = query.wanted
     asked = [
         f"{column} {' or '.join(sorted(values)) or 'of nobody'}"
         for column, values in wanted.among
     ]
-    since, until = wanted.since.isoformat(), wanted.until.isoformat()
-    how = ", ".join([f"FHIR: from {since} until {until}", *asked, f"{count} found"])
+    ends = [end.isoformat() for end in (wanted.since, wanted.until) if end]
+    how = ", ".join([f"FHIR: from {' until '.join(ends)}", *asked, f"{count} found"])
     with site.ledger.writing() as rows:
         rows.append_audit(kinds.audit_searched(person.name, how, site.clock()))
 
@@ -124,7 +125,7 @@ def _record(site: Site, person: Person, query: Query, count: int) -> None:
 def _bundle(base: str, query: Query, found: Sequence[AuditRecord]) -> Json:
     address = f"{base}/AuditEvent"
     links = [{"relation": "self", "url": query.link(address)}]
-    if len(found) == query.search.limit:
+    if len(found) == query.page.limit:
         links.append({"relation": "next", "url": query.link(address, after=found[-1])})
     entries: list[Json] = [
         {

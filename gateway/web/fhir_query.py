@@ -11,8 +11,13 @@ from urllib.parse import urlencode
 from gateway.audit import codes
 from gateway.audit.as_fhir import PATIENT_SYSTEM, STUDY_SYSTEM, SYSTEMS
 from gateway.audit.message import Action, Outcome
-from gateway.ledger.audit_search import AuditColumn, AuditPlace, AuditSearch
-from gateway.ledger.records import AuditRecord
+from gateway.ledger import (
+    AuditColumn,
+    AuditFilter,
+    AuditPage,
+    AuditPlace,
+    AuditRecord,
+)
 
 DEFAULT_COUNT = 100
 MOST = 1000
@@ -40,7 +45,8 @@ class Query:
     `used` are its parameters, `ignored` the names of those that nobody here knows.
     """
 
-    search: AuditSearch
+    wanted: AuditFilter
+    page: AuditPage
     used: Pairs
     ignored: tuple[str, ...]
 
@@ -73,14 +79,16 @@ def read_query(
         for name, value in used
         if (column := _COLUMNS.get(name)) is not None
     )
-    search = AuditSearch(
-        since=since,
-        until=until,
-        among=among,
-        after=_after(_of(used, _CURSOR)),
-        limit=_count(_of(used, "_count")),
+    return Query(
+        wanted=AuditFilter(since=since, until=until, among=among),
+        page=AuditPage(
+            newest_first=False,
+            limit=_count(_of(used, "_count")),
+            after=_after(_of(used, _CURSOR)),
+        ),
+        used=used,
+        ignored=ignored,
     )
-    return Query(search=search, used=used, ignored=ignored)
 
 
 def cursor_of(record: AuditRecord) -> str:

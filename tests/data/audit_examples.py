@@ -284,6 +284,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "peer_silent": (lambda w: kinds.peer_silent(w, 3, NOW, NOW),),
     "permission_refused": (lambda w: kinds.permission_refused(by(w), w, NOW),),
     "phrase_grounded": (lambda w: kinds.phrase_grounded(UID, w, 2, by(w), NOW),),
+    "phrase_refused": (lambda w: kinds.phrase_refused(UID, w, by(w), NOW),),
     "prior_queried": (
         lambda w: kinds.prior_queried(
             UID, question(w), w, StudyAnswers(studies=(), remarks=(w,)), NOW

@@ -2,8 +2,10 @@
 
 import os
 import random
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,13 +16,17 @@ from config.load import Table
 from dicom_io.ae import TlsOptions
 from dicom_io.scu.send import store_instances
 from dicom_io.status import Status
-from gateway.audit import kinds
+from gateway.audit import kinds, verifier
 from gateway.audit.message import AuditEntry
+from gateway.audit.verifying import Kind
+from gateway.audit_verification import name_of, verify_ledger
 from gateway.errors import RepositoryFailure
+from gateway.exporting import write_bundle
 from gateway.forwarding.forwarder import Pauses, Route, drain
-from gateway.forwarding.syslog import Origin
+from gateway.forwarding.syslog import AUDIT_MSGID, CHECKPOINT_MSGID, Origin
 from gateway.forwarding.transports import Address, Transport, deliver
-from gateway.ledger import Ledger
+from gateway.ledger import AuditFilter, Ledger
+from gateway.sealing import find_signer, seal
 from tests.data.certificates import authority, trusting
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film
@@ -134,6 +140,43 @@ def test_a_message_of_over_32_kib_arrives_whole(
     assert (texts(repository) == kept) is True
 
 
+def test_the_checkpoints_that_a_repository_has_got_prove_the_log(
+    ledger: Ledger, tmp_path: Path, nodes: dict[str, TlsOptions]
+) -> None:
+    files = (nodes["repository"], nodes["gateway"])
+    repository = rsyslog(tmp_path / "rsyslog", free_port(), Transport.TLS, files)
+    signer = find_signer(tmp_path / "audit.key", ledger)
+    with repository.running():
+        for count in (3, 4):
+            put(ledger, [audit_entry()] * count)
+            seal(ledger, signer, NOW)
+            drain(route_to(repository.address), ledger, SetClock())
+        repository.wait_for(9)
+    assert repository.sequences == [1, 2, 3, 3, 4, 5, 6, 7, 7]
+    keep_checkpoints(repository, kept := tmp_path / "kept")
+    assert len([*kept.iterdir()]) == 2
+    assert verify_ledger(ledger, signer.public, [kept]).intact
+    with (tmp_path / "bundle").open("w") as out:
+        write_bundle(ledger, signer, AuditFilter(), ("anna", NOW), out)
+    words = ["--key", str(signer.public), "--checkpoints", str(kept)]
+    assert verifier.main([*words, str(tmp_path / "bundle")]) == 0
+    with ledger.writing() as rows:
+        rows._connection.exec_driver_sql("DELETE FROM audit WHERE sequence > 5")
+        rows._connection.exec_driver_sql("DELETE FROM audit_checkpoints WHERE size > 3")
+        rows._connection.exec_driver_sql("UPDATE audit_head SET last_sequence = 5")
+    wrong = verify_ledger(ledger, signer.public, [kept])
+    assert {fault.kind for fault in wrong.faults} == {Kind.CUT}
+
+
+def keep_checkpoints(repository: Rsyslog, folder: Path) -> None:
+    """Write what a repository has got as the files that a verification takes."""
+    folder.mkdir()
+    for each, size in zip(repository.received, repository.sequences, strict=True):
+        if each["msgid"] == CHECKPOINT_MSGID:
+            text = each["msg"].removeprefix("\ufeff")
+            (folder / name_of(size)).write_bytes(b64decode(text))
+
+
 def test_after_a_day_without_its_repository_all_arrives_once_and_in_order(
     ledger: Ledger, tmp_path: Path, nodes: dict[str, TlsOptions]
 ) -> None:
@@ -230,21 +273,32 @@ def test_a_gateway_hands_on_its_audit_while_another_repository_never_reads(
         settings = site_settings(
             tmp_path / "data",
             {
+                "audit": {"checkpoint_seconds": 1.0},
                 "audit_repositories": {
                     "hospital": plain_table(repository.address),
                     "deaf": {**plain_table(deaf), "deadline_seconds": 600.0},
-                }
+                },
             },
         )
         with running_gateway(settings, CannedEngine()) as gateway:
             (outcome,) = store_instances(MODALITY, gateway.remote, [film])
             assert outcome.status == Status.SUCCESS
-            until(lambda: "110104" in str(repository.received), 60, "the instance")
+            for what in ("110104", CHECKPOINT_MSGID):
+                until(partial(has_got, repository, what), 60, what)
             with gateway.site.ledger.reading() as rows:
                 waiting = {b.repository.name: b.records for b in rows.backlogs()}
             assert waiting["deaf"] > 0
-    assert repository.sequences == [*range(1, len(repository.sequences) + 1)]
+    records = [
+        number
+        for number, each in zip(repository.sequences, repository.received, strict=True)
+        if each["msgid"] == AUDIT_MSGID
+    ]
+    assert records == [*range(1, len(records) + 1)]
 
 
 def plain_table(address: Address) -> Table:
     return {"host": address.host, "port": address.port, "transport": "tcp"}
+
+
+def has_got(repository: Rsyslog, what: str) -> bool:
+    return what in str(repository.received)

@@ -197,9 +197,9 @@ def test_what_a_study_leaves_on_the_disk_is_counted() -> None:
 
 
 def test_every_page_of_the_console_shows_what_it_is_asked_for(results: Path) -> None:
-    audit.main(["--studies", "1200", "--rounds", "1"])
+    audit.main(["--studies", "1200", "--records", "4000", "--rounds", "1"])
     kept = json.loads((results / "audit.json").read_text())
     assert {figure["unit"] for figure in kept["figures"]} == {"ms"}
     names = [figure["name"] for figure in kept["figures"]]
-    assert names == [look.name for look in audit.looks(1200)]
+    assert names == [look.name for look in audit.looks(1200, 4000)]
     assert len(kept["targets"]) == len(names)

@@ -4,6 +4,7 @@ import re
 import socket
 import struct
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,10 +14,11 @@ import pytest
 
 from gateway.audit.message import Patient
 from gateway.forwarding import forwarder
-from gateway.forwarding.forwarder import Checkpoint, Pauses, Route, drain, forward
+from gateway.forwarding.forwarder import Pauses, Route, drain, forward
 from gateway.forwarding.syslog import Origin
 from gateway.forwarding.transports import Address, Transport, deliver
 from gateway.ledger import AuditFilter, Backlog, Ledger
+from gateway.sealing import find_signer, seal
 from tests.data.ledgers import NOW, at, audit_entry, url_of
 from tests.data.stages import SetClock
 from tests.data.syslog import answering
@@ -84,6 +86,17 @@ class Repository:
         read = read_to_the_end(connected)
         self.kept += read
         self.numbers += [int(number) for number in NUMBER.findall(read)]
+
+    @property
+    def checkpoints(self) -> list[bytes]:
+        """Return what checkpoints hold, by the counted octets of each message."""
+        found, rest = [], self.kept
+        while rest:
+            size, _, rest = rest.partition(b" ")
+            message, rest = rest[: int(size)], rest[int(size) :]
+            if b" MERKLE+CHECKPOINT " in message:
+                found.append(b64decode(message.partition(b"\xef\xbb\xbf")[2]))
+        return found
 
 
 def test_each_record_is_sent_once_and_in_order(hand: Hand) -> None:
@@ -239,24 +252,55 @@ def test_a_message_too_long_for_a_datagram_is_named_and_not_sent(hand: Hand) -> 
     assert hand.backlog.records == 0
 
 
-def test_a_checkpoint_follows_the_records_that_it_covers(hand: Hand) -> None:
-    heads = [Checkpoint(size=3, at=NOW, text="log\n3\nroot\n")]
+def test_each_checkpoint_follows_the_last_record_that_it_covers(
+    hand: Hand, tmp_path: Path
+) -> None:
+    signer = find_signer(tmp_path / "audit.key", hand.ledger)
     repository = Repository()
     hand.add(2)
+    seal(hand.ledger, signer, NOW)
+    hand.add(1)
     with answering(repository.take) as address:
         hand.to(address)
-        hand.route = replace(hand.route, checkpoint=lambda: heads[-1])
         hand.drain()
-        assert repository.numbers == [1, 2]
-        hand.add(2)
+        assert repository.numbers == [1, 2, 2, 3]
+        seal(hand.ledger, signer, at(60))
         hand.drain()
         hand.drain()
-        assert repository.numbers == [1, 2, 3, 4, 3]
-        assert repository.kept.endswith(b"log\n3\nroot\n")
-        assert repository.kept.count(b" MERKLE+CHECKPOINT ") == 1
-        heads.append(replace(heads[0], size=4))
+    assert repository.numbers == [1, 2, 2, 3, 3]
+    with hand.ledger.reading() as rows:
+        bodies = [kept.body.encode() for kept in rows.checkpoints()]
+    assert repository.checkpoints == bodies
+
+
+def test_a_checkpoint_waits_for_the_records_that_it_covers(
+    hand: Hand, tmp_path: Path
+) -> None:
+    hand.add(201)
+    seal(hand.ledger, find_signer(tmp_path / "audit.key", hand.ledger), NOW)
+    repository = Repository()
+    with answering(repository.take) as address:
+        hand.to(address)
+        assert forward(hand.route, hand.ledger, hand.clock)
+        assert repository.checkpoints == []
         hand.drain()
-    assert repository.numbers == [1, 2, 3, 4, 3, 4]
+    assert len(repository.checkpoints) == 1
+    assert repository.numbers == [*range(1, 202), 201]
+
+
+def test_a_checkpoint_that_was_changed_stops_nothing(
+    hand: Hand, tmp_path: Path
+) -> None:
+    signer = find_signer(tmp_path / "audit.key", hand.ledger)
+    hand.add(2)
+    seal(hand.ledger, signer, NOW)
+    with hand.ledger.writing() as rows:
+        rows._connection.exec_driver_sql("UPDATE audit_checkpoints SET body = 'x'")
+    repository = Repository()
+    with answering(repository.take) as address:
+        hand.to(address)
+        hand.drain()
+    assert repository.numbers == [1, 2]
 
 
 @pytest.mark.parametrize("in_clear", [True, False])

@@ -1,6 +1,6 @@
 """What reviewers ask of the log: what is found, and by which index."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -300,3 +300,35 @@ def test_what_people_did_is_read_without_the_records(engine: Engine) -> None:
         moments = (NOW.isoformat(" "), at(1).isoformat(" "), 100, 0)
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", moments)
         assert "USING COVERING INDEX ix_audit_people" in str(rows.all())
+
+
+COUNTS: dict[str, tuple[str, Callable[[Reading], object]]] = {
+    "results sent twice": (
+        "COVERING INDEX ix_audit_sent",
+        lambda rows: rows.repeats(NOW, at(1), 10),
+    ),
+    "studies of people": (
+        "COVERING INDEX ix_audit_people",
+        lambda rows: rows.studies_per_step(AuditFilter(), 3600),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_what_is_counted_is_read_from_an_index_alone(engine: Engine, name: str) -> None:
+    index, count = COUNTS[name]
+    asked: list[tuple[str, object]] = []
+
+    def note(*given_: object) -> None:
+        asked.append((str(given_[2]), given_[3]))
+
+    with engine.connect() as connection:
+        event.listen(connection, "before_cursor_execute", note)
+        count(Reading(connection, PATIENTS))
+        event.remove(connection, "before_cursor_execute", note)
+        ((statement, values),) = [each for each in asked if each[0].startswith("SEL")]
+        steps = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {statement}",
+            values,  # type: ignore[arg-type]
+        )
+        assert index in str(steps.all())

@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
-from gateway.ledger import Writing
-from gateway.ledger.audit_search import AuditColumn, AuditPlace, AuditSearch
+from gateway.ledger import (
+    AuditColumn,
+    AuditFilter,
+    AuditPage,
+    AuditPlace,
+    Writing,
+)
 from gateway.ledger.engine import open_engine
 from gateway.lifecycle import WORKING, Event, State
 from tests.data.ledgers import (
@@ -129,13 +134,13 @@ SEARCHES: dict[AuditColumn | None, str] = {
 def test_a_search_of_programs_goes_by_time_or_by_what_few_share(
     column: AuditColumn | None, engine: Engine
 ) -> None:
-    wanted = AuditSearch(
+    wanted = AuditFilter(
         since=NOW,
         until=at(60),
         among=() if column is None else ((column, {"1"}),),
-        after=AuditPlace(recorded_at=NOW, sequence=7),
     )
-    steps = plans(engine, lambda rows: rows.search_audit(wanted))
+    page = AuditPage(newest_first=False, after=AuditPlace(recorded_at=NOW, sequence=7))
+    steps = plans(engine, lambda rows: rows.find_audit(wanted, page))
     assert SEARCHES[column] in steps[0]
     # Records of one moment are put in order; the log is not.
     assert not [step for step in steps if step == "USE TEMP B-TREE FOR ORDER BY"]

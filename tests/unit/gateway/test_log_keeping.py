@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,43 @@ def test_records_go_after_their_retention_and_the_rest_stays_proven(
     assert last is not None
     assert last.continuation().checkpoint.first == 6
     assert compare_with_handed(bench.site) is None
+
+
+def hand_on(bench: Bench, name: str, last_sequence: int) -> None:
+    with bench.site.ledger.writing() as rows:
+        known = rows.repository(name)
+        assert known is not None
+        rows.change_repository(known, replace(known, last_sequence=last_sequence))
+
+
+def test_what_a_repository_lacks_is_not_removed(bench: Bench) -> None:
+    append(bench.site.ledger, 3, 5)
+    keep(bench.site)
+    with bench.site.ledger.writing() as rows:
+        rows.enlist_repositories(["hospital", "region"])
+    hand_on(bench, "hospital", 9)
+    bench.clock.add(days=11)
+    append(bench.site.ledger, 1, 8)
+    for last_sequence, first_kept in ((0, 1), (4, 1), (5, 6), (7, 6), (8, 9)):
+        hand_on(bench, "region", last_sequence)
+        keep(bench.site)
+        with bench.site.ledger.reading() as rows:
+            assert rows.first_sequence() == first_kept
+    assert compare_with_handed(bench.site) is None
+
+
+def test_without_a_repository_nothing_holds_up_the_retention(bench: Bench) -> None:
+    with bench.site.ledger.writing() as rows:
+        rows.enlist_repositories(["hospital"])
+    bench.clock.add(days=11)
+    append(bench.site.ledger, 1, 5)
+    keep(bench.site)
+    with bench.site.ledger.writing() as rows:
+        assert rows.first_sequence() == 1
+        rows.enlist_repositories([])
+    keep(bench.site)
+    with bench.site.ledger.reading() as rows:
+        assert rows.first_sequence() == 6
 
 
 def earlier_copy(bench: Bench) -> None:

@@ -3,13 +3,14 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from itertools import islice
 from xml.etree import ElementTree as ET
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
@@ -20,6 +21,7 @@ from gateway.errors import BadQuestion
 from gateway.ledger import (
     AuditFilter,
     AuditPage,
+    AuditRecord,
     Finding,
     Ledger,
     Review,
@@ -28,6 +30,7 @@ from gateway.ledger import (
 )
 from gateway.ledger.review_tables import reviews, saved_filters
 from gateway.reviewing.asking import Question, read_question
+from gateway.reviewing.bulk import bulk_access
 from gateway.reviewing.desk import (
     Desk,
     find_bulk,
@@ -74,16 +77,32 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 @pytest.fixture
 def desk(shared: Ledger) -> Desk:
     """A desk over an empty log; NOW is a Monday, 10:30."""
-    with shared.writing() as rows:
-        for table in (schema.audit, saved_filters, reviews):
-            rows._connection.execute(delete(table))
-        rows._connection.execute(update(schema.audit_head).values(last_sequence=0))
+    emptied(shared)
     hours = WorkingHours(
         days=frozenset(range(5)), opens=time(7), closes=time(19), zone=ZoneInfo("UTC")
     )
     return Desk(
         ledger=shared, hours=hours, bulk_subjects=2, bulk_window=timedelta(minutes=10)
     )
+
+
+def walked(desk: Desk, question: Question, page: AuditPage) -> list[AuditRecord]:
+    """Return what all pages hold, one after the other."""
+    found: list[AuditRecord] = []
+    for _ in range(40):
+        part = search(desk, question, page, ANNA, LATER)
+        found += part.records
+        if part.after is None:
+            return found
+        page = replace(page, after=part.after)
+    raise AssertionError("the pages do not end")
+
+
+def emptied(ledger: Ledger) -> None:
+    with ledger.writing() as rows:
+        for table in (schema.audit, saved_filters, reviews):
+            rows._connection.execute(delete(table))
+        rows._connection.execute(update(schema.audit_head).values(last_sequence=0))
 
 
 def keep(desk: Desk, *changes: Mapping[str, object]) -> None:
@@ -134,6 +153,65 @@ def test_a_full_page_says_where_the_next_begins_and_how_many_there_are(
     page = AuditPage(limit=2, after=found.after)
     rest = search(desk, Question(), page, ANNA, at(-1))
     assert rest.records[0].sequence == 1
+
+
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    seconds=st.lists(st.integers(0, 6), min_size=1, max_size=14),
+    in_order=st.booleans(),
+    stretch=st.integers(1, 5),
+    how=st.tuples(st.booleans(), st.sampled_from(["all", "people", "out-of-hours"])),
+)
+def test_pages_that_look_through_a_stretch_find_what_one_page_would(
+    desk: Desk,
+    seconds: list[int],
+    in_order: bool,
+    stretch: int,
+    how: tuple[bool, str],
+) -> None:
+    emptied(desk.ledger)
+    newest_first, view = how
+    times = sorted(seconds) if in_order else seconds  # else the clock was set
+    night = NOW.replace(hour=3)
+    keep(
+        desk,
+        *(
+            viewed("bert" if n % 3 else "carl", "1.1", night + timedelta(seconds=each))
+            | {"detail": "wanted" if n % 2 else "other"}
+            for n, each in enumerate(times)
+        ),
+    )
+    question = read_question({"text": "wanted", "until": "2026-03-02", "view": view})
+    one = AuditPage(newest_first=newest_first)
+    whole = search(replace(desk, stretch=None), question, one, ANNA, LATER)
+    assert (whole.after, whole.looked_to) == (None, None)
+    narrow, page = replace(desk, stretch=stretch), replace(one, limit=2)
+    assert walked(narrow, question, page) == whole.records
+
+
+def test_a_page_says_how_far_it_looked_and_counts_no_more(desk: Desk) -> None:
+    keep(desk, *({"recorded_at": at(n), "detail": f"no. {n}"} for n in range(9)))
+    question = read_question({"text": "no. 0", "until": at(60).isoformat()})
+    found = search(replace(desk, stretch=3), question, AuditPage(), ANNA, LATER)
+    assert (found.records, found.count, found.looked_to) == ([], None, at(5))
+    assert found.after is not None
+    whole = search(replace(desk, stretch=9), question, AuditPage(), ANNA, LATER)
+    assert (len(whole.records), whole.count, whole.looked_to) == (1, 1, None)
+
+
+@pytest.mark.parametrize("given_", [{"user": "bert"}, {"study": STUDY_UID}, {}])
+def test_what_an_index_finds_is_looked_for_in_the_whole_log(
+    given_: dict[str, str], desk: Desk
+) -> None:
+    keep(desk, *({"recorded_at": at(n), "user": "bert"} for n in range(9)))
+    narrow = replace(desk, stretch=9 if not given_ else 1)
+    found = search(narrow, read_question(given_), AuditPage(), ANNA, LATER)
+    assert len(found.records) == 9
+    assert found.count == 9
 
 
 def test_who_opens_a_record_is_recorded(desk: Desk) -> None:
@@ -189,6 +267,34 @@ def test_many_studies_of_one_patient_are_no_bulk(desk: Desk) -> None:
     (bulk,) = find_bulk(desk, AuditFilter(), ANNA, LATER)
     assert (bulk.user, bulk.most) == ("carl", 4)
     assert last_record(desk)[2] == "bulk access: all records"
+
+
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    opened=st.lists(
+        st.tuples(st.sampled_from("bc"), st.integers(0, 3000), st.integers(0, 6)),
+        max_size=25,
+    ),
+    since=st.one_of(st.none(), st.integers(0, 3000)),
+)
+def test_bulk_is_found_as_if_every_record_were_looked_at(
+    desk: Desk, opened: list[tuple[str, int, int]], since: int | None
+) -> None:
+    emptied(desk.ledger)
+    keep(desk, *(viewed(user, f"1.{study}", at(sec)) for user, sec, study in opened))
+    wanted = AuditFilter(since=None if since is None else at(since))
+    page = AuditPage(newest_first=False)
+    with desk.ledger.reading() as rows:
+        whole = [
+            (each, each.study_instance_uid or "")
+            for each in rows.accesses(wanted, page)
+        ]
+    expected = bulk_access(whole, desk.bulk_window, desk.bulk_subjects)
+    assert find_bulk(desk, wanted, ANNA, LATER) == expected
 
 
 def test_results_sent_twice_are_found_and_the_question_is_recorded(desk: Desk) -> None:

@@ -112,6 +112,15 @@ def test_who_asked_is_in_the_audit(bench: Bench) -> None:
 def test_a_phrase_has_some_words_and_not_too_many(bench: Bench, phrase: str) -> None:
     with pytest.raises(UnusablePhrase, match="1 to 400"):
         asked(bench, phrase)
+    assert refusals(bench) == ["refused: a phrase has 1 to 400 characters"]
+
+
+def refusals(bench: Bench) -> list[str | None]:
+    """Return what the audit says of phrases that were refused, as of anna."""
+    with bench.site.ledger.reading() as rows:
+        found = rows.audit(AuditFilter(event="phrase-grounded", user="anna"))
+    assert {each.study_instance_uid for each in found} <= {STUDY_UID}
+    return [each.detail for each in found if each.outcome == 4]
 
 
 def test_white_space_in_a_phrase_is_one_space(bench: Bench) -> None:
@@ -235,6 +244,7 @@ def test_few_phrases_wait_in_one_study(bench: Bench) -> None:
         asked(bench, f"finding {number}")
     with pytest.raises(IllegalMove, match="phrases wait already"):
         asked(bench)
+    assert refusals(bench) == ["refused: 5 phrases wait already: see what they bring"]
     after_work(bench)
     assert asked(bench).state is GroundingState.ASKED
 

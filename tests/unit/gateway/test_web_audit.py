@@ -1,15 +1,18 @@
 """The Audit page as a browser sees it: who may, what is recorded, what is escaped."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import delete, update
 
 from gateway.accounts.roles import AccountRole
+from gateway.audit import verifier
 from gateway.audit.message import Patient
 from gateway.ledger import AuditFilter, schema
 from gateway.ledger.review_tables import reviews, saved_filters
+from gateway.sealing import find_signer
 from tests.data.console import ELSEWHERE, Browser, Console, opened_console
 from tests.data.ledgers import at, audit_entry
 
@@ -35,7 +38,8 @@ def browsers(opened: Console) -> dict[AccountRole, Browser]:
 def auditor(opened: Console, browsers: dict[AccountRole, Browser]) -> Browser:
     """An auditor's browser, on a log that is empty."""
     with opened.site.ledger.writing() as rows:
-        for table in (schema.audit, saved_filters, reviews):
+        logged = (schema.audit, schema.audit_checkpoints)
+        for table in (*logged, saved_filters, reviews):
             rows._connection.execute(delete(table))
         rows._connection.execute(update(schema.audit_head).values(last_sequence=0))
     return browsers[AccountRole.AUDITOR]
@@ -90,6 +94,7 @@ def test_an_administrator_signs_nothing_off(
         "/audit/reviews",
         "/audit/filters",
         "/audit/filters/forget",
+        "/audit/bundle",
         "/audit/export",
         "/audit/patient",
         "/audit/records/1/reveal",
@@ -266,3 +271,34 @@ def test_the_state_of_the_log_is_in_the_head_of_every_page(
         rows.remember("audit-alarm", "3 records were changed")
     for path in paths:
         assert "3 records were changed" in auditor.get(f"/audit{path}").text
+
+
+@pytest.mark.parametrize(("question", "count"), [("", 3), ("user=bert", 2)])
+def test_a_bundle_of_the_page_is_proven_by_the_verifier_alone(
+    opened: Console, auditor: Browser, tmp_path: Path, question: str, count: int
+) -> None:
+    for user in ("bert", "carl", "bert"):
+        keep(opened, user=user)
+    auditor.look("/login")
+    answer = auditor.submit("/audit/bundle", question=question)
+    assert answer.status_code == 200
+    disposition = 'attachment; filename="audit-bundle.jsonl"'
+    assert answer.headers["Content-Disposition"] == disposition
+    records = [line for line in answer.text.split("\n") if '"sequence":' in line]
+    exported = '"event_type":"audit-exported"'
+    assert len([line for line in records if exported not in line]) == count
+    path = opened.site.settings.audit_key_path
+    public = find_signer(path, opened.site.ledger).public
+    (bundle := tmp_path / "bundle.jsonl").write_text(answer.text)
+    words = ["--key", str(public), str(bundle)]
+    assert verifier.main(words) == 0
+    bundle.write_text(answer.text.replace("bert", "dirk"))
+    assert verifier.main(words) == 1
+
+
+def test_a_bundle_of_an_hour_is_refused_for_a_bundle_knows_no_hours(
+    auditor: Browser,
+) -> None:
+    auditor.look("/login")
+    answer = auditor.submit("/audit/bundle", question="view=out-of-hours")
+    assert answer.status_code == 422

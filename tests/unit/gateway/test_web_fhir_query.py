@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ledger.audit_search import AuditColumn, AuditSearch
-from gateway.web.fhir_query import KNOWN, Misasked, Pairs, read_query
+from gateway.ledger import AuditColumn, AuditFilter
+from gateway.web.fhir_query import KNOWN, Misasked, Pairs, Query, read_query
 
 MARCH = (("date", "ge2026-03-01"), ("date", "lt2026-04-01"))
 
 
-def asked(*pairs: tuple[str, str], dates: Pairs = MARCH) -> AuditSearch:
-    return read_query(
-        [*dates, *pairs], lambda issuer, number: [f"{issuer}:{number}"]
-    ).search
+def understood(*pairs: tuple[str, str], dates: Pairs = MARCH) -> Query:
+    return read_query([*dates, *pairs], lambda issuer, number: [f"{issuer}:{number}"])
+
+
+def asked(*pairs: tuple[str, str], dates: Pairs = MARCH) -> AuditFilter:
+    return understood(*pairs, dates=dates).wanted
 
 
 def moment(text: str) -> datetime:
@@ -129,9 +131,9 @@ def test_a_parameter_that_comes_twice_must_hold_twice() -> None:
 
 
 def test_a_page_has_a_thousand_at_most() -> None:
-    assert asked().limit == 100
-    assert asked(("_count", "20")).limit == 20
-    assert asked(("_count", "1000000")).limit == 1000
+    assert understood().page.limit == 100
+    assert understood(("_count", "20")).page.limit == 20
+    assert understood(("_count", "1000000")).page.limit == 1000
 
 
 def test_an_unknown_parameter_is_left_out_or_refused() -> None:
@@ -148,7 +150,7 @@ def test_whatever_is_asked_is_understood_or_misasked(
     pairs: list[tuple[str, str]],
 ) -> None:
     try:
-        found = asked(*pairs)
+        found = understood(*pairs)
     except Misasked:
         return
-    assert 1 <= found.limit <= 1000
+    assert 1 <= found.page.limit <= 1000
