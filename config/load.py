@@ -21,6 +21,8 @@ Place: TypeAlias = tuple[int | str, ...]
 
 _ENUM_MEMBER = re.compile(r"<\w+\.\w+: ('[^']*')>")
 _NAMED = (("peers",), ("audit_repositories",))
+_NAMES_OF_SECRETS = frozenset({"secret_file", "secret_variable", "token_variable"})
+"""Keys that say where a secret is; somebody may write the secret itself there."""
 _SHOWN = 80
 """Characters of a wrong value that are repeated to the person."""
 _MOST_LEVELS = 16
@@ -144,6 +146,8 @@ def _line(detail: ErrorDetails) -> str:
         return message
     # A URL may hold a password, and somebody may write a passcode as it is.
     if whole or place[0] == "ledger" or place[:2] == ("listener", "users"):
+        return f"{key}: {message}"
+    if place[-1] in _NAMES_OF_SECRETS:
         return f"{key}: {message}"
     shown = repr(detail["input"])
     if "@" in shown and "://" in shown:  # any URL may

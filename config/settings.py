@@ -11,6 +11,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from config.openid import OpenIdSettings
 from config.peers import ListenerSettings, Peer
 from config.repositories import AuditRepository
 from config.sections import (
@@ -82,6 +83,7 @@ class Settings(Section):
     review: ReviewSettings
     audit: AuditSettings
     web: WebSettings
+    openid: OpenIdSettings
     audit_repositories: dict[RepositoryName, AuditRepository] = Field(
         default_factory=dict
     )

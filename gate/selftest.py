@@ -41,7 +41,8 @@ BROKEN_IMPORTS = {
     "home-of-sql": ("dicom_io/ae.py", "import sqlalchemy"),
     "home-of-judges": ("gateway/errors.py", "import openai"),
     "home-of-dicomweb": ("gateway/spool.py", "import requests"),
-    "home-of-fhir": ("dicom_io/uid.py", "import httpx2"),
+    "home-of-http": ("dicom_io/uid.py", "import httpx2"),
+    "home-of-openid": ("gateway/people.py", "import authlib.oidc.core"),
     "home-of-web": ("gateway/watching/metrics.py", "import fastapi"),
     "home-of-passwords": ("gateway/people.py", "import argon2"),
 }

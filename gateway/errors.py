@@ -25,7 +25,11 @@ GatewayError
 │   ├── PasswordRefused      a password that is too short or too easily guessed
 │   └── LinkRefused          a link that was used, or is too old
 ├── LoginRefused             name and password that do not open a session
-│   └── TooManyFailures      nothing is tried for a while
+│   ├── TooManyFailures      nothing is tried for a while
+│   ├── FlowRefused          a sign-in at a provider that was not begun here, or is over
+│   └── PersonRefused        somebody whom a provider knows, and who has no place here
+├── ProviderFailure          the OpenID provider does not answer, or not as it must
+│   └── UnknownKey           its token is signed by none of its keys
 └── NotReady                 a start that must not happen (settings, licence)
 
 A SpoolFailure and a LedgerFailure are a NoRoom of `dicom_io`: the sender hears A700.
@@ -136,6 +140,22 @@ class LoginRefused(GatewayError):  # noqa: N818 - says what was refused
 
 class TooManyFailures(LoginRefused):
     """The password was not even looked at: there were too many failures."""
+
+
+class FlowRefused(LoginRefused):
+    """A browser comes from the provider that was not sent there, or too long ago."""
+
+
+class PersonRefused(LoginRefused):
+    """The provider vouches for somebody who has no place here; the message says why."""
+
+
+class ProviderFailure(GatewayError):  # noqa: N818 - says what failed
+    """The OpenID provider could not be asked, or its answer is not believed."""
+
+
+class UnknownKey(ProviderFailure):
+    """A token is signed by none of the provider's keys that are known."""
 
 
 class NotReady(GatewayError):  # noqa: N818 - says what is missing

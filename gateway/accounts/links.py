@@ -7,7 +7,12 @@ starts the gateway is given the link that makes the first administrator.
 from datetime import datetime, timedelta
 
 from config.sections import WebSettings
-from gateway.accounts.managing import add_account, demand_name, set_password
+from gateway.accounts.managing import (
+    add_account,
+    demand_name,
+    demand_own,
+    set_password,
+)
 from gateway.accounts.passwords import hash_password
 from gateway.accounts.records import AccountRecord, SetupLinkRecord
 from gateway.accounts.roles import AccountRole
@@ -42,7 +47,11 @@ def first_link(ledger: Ledger, now: datetime) -> str | None:
 def link_for(
     rows: Writing, account: AccountRecord, by: parts.Person, now: datetime
 ) -> str:
-    """Return a link by which somebody sets the password of an account."""
+    """Return a link by which somebody sets the password of an account.
+
+    Raises AccountRefused for one of a provider, where the password is.
+    """
+    demand_own(account, "password")
     secret = _new(rows, account.id, now)
     rows.append_audit(kinds.account_changed(account.name, "link given", by, now))
     return secret

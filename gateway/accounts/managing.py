@@ -55,6 +55,7 @@ def change_role(
     with ledger.writing() as rows:
         account = known(rows, name)
         _demand_other(account, by)
+        demand_own(account, "role")
         if account.role is role:
             return account
         if role is not AccountRole.ADMINISTRATOR:
@@ -122,6 +123,12 @@ def known(rows: Reading, name: str) -> AccountRecord:
     if found is None:
         raise AccountRefused("there is no such account; `user list` shows them")
     return found
+
+
+def demand_own(account: AccountRecord, what: str) -> None:
+    """Refuse what an account of a provider has from there; raises AccountRefused."""
+    if account.issuer is not None:
+        raise AccountRefused(f"the {what} of this account is that of {account.issuer}")
 
 
 def _end_sessions(rows: Writing, account: AccountRecord) -> None:

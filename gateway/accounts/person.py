@@ -12,7 +12,8 @@ class Person:
 
     `permissions` are those of the role, or fewer where a token is for less.
     `session` is the digest of the session; None: a token was shown. `address` is
-    that of the browser; None: it is not known.
+    that of the browser; None: it is not known. `issuer` is the provider that vouches
+    for them; None: they have a password here.
     """
 
     account_id: int
@@ -21,6 +22,7 @@ class Person:
     permissions: frozenset[Permission]
     session: str | None = None
     address: str | None = None
+    issuer: str | None = None
 
     def may(self, permission: Permission) -> bool:
         """Whether this is allowed."""

@@ -58,3 +58,31 @@ class TokenRecord:
     created_at: datetime
     expires_at: datetime
     revoked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRecord:
+    """A browser that is at the OpenID provider; `digest` is of the secret it keeps.
+
+    destination : the page here that it is led to then, a path.
+    attempt : the number of the failed login by which it counts until it is back.
+    """
+
+    digest: str
+    destination: str
+    attempt: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouched:
+    """Somebody for whom an OpenID provider vouches.
+
+    `subject` is who they are at `issuer`, for ever. `name` is None where the provider
+    gives them none; `roles` are those of their groups.
+    """
+
+    issuer: str
+    subject: str
+    name: str | None
+    roles: frozenset[AccountRole]

@@ -4,7 +4,7 @@ The role of an account says what its owner may ask of the console. In what capac
 somebody decides about a study (`people.PersonRole`) is stated with each decision.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 
@@ -57,3 +57,11 @@ PERMISSIONS: Mapping[AccountRole, frozenset[Permission]] = {
     },
 }
 """Each role and what it may do; what is not named it may not."""
+
+
+def widest(roles: Collection[AccountRole]) -> AccountRole | None:
+    """Return the role that may do all that the others may; None: none of them may."""
+    for role in roles:
+        if all(PERMISSIONS[role] >= PERMISSIONS[other] for other in roles):
+            return role
+    return None

@@ -126,6 +126,7 @@ def person_of_session(
         role=account.role,
         permissions=PERMISSIONS[account.role],
         session=digest,
+        issuer=account.issuer,
     )
     if _is_over(session, now, limits):
         sign_out(ledger, person, "by time", now)

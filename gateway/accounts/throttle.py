@@ -20,6 +20,9 @@ OF_ONE, OF_ADDRESS, OF_ALL = 5, 30, 100
 """Failures within the window from which on nothing is tried: of an account from one
 place, of an address, and of an account from all places that it was never used from."""
 
+_MINUTES = int(WINDOW.total_seconds() // 60)
+_LATER = f"too many failures: try again in {_MINUTES} minutes"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -57,12 +60,25 @@ def begin_attempt(rows: Writing, attempt: Attempt) -> Counted:
     counted = rows.failed_logins([*limits], oldest)
     left = [most - counted.get(bucket, 0) for bucket, most in limits.items()]
     if min(left) <= 0:
-        minutes = int(WINDOW.total_seconds() // 60)
-        raise TooManyFailures(f"too many failures: try again in {minutes} minutes")
+        raise TooManyFailures(_LATER)
     numbers = rows.add_failed_logins(limits, attempt.at)
     return Counted(
         own=next(iter(limits)), numbers=tuple(numbers), is_last=min(left) == 1
     )
+
+
+def begin_elsewhere(rows: Writing, address: str, at: datetime) -> Counted:
+    """Count a sign-in at a provider as failed until the browser is back.
+
+    Raises TooManyFailures.
+    """
+    bucket, oldest = f"openid:{address}", at - WINDOW
+    rows.forget_failed_logins(before=oldest)
+    left = OF_ADDRESS - rows.failed_logins([bucket], oldest).get(bucket, 0)
+    if left <= 0:
+        raise TooManyFailures(_LATER)
+    numbers = rows.add_failed_logins([bucket], at)
+    return Counted(own=bucket, numbers=tuple(numbers), is_last=left == 1)
 
 
 def forgive(rows: Writing, counted: Counted) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.accounts.managing import known
+from gateway.accounts.managing import demand_own, known
 from gateway.accounts.person import Person
 from gateway.accounts.records import TokenRecord
 from gateway.accounts.roles import PERMISSIONS, Permission
@@ -32,12 +32,16 @@ class NewToken:
 def make_token(
     ledger: Ledger, wanted: NewToken, by: parts.Person, now: datetime
 ) -> str:
-    """Make a token and return it; nobody sees it again. Raises AccountRefused."""
+    """Make a token and return it; nobody sees it again. Raises AccountRefused.
+
+    None for an account of a provider: nobody would end it when its owner leaves.
+    """
     _demand_sense(wanted)
     secret = PREFIX + new_secret()
     scope = ",".join(sorted(wanted.permissions))
     with ledger.writing() as rows:
         account = known(rows, wanted.account)
+        demand_own(account, "permission")
         if not PERMISSIONS[account.role] >= set(wanted.permissions):
             raise AccountRefused(f"a token of {account.role} cannot be for {scope}")
         rows.add_token(

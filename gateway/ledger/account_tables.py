@@ -89,3 +89,16 @@ failed_logins = Table(
     Index(None, "bucket", "at"),
 )
 """What throttles: a row a failure and a bucket, until it is too old to count."""
+
+openid_flows = Table(
+    "openid_flows",
+    metadata,
+    Column("digest", DIGEST, primary_key=True),
+    Column("destination", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+)
+"""Browsers that were sent to the OpenID provider and are not back yet.
+
+`attempt` is the row of failed_logins by which it counts until then.
+"""

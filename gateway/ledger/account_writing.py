@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.accounts.records import (
     AccountRecord,
+    FlowRecord,
     SessionRecord,
     SetupLinkRecord,
     TokenRecord,
@@ -151,6 +152,22 @@ class AccountWriting(Reading):
         if account_id is not None:
             gone = gone.where(table.c.account_id == account_id)
         self._connection.execute(gone)
+
+    def add_flow(self, flow: FlowRecord) -> None:
+        """Keep that a browser is sent to the OpenID provider."""
+        self._connection.execute(insert(tables.openid_flows).values(**asdict(flow)))
+
+    def take_flow(self, digest: str) -> FlowRecord | None:
+        """Return who comes back from there and forget it; None: nobody is expected."""
+        table = tables.openid_flows
+        gone = delete(table).where(table.c.digest == digest).returning(table)
+        row = self._connection.execute(gone).mappings().first()
+        return None if row is None else FlowRecord(**row)
+
+    def forget_flows(self, before: datetime) -> None:
+        """Forget browsers that did not come back by a moment."""
+        table = tables.openid_flows
+        self._connection.execute(delete(table).where(table.c.expires_at <= before))
 
     def add_failed_logins(self, buckets: Iterable[str], now: datetime) -> list[int]:
         """Count a failure in each bucket; return the numbers of the rows."""

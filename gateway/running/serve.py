@@ -23,7 +23,7 @@ from gateway.forwarding import routes
 from gateway.forwarding.forwarder import Route, drain
 from gateway.lifecycle import State
 from gateway.locking import hold_folder
-from gateway.log_keeping import keeping as log_keeping
+from gateway.log_keeping.keeping import keeping as log_keeping
 from gateway.receiving import association_audit, committing
 from gateway.receiving.intake import Intake
 from gateway.receiving.matching import role_of_sent

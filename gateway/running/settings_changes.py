@@ -21,7 +21,10 @@ _LONGEST = 120
 _ABSENT = "(none)"
 _DIGEST = "digest "
 _NETWORK = ("archive", "fhir", "hl7", "listener", "peers", "results", "web")
-_SECURITY = ("identity", "licence", "listener.tls", "listener.user", "listener.require")
+_SECURITY = (
+    *("identity", "licence", "listener.tls", "listener.user", "listener.require"),
+    "openid",
+)
 _VARIABLES = "token_variable"
 
 
@@ -32,6 +35,8 @@ def described(settings: Settings, digest: Digest) -> dict[str, str]:
         values[f"{key}'s value"] = _DIGEST + digest(secret(_text(values[key])) or "")
     for name, kept in settings.listener.users.items():
         values[f"listener.users.{name}"] = _DIGEST + digest(kept)
+    if settings.openid.issuer:
+        values["openid's secret"] = _DIGEST + digest(settings.openid.secret)
     values["ledger.url's password"] = _DIGEST + digest(settings.ledger.url)
     return values
 

@@ -7,6 +7,7 @@ from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from gateway.accounts.sessions import SessionLimits
+from gateway.openid.provider import provider_of
 from gateway.site import Site
 from gateway.web import (
     accounts,
@@ -16,6 +17,7 @@ from gateway.web import (
     fhir,
     health_pages,
     measures,
+    openid,
     own_account,
     setting_up,
     signing_in,
@@ -32,6 +34,7 @@ from gateway.web.health_pages import Examine, Health
 AREAS = (
     health_pages.router,
     signing_in.router,
+    openid.router,
     setting_up.router,
     own_account.router,
     accounts.router,
@@ -52,7 +55,8 @@ STATIC = Path(__file__).parent / "static"
 def create_app(site: Site, live: Examine = tuple, ready: Examine = tuple) -> FastAPI:
     """Return the application of a site; `live` and `ready` look at its health.
 
-    Raises TypeError where a route does not declare who may call it.
+    Raises TypeError where a route does not declare who may call it, and NotReady where
+    the files of the OpenID provider cannot be read.
     """
     app = FastAPI(
         title="maira-gateway",
@@ -64,6 +68,7 @@ def create_app(site: Site, live: Examine = tuple, ready: Examine = tuple) -> Fas
     app.state.site = site
     app.state.health = Health(live=live, ready=ready)
     app.state.limits = _session_limits(site)
+    app.state.openid = provider_of(site.settings.openid)
     app.add_middleware(Boundary, limits=_limits(site))
     add_failures(app)
     app.mount(STATIC_FILES, StaticFiles(directory=STATIC), name="static")

@@ -7,15 +7,19 @@ anything is a POST with a token of its own.
 
 from fastapi import Request, Response
 
+from gateway.accounts.flows import LASTS
 from gateway.accounts.secrets import form_token, is_same, new_secret
 from gateway.accounts.sessions import SignedIn
 
 SESSION, VISITOR, DEVICE = "maira-session", "maira-visitor", "maira-device"
+FLOW = "maira-openid"
+"""Of a browser that is at the OpenID provider, from where a link leads it back."""
 
 FIELD, HEADER = "form_token", "X-Form-Token"
 """Where a request carries its token."""
 
 _YEARLY = 180 * 24 * 3600
+_FLOW_SECONDS = int(LASTS.total_seconds())
 _LONGEST = 128
 
 
@@ -67,6 +71,21 @@ def admit(request: Request, response: Response, opened: SignedIn) -> None:
 def dismiss(request: Request, response: Response) -> None:
     """Take the session back."""
     _drop(request, response, SESSION)
+
+
+def send_away(request: Request, response: Response, secret: str) -> None:
+    """Give a browser what it comes back from the provider with."""
+    _set(request, response, FLOW, secret, _FLOW_SECONDS)
+
+
+def flow_of(request: Request) -> str | None:
+    """Return what a browser comes back from the provider with."""
+    return _read(request, FLOW)
+
+
+def welcome_back(request: Request, response: Response) -> None:
+    """Take that back."""
+    _drop(request, response, FLOW)
 
 
 def _name(request: Request, name: str) -> str:

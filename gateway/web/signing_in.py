@@ -11,7 +11,9 @@ from gateway.accounts.throttle import Attempt
 from gateway.errors import LoginRefused, TooManyFailures
 from gateway.web import cookies
 from gateway.web.guard import TheSite, address_of, anybody_signed_in, public
-from gateway.web.pages import NAVIGATION, page, person_of
+from gateway.web.login_page import let_in, login_page, provider_of
+from gateway.web.openid import sign_out_there
+from gateway.web.pages import NAVIGATION, person_of
 
 router = APIRouter()
 
@@ -29,7 +31,7 @@ def first_page(request: Request) -> Response:
 @router.get("/login", dependencies=[Depends(public)])
 def show_login(request: Request, next: str = "/") -> Response:  # noqa: A002 - its name
     """Show the form to sign in with."""
-    return page(request, "login.html", next=own_path(next), refused=None)
+    return login_page(request, destination=next)
 
 
 @router.post("/login", dependencies=[Depends(public)])
@@ -51,16 +53,8 @@ def log_in(
         opened = sign_in(site.ledger, attempt, password)
     except LoginRefused as error:
         status = 429 if isinstance(error, TooManyFailures) else 401
-        return page(
-            request,
-            "login.html",
-            status=status,
-            next=own_path(next),
-            refused=str(error),
-        )
-    answer = RedirectResponse(own_path(next), 303)
-    cookies.admit(request, answer, opened)
-    return answer
+        return login_page(request, status=status, destination=next, refused=str(error))
+    return let_in(request, opened, next)
 
 
 @router.post("/logout")
@@ -69,13 +63,17 @@ def log_out(
 ) -> Response:
     """End the session."""
     sign_out(site.ledger, person, "by its person", site.clock())
-    answer = RedirectResponse("/login", 303)
+    answer = _led_out(request, person) or RedirectResponse("/login", 303)
     cookies.dismiss(request, answer)
     return answer
 
 
-def own_path(path: str) -> str:
-    """Return a path on this host; `/` for what leads elsewhere."""
-    is_plain = path.isascii() and path.isprintable() and "\\" not in path
-    leads_here = path.startswith("/") and not path.startswith("//")
-    return path if is_plain and leads_here and len(path) <= 2000 else "/"
+def _led_out(request: Request, person: Person) -> Response | None:
+    """Return where whoever came from the provider signs out there too; None: nowhere.
+
+    On a machine that many use the next one would be let in as this person otherwise.
+    """
+    provider = provider_of(request)
+    if provider is None or provider.own.issuer != person.issuer:
+        return None
+    return sign_out_there(request, provider)

@@ -1,6 +1,5 @@
 """One gateway, one console and one browser for all tests of this folder."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from playwright.sync_api import BrowserContext, Page, Playwright
 
 from gateway.accounts.roles import AccountRole
 from tests.console.stand import Stand, opened_browser, running_stand, sign_in
-from tests.data.peers import require_peer
+from tests.data.peers import require_file, require_peer
 
 AXE = Path(".peers/console/node_modules/axe-core/axe.min.js")
 """Where `npm ci` puts it, from the root of the repository."""
@@ -20,12 +19,7 @@ SignedIn = Callable[[AccountRole | None], Page]
 @pytest.fixture(scope="session")
 def axe() -> str:
     """Return the source of axe-core; skip where it is not installed."""
-    if not AXE.exists():
-        missing = f"{AXE} does not exist: run `make .peers/console.stamp`"
-        if os.environ.get("REQUIRE_PEERS") == "1":
-            pytest.fail(f"REQUIRE_PEERS=1, but {missing}")
-        pytest.skip(missing)
-    return AXE.read_text("utf-8")
+    return require_file(AXE, "run `make .peers/console.stamp`").read_text("utf-8")
 
 
 @pytest.fixture(scope="session")

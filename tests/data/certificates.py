@@ -36,11 +36,16 @@ class Authority:
     def certificate(self) -> Path:
         return self.folder / "ca.pem"
 
-    def node(self, name: str, *, ended: bool = False) -> TlsOptions:
-        """Make a node's key, and a certificate that runs or has run out."""
+    def node(
+        self, name: str, *, ended: bool = False, alternative: str | None = None
+    ) -> TlsOptions:
+        """Make a node's key, and a certificate that runs or has run out.
+
+        alternative : its subjectAltName; None: NAME.example.
+        """
         request = ["req", *self._key(name), "-subj", f"/CN={name}"]
-        alternative = ["-addext", f"subjectAltName=DNS:{name}.example"]
-        _openssl(self.folder, [*request, *alternative, "-out", f"{name}.csr"])
+        named = f"subjectAltName={alternative or f'DNS:{name}.example'}"
+        _openssl(self.folder, [*request, "-addext", named, "-out", f"{name}.csr"])
         past = ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"]
         signed = [*("-in", f"{name}.csr"), *("-out", f"{name}.pem"), "-notext"]
         self._ca([*signed, *(past if ended else [])])

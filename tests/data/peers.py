@@ -34,6 +34,11 @@ def require_jar(name: str) -> Path:
     return path if path.exists() else _absent(f"{path} does not exist")
 
 
+def require_file(path: Path, advice: str) -> Path:
+    """Return a file that an installation brings; skip or fail as for a program."""
+    return path if path.exists() else _absent(f"{path} does not exist: {advice}")
+
+
 def require_data(folder: str = "dicom") -> Path:
     """Return a folder of the shared radiographs, which MAIRA_DATA may name."""
     default = _REPOSITORY.parent / "shared" / "data"

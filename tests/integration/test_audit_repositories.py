@@ -19,14 +19,14 @@ from dicom_io.status import Status
 from gateway.audit import kinds, verifier
 from gateway.audit.message import AuditEntry
 from gateway.audit.verifying import Kind
-from gateway.audit_verification import name_of, verify_ledger
 from gateway.errors import RepositoryFailure
-from gateway.exporting import write_bundle
 from gateway.forwarding.forwarder import Pauses, Route, drain
 from gateway.forwarding.syslog import AUDIT_MSGID, CHECKPOINT_MSGID, Origin
 from gateway.forwarding.transports import Address, Transport, deliver
 from gateway.ledger import AuditFilter, Ledger
-from gateway.sealing import find_signer, seal
+from gateway.log_keeping.exporting import write_bundle
+from gateway.log_keeping.sealing import find_signer, seal
+from gateway.log_keeping.verification import name_of, verify_ledger
 from tests.data.certificates import authority, trusting
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film

@@ -18,7 +18,7 @@ from gateway.forwarding.forwarder import Pauses, Route, drain, forward
 from gateway.forwarding.syslog import Origin
 from gateway.forwarding.transports import Address, Transport, deliver
 from gateway.ledger import AuditFilter, Backlog, Ledger
-from gateway.sealing import find_signer, seal
+from gateway.log_keeping.sealing import find_signer, seal
 from tests.data.ledgers import NOW, at, audit_entry, url_of
 from tests.data.stages import SetClock
 from tests.data.syslog import answering

@@ -6,6 +6,7 @@ import pytest
 
 from config.load import Table, merge
 from dicom_io.passcodes import hash_passcode
+from gateway.audit import codes
 from gateway.running.settings_changes import (
     changes,
     described,
@@ -99,3 +100,24 @@ def test_each_change_is_a_detail_of_its_message() -> None:
     found = changes({f"k{n}": "1" for n in range(300)}, {})
     (record,) = entries(found, NOW)
     assert record.message.count("<ParticipantObjectDetail ") == 300
+
+
+def test_another_secret_at_the_provider_is_said_to_be_another(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    own: Table = {
+        "issuer": "https://login.example",
+        "client_id": "us",
+        "secret_file": str(secret),
+        "roles": {"readers": "viewer"},
+    }
+    told_of = []
+    for text in ("first", "second"):
+        secret.write_text(text)
+        told_of.append(values(tmp_path, openid=own))
+    found = changes(*told_of)
+    assert [str(each) for each in found] == ["openid's secret: secret -> another"]
+    (entry,) = entries(found, NOW)
+    assert entry.event_type == codes.SECURITY_CONFIGURATION.value
+    promoted = values(tmp_path, openid={**own, "roles": {"readers": "auditor"}})
+    (change,) = changes(told_of[1], promoted)
+    assert str(change) == 'openid.roles.readers: "viewer" -> "auditor"'

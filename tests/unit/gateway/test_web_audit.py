@@ -12,7 +12,7 @@ from gateway.audit import verifier
 from gateway.audit.message import Patient
 from gateway.ledger import AuditFilter, schema
 from gateway.ledger.review_tables import reviews, saved_filters
-from gateway.sealing import find_signer
+from gateway.log_keeping.sealing import find_signer
 from tests.data.console import ELSEWHERE, Browser, Console, opened_console
 from tests.data.ledgers import at, audit_entry
 

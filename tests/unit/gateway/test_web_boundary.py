@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from gateway.accounts.roles import AccountRole
 from gateway.web.boundary import Boundary, Limits
-from gateway.web.signing_in import own_path
+from gateway.web.login_page import own_path
 from tests.data.console import PASSWORD, Console, opened_console
 
 if TYPE_CHECKING:

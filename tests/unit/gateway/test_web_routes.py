@@ -15,6 +15,8 @@ from tests.data.console import Browser, Console, opened_console
 PUBLIC = {
     "/",
     "/login",
+    "/login/openid",
+    "/login/openid/return",
     "/setup/{secret}",
     "/fhir/metadata",
     "/health/live",

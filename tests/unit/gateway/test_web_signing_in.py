@@ -56,3 +56,10 @@ def test_a_form_without_the_token_of_its_session_changes_nothing(
 def test_a_page_is_for_whoever_may_see_it_alone(console: Console) -> None:
     declared = declarations(console.app.routes)
     assert {each.path for each in declared} >= {"/login", "/logout", "/health/live"}
+
+
+def test_without_a_provider_there_is_no_way_to_one(console: Console) -> None:
+    browser = console.stranger()
+    assert "Sign in with" not in browser.look("/login").text
+    for path in ("/login/openid", "/login/openid/return?code=x&state=y"):
+        assert browser.get(path).status_code == 404
