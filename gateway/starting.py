@@ -8,7 +8,7 @@ from gateway import settings_changes
 from gateway.audit import kinds
 from gateway.errors import LedgerCorrupt
 from gateway.ledger import Writing
-from gateway.ledger.engine import WHAT_TO_DO
+from gateway.ledger.failures import WHAT_TO_DO
 from gateway.ledger.soundness import faults_of
 from gateway.site import Site
 from model.version import VERSION

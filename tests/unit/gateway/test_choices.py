@@ -11,7 +11,7 @@ from gateway.ledger import Ledger
 from gateway.lifecycle import Event, State
 from gateway.people import Decider, PersonRole
 from gateway.review import study_detail
-from tests.data.ledgers import NOW
+from tests.data.ledgers import NOW, url_of
 
 UID = "1.2.3"
 ANNA = Decider(name="anna", why="looked at it", role=PersonRole.RADIOLOGIST)
@@ -31,7 +31,7 @@ KEPT = (
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = Ledger.open(url_of(tmp_path))
     yield opened
     opened.close()
 
