@@ -28,7 +28,7 @@ COPY config config
 COPY dicom_io dicom_io
 COPY gateway gateway
 COPY model model
-RUN /opt/maira-gateway/bin/pip install --quiet --no-build-isolation --constraint constraints.txt .
+RUN /opt/maira-gateway/bin/pip install --quiet --no-build-isolation --constraint constraints.txt '.[postgresql]'
 
 FROM ${PYTHON}
 RUN groupadd --gid 10001 maira \

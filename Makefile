@@ -6,9 +6,15 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
+# What the ledger, its users and the whole way do, whichever database it lies in.
+ON_BOTH := $(wildcard tests/unit/gateway/test_ledger_*.py) \
+	$(patsubst %,tests/unit/gateway/test_%.py,away choices committing delivery grounding \
+	intake pipeline retention review timekeeping turn) \
+	tests/acceptance/test_whole_way.py tests/acceptance/test_kill_and_restart.py
+
 .PHONY: help audit-attacks demo test check bench coded-findings differential disk-faults \
 	dockerfile-check evaluate-phantom failpoints fuzz kill-storm leaks screenshots soak \
-	state-machine train-phantom validate-results viewer views
+	state-machine test-postgresql train-phantom validate-results viewer views
 .DEFAULT_GOAL := help
 
 help:  ## Show what can be made.
@@ -19,6 +25,9 @@ demo: .venv/run.stamp  ## Send a phantom study through the gateway; shows the re
 
 test: .venv/dev.stamp  ## Run every test.
 	$(BIN)/python -m pytest -n 4 --dist worksteal
+
+test-postgresql: .venv/dev.stamp  ## Run the tests of ledger and pipeline on PostgreSQL (Debian: postgresql).
+	LEDGER=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal $(ON_BOTH)
 
 check: .venv/dev.stamp  ## Format, lint, types, imports, licences, and the self-test.
 	$(BIN)/python -m gate

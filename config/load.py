@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import InvalidSettings
 from config.settings import Settings
-from config.urls import MASK, has_secret, masked
+from config.urls import MASK, has_secret, masked, with_password
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 Table: TypeAlias = dict[str, Value]
@@ -54,6 +54,7 @@ def load_settings(
     secrets = Secrets()
     if secrets.ledger_url:
         tree = merge(tree, {"ledger": {"url": secrets.ledger_url}})
+    tree = _with_password(tree)
     try:
         # As JSON: strict, and yet text is taken for what TOML has no type for.
         return Settings.model_validate_json(json.dumps(tree, default=str))
@@ -77,7 +78,7 @@ def show_settings(settings: Settings) -> Table:
     """Return the settings as plain values, passwords and hashes masked."""
     tree: Table = settings.model_dump(mode="json")
     if settings.ledger.url:
-        tree["ledger"] = {"url": masked(settings.ledger.url)}
+        tree = merge(tree, {"ledger": {"url": masked(settings.ledger.url)}})
     users: Table = {
         name: MASK for name, kept in settings.listener.users.items() if kept
     }
@@ -95,6 +96,27 @@ def _site(site_file: Path) -> Table:
             "MAIRA_GATEWAY_LEDGER_URL in the environment"
         )
     return table
+
+
+def _with_password(tree: Table) -> Table:
+    """Put the password that lies in a file into the URL of the ledger."""
+    ledger = tree.get("ledger")
+    own = ledger if isinstance(ledger, dict) else {}
+    url, file = own.get("url"), own.get("password_file")
+    if not isinstance(url, str) or not isinstance(file, str) or not file:
+        return tree
+    try:
+        password = Path(file).read_text("utf-8").partition("\n")[0].rstrip("\r")
+        if not password:
+            raise InvalidSettings(f"ledger.password_file: {file} is empty")
+        return merge(tree, {"ledger": {"url": with_password(url, password)}})
+    except (OSError, UnicodeDecodeError) as error:
+        kind = type(error).__name__
+        raise InvalidSettings(
+            f"ledger.password_file: {file} cannot be read: {kind}"
+        ) from None
+    except ValueError as error:
+        raise InvalidSettings(f"ledger.password_file: {error}") from None
 
 
 def _text_of(site_file: Path) -> str:

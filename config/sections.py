@@ -51,6 +51,7 @@ class LedgerSettings(Section):
     """Where the state lies."""
 
     url: DatabaseUrl
+    password_file: str
 
 
 class Archive(Section):

@@ -1,7 +1,7 @@
-"""The URL of a ledger: is it one, does it hold a secret, and how is it shown."""
+"""The URL of a ledger: what is wrong with it, has it a secret, how is it shown."""
 
 import re
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 _FORM = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://\S*")
 _CREDENTIALS = re.compile(r"([^:/@]*):(.*)@")
@@ -14,6 +14,35 @@ MASK = "***"
 def is_url(text: str) -> bool:
     """Whether `text` has the form scheme://…; the driver judges the rest."""
     return _FORM.fullmatch(text) is not None
+
+
+def fault_of(url: str) -> str | None:
+    """Return what keeps a URL from naming a ledger; None: it can be tried."""
+    if not is_url(url):
+        return 'a URL, as "postgresql://user@host/database"'
+    scheme, _, rest = url.partition("://")
+    database, _, driver = scheme.lower().partition("+")
+    if database == "sqlite":
+        return None
+    if database != "postgresql" or driver not in ("", "psycopg"):
+        return 'begins with "postgresql://", "postgresql+psycopg://" or "sqlite:///"'
+    if not rest.partition("?")[0].partition("/")[2]:
+        return 'names its database: "postgresql://user@host/database"'
+    return None
+
+
+def with_password(url: str, password: str) -> str:
+    """Return the URL with the password of its user, who must stand in it.
+
+    Raises ValueError where none does, or one with a password.
+    """
+    scheme, _, rest = url.partition("://")
+    user, at, place = rest.partition("@")
+    if not at or not user or ":" in user or "/" in user or has_secret(url):
+        raise ValueError(
+            'needs a user and no password in ledger.url: "postgresql://user@host/name"'
+        )
+    return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
 
 
 def has_secret(url: str) -> bool:

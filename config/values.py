@@ -15,7 +15,7 @@ from pydantic import (
     PlainValidator,
 )
 
-from config.urls import is_url
+from config.urls import fault_of
 from dicom_io.ae import AETitle, certificate_name
 from dicom_io.passcodes import is_hash
 from dicom_io.results.kinds import SELECTABLE, ResultKind
@@ -69,8 +69,8 @@ def secret(variable: str) -> str | None:
 
 
 def _url(text: str) -> str:
-    if text and not is_url(text):
-        raise ValueError('an SQLAlchemy URL, as "postgresql+psycopg://host/name"')
+    if text and (fault := fault_of(text)):
+        raise ValueError(fault)
     return text
 
 

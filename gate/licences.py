@@ -38,8 +38,11 @@ ALLOWED = frozenset(
 """SPDX names of licences that a distribution may have. MPL-2.0 binds its own
 files only, and we change none of them."""
 
-LESSER_GPL: dict[str, str] = {}
-"""Distribution -> why its LGPL is acceptable here. None is needed today."""
+_DRIVER = (
+    "an optional driver, used unchanged from its own package, replaceable by a site"
+)
+LESSER_GPL: dict[str, str] = {"psycopg": _DRIVER, "psycopg-binary": _DRIVER}
+"""Distribution -> why its LGPL is acceptable here."""
 
 EXCEPTIONS = {
     "atheris": "its metadata name none; the LICENSE in the wheel is Apache-2.0",

@@ -1,6 +1,7 @@
 """Times of the test groups, and an ear for patients in what is logged."""
 
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -10,6 +11,8 @@ from playwright.sync_api import Playwright, sync_playwright
 
 from gateway.ledger import engine
 from gateway.ledger.engine import open_engine
+from gateway.patient_key import text_of_key
+from tests.data.ledgers import ON_POSTGRESQL
 
 PLANTED = (
     *("Doe^Jane", "Phantom^One", "Fictional^Frontal", "Canary^Zebra", "FICT-1"),
@@ -51,6 +54,8 @@ def _no_patient_is_logged() -> Iterator[None]:
 
 def pytest_configure() -> None:
     """Listen to what every test logs, from INFO on, as `serve` does."""
+    if ON_POSTGRESQL:  # there is no file beside which a ledger's key could lie
+        os.environ["MAIRA_GATEWAY_PATIENT_KEY"] = text_of_key(bytes(32))
     logging.getLogger().addHandler(_EAR)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
+from config.load import Secrets
 from gateway.audit.message import Patient
 from gateway.audit.patients import MasterKey
 from gateway.errors import LedgerCorrupt, LedgerFailure
@@ -16,10 +17,12 @@ from gateway.failpoints import pass_failpoint
 from gateway.ledger.engine import (
     BUSY_SECONDS,
     begin_writing,
-    empty_log,
-    ledger_failures,
+    forget_deleted,
+    is_postgresql,
     open_engine,
+    snapshots_of,
 )
+from gateway.ledger.failures import ledger_failures
 from gateway.ledger.grouping import GroupCommit
 from gateway.ledger.master import Patients, open_patients
 from gateway.ledger.reading import Reading
@@ -99,6 +102,7 @@ __all__ = [
     "StudyRecord",
     "Way",
     "Writing",
+    "is_postgresql",
 ]
 
 T = TypeVar("T")
@@ -113,6 +117,7 @@ class Ledger:
 
     def __init__(self, engine: Engine, patients: Patients) -> None:
         self._engine = engine
+        self._snapshots = snapshots_of(engine)
         self._patients = patients
         self._turn = threading.Lock()
         self._groups = GroupCommit(self.writing)
@@ -122,7 +127,8 @@ class Ledger:
     def open(cls, url: str, place: KeyPlace | None = None) -> "Ledger":
         """Open the ledger at an SQLAlchemy URL, made or migrated where needed.
 
-        place : where its patient key is; None: beside the file of SQLite.
+        place : where its patient key is; None: in the environment, or beside the
+        file of SQLite.
         """
         engine = open_engine(url)
         try:
@@ -146,9 +152,9 @@ class Ledger:
         return isinstance(self._patients.key, MasterKey)
 
     def forget_deleted(self) -> bool:
-        """Empty the write-ahead log of what was overwritten; false while it is read."""
+        """Have the database lose what was overwritten in it; false while it is read."""
         with self._watched():
-            return empty_log(self._engine)
+            return forget_deleted(self._engine)
 
     def pseudonym(self, patient: Patient) -> str:
         """Return by what `AuditFilter.patient` finds a patient; raises WrongKey."""
@@ -161,7 +167,7 @@ class Ledger:
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """Hold one consistent snapshot; changes of others stay unseen."""
-        with self._watched(), self._engine.begin() as connection:
+        with self._watched(), self._snapshots.begin() as connection:
             yield Reading(connection, self._patients)
 
     @contextmanager
@@ -183,6 +189,22 @@ class Ledger:
                 yield Writing(connection, self._patients)
                 pass_failpoint("ledger:before-commit")
             pass_failpoint("ledger:after-commit")
+
+    @contextmanager
+    def claiming(self) -> Iterator[Writing]:
+        """Hold a transaction that claims work; on PostgreSQL it waits for no writer.
+
+        It may only take and free leases: those statements pass over what others hold.
+        SQLite has one writer at a time, whatever it writes.
+        """
+        if not is_postgresql(self._engine.url):
+            with self.writing() as rows:
+                yield rows
+            return
+        if self._damage is not None:
+            raise LedgerCorrupt(self._damage)
+        with self._watched(), self._engine.begin() as connection:
+            yield Writing(connection, self._patients)
 
     def grouped(self, change: Callable[[Writing], T]) -> T:
         """Make a small change in a transaction that other threads may share.
@@ -208,7 +230,8 @@ class Ledger:
         """Let the threads of this process write one after the other.
 
         Left to SQLite they would ask for its lock again and again, with naps of up
-        to 100 ms; that is for other processes.
+        to 100 ms, and on PostgreSQL each would wait with a connection of its own;
+        that is for other processes.
         """
         if not self._turn.acquire(timeout=BUSY_SECONDS):
             raise LedgerFailure(f"the ledger was written for {BUSY_SECONDS} s on end")
@@ -222,5 +245,5 @@ def _beside(url: str) -> KeyPlace:
     parsed = make_url(url)
     database = parsed.database if parsed.get_backend_name() == "sqlite" else None
     if not database or database == ":memory:":
-        return KeyPlace(path=None)
+        return KeyPlace(path=None, given=Secrets().patient_key)
     return KeyPlace(path=Path(database).with_name(FILE_NAME))

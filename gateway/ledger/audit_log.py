@@ -50,4 +50,10 @@ def _row(
     row = {field.name: getattr(entry, field.name) for field in fields(entry)}
     patient, message = kept(connection, patients, entry)
     row |= {"sequence": sequence, "patient": patient, "message": message}
+    row = {name: _keepable(value) for name, value in row.items()}
     return {**row, "leaf": leaf_of(row).hex()}
+
+
+def _keepable(value: object) -> object:
+    """Return text that every database keeps as it is: PostgreSQL has no U+0000."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value

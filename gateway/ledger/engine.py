@@ -1,19 +1,25 @@
 """How the ledger's database is opened: durability, transactions, migrations."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    RootTransaction,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gateway.errors import LedgerCorrupt, LedgerFailure
+from gateway.errors import LedgerFailure
+from gateway.ledger.failures import ledger_failures
 
 BUSY_SECONDS = 20
 """How long a writer waits for another; below the 30 s of a DIMSE time-out."""
@@ -27,59 +33,14 @@ _PRAGMAS = (
 )
 
 
-WHAT_TO_DO = (
-    "stop the gateway, then run `maira-gateway doctor`, which says what can be done"
-)
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-"""Primary result codes (sqlite.org/rescode.html)."""
-
-
-@contextmanager
-def ledger_failures() -> Iterator[None]:
-    """Turn what the database says into `LedgerFailure`.
-
-    Only the driver's words are passed on: the statement's parameters may hold
-    identifiers of patients.
-    """
-    try:
-        yield
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or type(error).__name__
-        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_READONLY:
-            raise LedgerFailure(
-                f"the ledger failed: {cause}: let this user write the file of the "
-                "ledger and its folder, then start the gateway again"
-            ) from error
-        if code in _DAMAGED:
-            raise LedgerCorrupt(f"the ledger is damaged ({cause}): {WHAT_TO_DO}") from (
-                error
-            )
-        raise LedgerFailure(f"the ledger failed: {cause}") from error
-    except ImportError as error:
-        raise LedgerFailure(
-            f"the driver of the ledger's database is not installed: {error}"
-        ) from error
-    except CommandError as error:
-        raise LedgerFailure(
-            f"the ledger's version is not known here ({error}); it was made by a "
-            "newer gateway: install that version, or restore an earlier copy"
-        ) from error
-
-
 def open_engine(url: str) -> Engine:
     """Return an engine whose ledger is migrated to the newest version.
 
-    Raises LedgerFailure where the database cannot be opened, cannot keep a
-    write-ahead log, or was made by a newer gateway.
+    Raises LedgerFailure where the database cannot be opened, cannot keep what it is
+    told, or was made by a newer gateway.
     """
     with ledger_failures():
-        engine = create_engine(url, hide_parameters=True)
-        if engine.dialect.name == "sqlite":
-            _create_private(engine.url.database)
-            event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
-            event.listen(engine, "handle_error", _drop_read_only)
+        engine = engine_of(url)
         try:
             with engine.connect() as connection:
                 migrate(connection)
@@ -87,6 +48,46 @@ def open_engine(url: str) -> Engine:
             engine.dispose()
             raise
     return engine
+
+
+def engine_of(url: str) -> Engine:
+    """Return an engine for a ledger as it is; the file of SQLite is made.
+
+    Raises LedgerFailure for a database of another kind.
+    """
+    parsed = make_url(url)
+    if is_postgresql(parsed):
+        from gateway.ledger.postgresql import postgresql_engine  # noqa: PLC0415 - optional
+
+        return postgresql_engine(parsed, BUSY_SECONDS)
+    if parsed.get_backend_name() != "sqlite":
+        raise LedgerFailure(
+            "a ledger lies in SQLite or in PostgreSQL, not in "
+            f"{parsed.get_backend_name()}: set ledger.url"
+        )
+    _create_private(parsed.database)
+    engine = create_engine(parsed, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "handle_error", _drop_read_only)
+    return engine
+
+
+def is_postgresql(url: URL | str) -> bool:
+    """Whether a URL names a database of PostgreSQL, by whichever driver."""
+    return make_url(url).get_backend_name() == "postgresql"
+
+
+def snapshots_of(engine: Engine) -> Engine:
+    """Return the engine for readers: each of their transactions is one snapshot.
+
+    One of SQLite always is.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(
+        isolation_level="REPEATABLE READ", postgresql_readonly=True
+    )
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
@@ -105,16 +106,19 @@ def migrate(connection: Connection, revision: str = "head") -> None:
         command.upgrade(config, revision)
 
 
-def empty_log(engine: Engine) -> bool:
-    """Bring SQLite's write-ahead log into its file and empty it; false while read."""
-    if engine.dialect.name != "sqlite":
-        return True
+def forget_deleted(engine: Engine) -> bool:
+    """Bring what was deleted out of the files of the database; false while read."""
+    if is_postgresql(engine.url):
+        from gateway.ledger.postgresql import rewrite_keys  # noqa: PLC0415 - optional
+
+        return rewrite_keys(engine)
     with engine.connect() as connection:
         dbapi = connection.connection.dbapi_connection
         if dbapi is None:
             return False
         cursor = dbapi.cursor()
         try:
+            # The write-ahead log goes into the file, and is emptied.
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             (busy, *_) = cursor.fetchone() or (1,)
             return not busy

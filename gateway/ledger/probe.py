@@ -9,7 +9,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, make_url
 
 from gateway.errors import LedgerFailure
-from gateway.ledger.engine import ledger_failures
+from gateway.ledger.engine import engine_of
+from gateway.ledger.failures import ledger_failures
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -30,7 +31,7 @@ def probe_ledger(url: str) -> LedgerStanding:
     with ledger_failures():
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            return _standing(create_engine(parsed, hide_parameters=True))
+            return _standing(engine_of(url))
         file = Path(parsed.database or "")
         if not file.exists():
             return LedgerStanding.ABSENT

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.ledger.engine import BUSY_SECONDS
 
-_MOST = 5
+MOST = 5
 """Faults that are named; a damaged file has hundreds."""
 
 
@@ -21,15 +21,15 @@ def faults_of(ledger: Path, *, thorough: bool) -> tuple[str, ...]:
     uri = f"{ledger.resolve().as_uri()}?mode=rw"
     try:
         with closing(sqlite3.connect(uri, BUSY_SECONDS, uri=True)) as opened:
-            rows = opened.execute(f"PRAGMA {pragma}({_MOST})").fetchall()
-            rows += opened.execute("PRAGMA foreign_key_check").fetchmany(_MOST)
-            rows += opened.execute(_STRAY_STATES).fetchmany(_MOST)
+            rows = opened.execute(f"PRAGMA {pragma}({MOST})").fetchall()
+            rows += opened.execute("PRAGMA foreign_key_check").fetchmany(MOST)
+            rows += opened.execute(STRAY_STATES).fetchmany(MOST)
     except sqlite3.Error as error:
         return (str(error),)
     return tuple(" ".join(map(str, row)) for row in rows if row != ("ok",))
 
 
-_STRAY_STATES = """
+STRAY_STATES = """
 SELECT 'study ' || study_instance_uid || ' is ' || state || ', its last move says '
     || to_state
 FROM studies JOIN moves ON moves.id =

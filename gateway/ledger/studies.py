@@ -202,10 +202,12 @@ class StudyWriting(Reading):
         return self._free(schema.studies.c.lease_owner.is_not(None))
 
     def _free(self, condition: ColumnElement[bool]) -> int:
+        """Pass over a row that somebody holds: its lease is just being used."""
         table = schema.studies
+        held = select(table.c.id).where(condition).with_for_update(skip_locked=True)
         freed = (
             update(table)
-            .where(condition)
+            .where(table.c.id.in_(held))
             .values(attempts=table.c.attempts + 1, reason=WORKER_LOST, **_NO_LEASE)
         )
         return self._connection.execute(freed).rowcount

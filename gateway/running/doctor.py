@@ -19,8 +19,9 @@ from dicom_io.sink import Sink
 from dicom_io.status import Status
 from gateway import digests
 from gateway.errors import LedgerFailure, NotReady
-from gateway.ledger import Ledger
+from gateway.ledger import Ledger, is_postgresql
 from gateway.ledger.probe import LedgerStanding, probe_ledger
+from gateway.ledger.server_soundness import faults_of_server
 from gateway.ledger.soundness import faults_of
 from gateway.lifecycle import State
 from gateway.locking import hold_folder
@@ -122,7 +123,7 @@ def _is_alone(folder: Path, held: ExitStack) -> bool:
 
 
 def _look_at_ledger(settings: Settings, *, repair: bool) -> Symptom:
-    """Say whether the ledger's file is sound and of a version that is known."""
+    """Say whether the ledger is sound and of a version that is known."""
     path = settings.ledger_path
     try:
         if path is not None and path.exists() and (faults := _faults(path)):
@@ -136,6 +137,8 @@ def _look_at_ledger(settings: Settings, *, repair: bool) -> Symptom:
             "newer; without a copy `serve` begins an empty one"
         )
         return Symptom(name="ledger", ok=False, detail=detail)
+    if faults := _faults_of_server(settings.ledger_url):
+        return Symptom(name="ledger", ok=False, detail=faults)
     if standing is LedgerStanding.OLDER and not repair:
         detail = "sound, of an earlier version: `serve` or --repair migrates it"
         return Symptom(name="ledger", ok=False, detail=detail)
@@ -149,6 +152,16 @@ def _faults(path: Path) -> str:
     return (
         f"damaged: {'; '.join(faults)}. Keep {path} and the files beside it, restore "
         "the last copy, then --repair takes in what is newer"
+    )
+
+
+def _faults_of_server(url: str) -> str:
+    faults = faults_of_server(url) if is_postgresql(url) else ()
+    if not faults:
+        return ""
+    return (
+        f"damaged: {'; '.join(faults)}. Restore the last copy by pg_restore, then "
+        "--repair takes in what is newer"
     )
 
 
@@ -235,7 +248,9 @@ def _look_at_leases(patient: _Patient) -> Symptom:
     name = "leases"
     with patient.ledger.reading() as rows:
         leased = rows.leased()
-    if patient.before is not None or not leased:
+    # A ledger that the site named by its URL may have other hosts at work on it.
+    is_ours = patient.settings.ledger_path is not None and patient.before is None
+    if not is_ours or not leased:
         detail = f"{leased} studies are at work" if leased else "none"
         return Symptom(name=name, ok=True, detail=detail)
     if not patient.repair:

@@ -7,7 +7,7 @@ from datetime import datetime
 from gateway.audit import kinds
 from gateway.errors import LedgerCorrupt
 from gateway.ledger import Writing
-from gateway.ledger.engine import WHAT_TO_DO
+from gateway.ledger.failures import WHAT_TO_DO
 from gateway.ledger.soundness import faults_of
 from gateway.running import settings_changes
 from gateway.site import Site

@@ -161,7 +161,7 @@ def take_turn(
         if not known.has_work(states, site.clock()):
             return False
     with turns.owner(site.clock()) as owner:
-        with site.ledger.writing() as rows:
+        with site.ledger.claiming() as rows:
             lease = site.settings.work.lease_seconds
             study = rows.claim(states, site.clock(), owner, lease)
         if study is None:

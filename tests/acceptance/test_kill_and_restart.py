@@ -18,7 +18,13 @@ from gateway.ledger import Ledger, StudyRecord
 from gateway.lifecycle import State
 from tests.data.archives import own_objects
 from tests.data.phantoms import Phantom, phantom_files
-from tests.data.sites import MODALITY, archive_peer, toml_of, wait_until
+from tests.data.sites import (
+    MODALITY,
+    archive_peer,
+    site_settings,
+    toml_of,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -59,8 +65,8 @@ def send(port: int, phantom: Phantom) -> bool:
     return all(outcome.verdict.is_stored for outcome in outcomes)
 
 
-def study_of(ledger: Path, phantom: Phantom) -> StudyRecord | None:
-    opened = Ledger.open(f"sqlite:///{ledger}")
+def study_of(folder: Path, phantom: Phantom) -> StudyRecord | None:
+    opened = Ledger.open(site_settings(folder).ledger_url)
     try:
         with opened.reading() as rows:
             return rows.study(phantom.study_instance_uid)
@@ -86,15 +92,15 @@ def test_a_gateway_that_is_killed_again_and_again_finishes_the_study_once(
             port = port_of(restarted)
             wait_until(lambda: send(port, phantom) or None, 60, lambda: "not stored")
             study = wait_until(
-                lambda: committed(tmp_path / "data" / "ledger.sqlite", phantom),
+                lambda: committed(tmp_path / "data", phantom),
                 240,
-                lambda: study_of(tmp_path / "data" / "ledger.sqlite", phantom),
+                lambda: study_of(tmp_path / "data", phantom),
             )
         assert study.revision == 1
         classes = [str(ds.SOPClassUID) for ds in own_objects(archive)]
         assert len(classes) == len(set(classes)) == 3
 
 
-def committed(ledger: Path, phantom: Phantom) -> StudyRecord | None:
-    study = study_of(ledger, phantom)
+def committed(folder: Path, phantom: Phantom) -> StudyRecord | None:
+    study = study_of(folder, phantom)
     return study if study and study.state is State.COMMITTED else None

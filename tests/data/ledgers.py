@@ -1,14 +1,18 @@
 """Ledgers, studies, instances and results for tests; times are given, not read."""
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from gateway.audit.message import AuditEntry
 from gateway.audit.patients import MasterKey
 from gateway.ledger import Ledger, NewInstance, ResultRecord, Role, StudyRecord, Writing
 from gateway.ledger.master import Patients
 from gateway.lifecycle import Event, State
+from tests.data.postgresql import database_of
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 PATIENTS = Patients(MasterKey(bytes(32)))
@@ -33,9 +37,37 @@ WAYS: dict[State, tuple[Event, ...]] = {
 """The moves that bring a new study into a state."""
 
 
+ON_POSTGRESQL = os.environ.get("LEDGER") == "postgresql"
+"""Whether the tests of the ledger run on PostgreSQL: `make test-postgresql`."""
+
+_OF_SQLITE = "it is about SQLite alone"
+only_sqlite = pytest.mark.skipif(ON_POSTGRESQL, reason=_OF_SQLITE)
+
+
+def skip_on_postgresql() -> None:
+    """Skip what asks SQLite how it works, in a fixture."""
+    if ON_POSTGRESQL:
+        pytest.skip(_OF_SQLITE)
+
+
 def url_of(folder: Path) -> str:
     """Name the ledger of a folder."""
+    if ON_POSTGRESQL:
+        return database_of(folder)
     return f"sqlite:///{folder / 'ledger.db'}"
+
+
+def empty_url_of(folder: Path) -> str:
+    """Name a database without tables."""
+    if ON_POSTGRESQL:
+        return database_of(folder, template="template0")
+    return url_of(folder)
+
+
+def is_of(dialect: str, *given: object) -> bool:
+    """Say of an object of the schema whether this database is to have it."""
+    only = getattr(given[0], "_ddl_if", None)
+    return only is None or only.dialect == dialect
 
 
 def at(seconds: float) -> datetime:

@@ -17,6 +17,7 @@ from gateway.running.composition import open_site
 from gateway.running.serve import Gateway
 from gateway.site import Site
 from model.engine import ReportEngine
+from tests.data.ledgers import ON_POSTGRESQL, url_of
 
 Found = TypeVar("Found")
 
@@ -30,6 +31,7 @@ def site_settings(folder: Path, overrides: Table | None = None) -> Settings:
 
 def _quick(folder: Path) -> Table:
     return {
+        "ledger": {"url": url_of(folder) if ON_POSTGRESQL else ""},
         "storage": {
             "folder": str(folder),
             "reserve_bytes": 0,

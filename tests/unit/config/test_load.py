@@ -89,7 +89,8 @@ def test_the_ledger_url_comes_from_the_environment(
 def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAIRA_GATEWAY_LEDGER_URL", "postgresql://gw:s@cret@db/maira")
     shown = show_settings(load_settings())
-    assert shown["ledger"] == {"url": "postgresql://gw:***@db/maira"}
+    url = "postgresql://gw:***@db/maira"
+    assert shown["ledger"] == {"url": url, "password_file": ""}
     assert "@cret" not in repr(shown)
 
 
@@ -100,7 +101,62 @@ def test_a_password_in_the_query_is_not_shown(
     monkeypatch.setenv("MAIRA_GATEWAY_LEDGER_URL", url)
     shown = show_settings(load_settings())
     masked = "postgresql://db/maira?sslmode=require&sslpassword=***&passfile=***"
-    assert shown["ledger"] == {"url": masked}
+    assert shown["ledger"] == {"url": masked, "password_file": ""}
+
+
+def with_password_file(
+    tmp_path: Path, text: str, url: str = "postgresql://gw@db/m"
+) -> Path:
+    secret = tmp_path / "secret"
+    secret.write_text(text, "utf-8")
+    return write(tmp_path, f'[ledger]\nurl = "{url}"\npassword_file = "{secret}"\n')
+
+
+def test_a_password_comes_from_a_file_and_is_not_shown(tmp_path: Path) -> None:
+    settings = load_settings(with_password_file(tmp_path, "h/us@h:%\nmore\n"))
+    assert settings.ledger_url == "postgresql://gw:h%2Fus%40h%3A%25@db/m"
+    shown = show_settings(settings)
+    assert shown["ledger"] == {
+        "url": "postgresql://gw:***@db/m",
+        "password_file": str(tmp_path / "secret"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "why"),
+    [
+        ("", "postgresql://gw@db/m", "is empty"),
+        ("\nhush", "postgresql://gw@db/m", "is empty"),
+        ("hush", "postgresql://db/m", "needs a user"),
+        ("hush", "sqlite:///ledger.sqlite", "needs a user"),
+        ("hush", "", "needs a user"),
+    ],
+)
+def test_a_file_without_a_use_or_a_password_is_refused(
+    tmp_path: Path, text: str, url: str, why: str
+) -> None:
+    site_file = with_password_file(tmp_path, text, url)
+    with pytest.raises(InvalidSettings, match=r"^ledger\.password_file: ") as caught:
+        load_settings(site_file)
+    assert why in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_password_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    site_file = with_password_file(tmp_path, "hush")
+    (tmp_path / "secret").unlink()
+    with pytest.raises(InvalidSettings, match="cannot be read: FileNotFoundError"):
+        load_settings(site_file)
+
+
+def test_a_password_file_beside_a_url_with_a_password_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site_file = with_password_file(tmp_path, "hush")
+    monkeypatch.setenv("MAIRA_GATEWAY_LEDGER_URL", "postgresql://gw:hush@db/maira")
+    with pytest.raises(InvalidSettings, match="no password in ledger") as caught:
+        load_settings(site_file)
+    assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

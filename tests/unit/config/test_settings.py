@@ -162,9 +162,20 @@ def test_a_peer_of_dicomweb_alone_gives_no_commitment() -> None:
         load_settings(None, {"peers": {"web": {**peer, "proof": "commitment"}}})
 
 
-def test_a_ledger_url_must_be_a_url() -> None:
-    with pytest.raises(InvalidSettings, match=r"^ledger\.url: an SQLAlchemy URL"):
-        load_settings(None, {"ledger": {"url": "ledger.sqlite"}})
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("ledger.sqlite", 'a URL, as "postgresql://'),
+        ("mysql://gw@db/maira", 'begins with "postgresql://'),
+        ("postgresql+asyncpg://gw@db/maira", 'begins with "postgresql://'),
+        ("postgresql://gw@db", "names its database"),
+        ("postgresql://gw@db/?host=b", "names its database"),
+    ],
+)
+def test_a_ledger_url_names_a_database_of_a_known_kind(url: str, why: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(None, {"ledger": {"url": url}})
+    assert str(caught.value).startswith(f"ledger.url: {why}")
 
 
 def test_the_ledger_lies_in_the_storage_folder() -> None:

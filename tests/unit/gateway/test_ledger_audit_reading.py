@@ -13,7 +13,15 @@ from sqlalchemy import Engine, event
 from gateway.ledger import AuditFilter, AuditPage, AuditPlace, Ledger, Reading
 from gateway.ledger.audit_reading import Lead, lead_of
 from gateway.ledger.engine import open_engine
-from tests.data.ledgers import NOW, PATIENTS, STUDY_UID, at, audit_entry, url_of
+from tests.data.ledgers import (
+    NOW,
+    PATIENTS,
+    STUDY_UID,
+    at,
+    audit_entry,
+    skip_on_postgresql,
+    url_of,
+)
 
 ALERT, ACCESSED = "110113", "110103"
 ALL, FIRST = AuditFilter(), AuditPage()
@@ -194,6 +202,7 @@ def test_results_that_one_destination_took_twice_are_told_from_a_retry(
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    skip_on_postgresql()
     engine = open_engine(url_of(tmp_path_factory.mktemp("ledger")))
     yield engine
     engine.dispose()

@@ -11,13 +11,14 @@ import pytest
 from gateway.errors import LedgerFailure, LostRace
 from gateway.ledger import Ledger, Writing
 from gateway.ledger.grouping import GroupCommit
+from tests.data.ledgers import url_of
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.sqlite")
+    ledger = Ledger.open(url_of(tmp_path))
     yield ledger
     ledger.close()
 

@@ -12,18 +12,17 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Table,
-    create_engine,
-    event,
     insert,
     select,
 )
+from sqlalchemy.types import TypeEngine
 
 from gateway.audit.leaf import leaf_of
 from gateway.ledger import Ledger
 from gateway.ledger import engine as opening
-from gateway.ledger.engine import migrate, open_engine
+from gateway.ledger.engine import engine_of, migrate, open_engine
 from gateway.ledger.schema import metadata
-from tests.data.ledgers import url_of
+from tests.data.ledgers import empty_url_of, url_of
 
 MOMENT = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 
@@ -41,15 +40,14 @@ def revisions() -> list[str]:
 @pytest.fixture
 def old(tmp_path: Path) -> Iterator[Engine]:
     """A database that is opened as the ledger's is, and not migrated."""
-    engine = create_engine(url_of(tmp_path))
-    event.listen(engine, "connect", opening._prepare_sqlite)
-    event.listen(engine, "begin", opening._begin_sqlite)
+    engine = engine_of(empty_url_of(tmp_path))
     yield engine
     engine.dispose()
 
 
-def value_of(table: str, name: str, type_name: str) -> object:
+def value_of(table: str, name: str, type_: TypeEngine[object]) -> object:
     """Return a value for a column, such as the schema of today can read."""
+    type_name = str(type_).partition("(")[0]
     today = metadata.tables[table].c.get(name) if table in metadata.tables else None
     words = getattr(getattr(today, "type", None), "enums", None)
     if words:
@@ -64,7 +62,7 @@ def value_of(table: str, name: str, type_name: str) -> object:
         case "DATETIME" | "TIMESTAMP":
             return MOMENT
         case _:
-            return f"{name}"[:16]
+            return name[: getattr(type_, "length", None) or 16]
 
 
 def fill(connection: Connection) -> dict[str, dict[str, object]]:
@@ -80,9 +78,7 @@ def fill(connection: Connection) -> dict[str, dict[str, object]]:
 
 def _put_row(connection: Connection, table: Table) -> dict[str, object]:
     row = {
-        column.name: value_of(
-            table.name, column.name, str(column.type).partition("(")[0]
-        )
+        column.name: value_of(table.name, column.name, column.type)
         for column in table.columns
     }
     there = connection.execute(select(table)).mappings().first()

@@ -32,6 +32,7 @@ from tests.data.ledgers import (
     at,
     given_study,
     result_of,
+    skip_on_postgresql,
     url_of,
 )
 from tests.unit.gateway.test_ledger_plans import SMALL, plans
@@ -226,6 +227,7 @@ def test_a_new_revision_has_no_report_yet(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    skip_on_postgresql()
     engine = open_engine(url_of(tmp_path_factory.mktemp("plans")))
     yield engine
     engine.dispose()

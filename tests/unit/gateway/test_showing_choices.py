@@ -18,7 +18,7 @@ from gateway.showing.choices import (
     choose,
 )
 from gateway.showing.review import study_detail
-from tests.data.ledgers import NOW
+from tests.data.ledgers import NOW, url_of
 
 UID = "1.2.3"
 ANNA = Decider(name="anna", why="looked at it", role=PersonRole.RADIOLOGIST)
@@ -38,7 +38,7 @@ KEPT = (
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = Ledger.open(url_of(tmp_path))
     yield opened
     opened.close()
 

@@ -16,6 +16,7 @@ from gateway.showing.review import (
     open_study,
     study_detail,
 )
+from tests.data.ledgers import url_of
 
 UID = "1.2.3"
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -26,7 +27,7 @@ AUDIT_LOG_USED = "110101"
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    opened = Ledger.open(url_of(tmp_path))
     yield opened
     opened.close()
 
