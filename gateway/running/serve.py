@@ -23,7 +23,7 @@ from gateway.forwarding import routes
 from gateway.forwarding.forwarder import Route, drain
 from gateway.lifecycle import State
 from gateway.locking import hold_folder
-from gateway.log_keeping.keeping import keeping as log_keeping
+from gateway.log_keeping import keeping
 from gateway.receiving import association_audit, committing
 from gateway.receiving.intake import Intake
 from gateway.receiving.matching import role_of_sent
@@ -172,7 +172,7 @@ class Gateway:
         site.ledger.demand_patient_key()
         found = reconcile(site)
         pass_failpoint("start:reconciled")
-        if (wrong := log_keeping.compare_with_handed(site)) is not None:
+        if (wrong := keeping.compare_with_handed(site)) is not None:
             found.append(wrong)
         timekeeping.resume(site.ledger, site.clock)
         started.callback(self._ledger_question.close)
@@ -187,7 +187,7 @@ class Gateway:
         record_start(site, found, listener.port)
         routes.enlist(site)
         pass_failpoint("start:recorded")
-        started.callback(log_keeping.keep_last, site)
+        started.callback(keeping.keep_last, site)
         started.callback(record_stop, site)
         self._messages = _listen_for_messages(site, started)
         self._add_jobs()
@@ -234,7 +234,7 @@ class Gateway:
         self._rounds.every(lease / 4, "expire", lambda: _expire_leases(site))
         self._rounds.every(3600.0, "purge", lambda: retention.purge(site))
         signing = site.settings.audit.checkpoint_seconds
-        self._rounds.every(signing, "seal", lambda: log_keeping.keep(site))
+        self._rounds.every(signing, "seal", lambda: keeping.keep(site))
         # A person waits for it at the screen.
         self._rounds.every(0.5, "ground", self._ground)
         for route in routes.routes_of(site):

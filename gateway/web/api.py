@@ -23,7 +23,7 @@ from gateway.reviewing.asking import (
     read_question,
 )
 from gateway.reviewing.desk import desk_of, search
-from gateway.showing.study_page import review
+from gateway.showing import review
 from gateway.watching.metrics import Metrics, collect
 from gateway.web.guard import TheSite, anybody_signed_in, needs
 from model.version import VERSION

@@ -16,7 +16,7 @@ from gateway.audit.parts import Person as Taker
 from gateway.lifecycle import State
 from gateway.people import Decider, PersonRole
 from gateway.showing.choices import Choice, Seen, choices_of, choose
-from gateway.showing.study_page import study_page, taking
+from gateway.showing import study_page, taking
 from gateway.site import Site
 from gateway.stages import grounding
 from gateway.web.guard import TheSite, needs
