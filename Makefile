@@ -8,8 +8,9 @@ INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet 
 
 # What the ledger, its users and the whole way do, whichever database it lies in.
 ON_BOTH := $(wildcard tests/unit/gateway/test_ledger_*.py) \
-	$(patsubst %,tests/unit/gateway/test_%.py,away choices committing delivery grounding \
-	intake pipeline retention review timekeeping turn) \
+	$(patsubst %,tests/unit/gateway/test_%.py,away receiving_committing receiving_intake \
+	running_retention running_timekeeping showing_choices showing_review stages_delivery \
+	stages_grounding stages_pipeline stages_turn) \
 	tests/acceptance/test_whole_way.py tests/acceptance/test_kill_and_restart.py
 
 .PHONY: help audit-attacks demo test check bench coded-findings differential disk-faults \
@@ -27,7 +28,7 @@ test: .venv/dev.stamp  ## Run every test.
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-postgresql: .venv/dev.stamp  ## Run the tests of ledger and pipeline on PostgreSQL (Debian: postgresql).
-	LEDGER=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal $(ON_BOTH)
+	LEDGER=postgresql $(BIN)/python -m pytest -n 4 --dist worksteal $(ON_BOTH)
 
 check: .venv/dev.stamp  ## Format, lint, types, imports, licences, and the self-test.
 	$(BIN)/python -m gate

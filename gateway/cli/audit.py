@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli import audit_proof
 from gateway.cli.output import WRONG_USE, fail, print_json, print_line, print_table
 from gateway.cli.site import AsJson, now, os_user, site_ledger, site_settings
-from gateway.cli import audit_proof
 
 if TYPE_CHECKING:
     from gateway.audit.parts import Person

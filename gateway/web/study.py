@@ -15,8 +15,8 @@ from gateway.accounts.roles import Permission
 from gateway.audit.parts import Person as Taker
 from gateway.lifecycle import State
 from gateway.people import Decider, PersonRole
-from gateway.showing.choices import Choice, Seen, choices_of, choose
 from gateway.showing import study_page, taking
+from gateway.showing.choices import Choice, Seen, choices_of, choose
 from gateway.site import Site
 from gateway.stages import grounding
 from gateway.web.guard import TheSite, needs
