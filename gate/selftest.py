@@ -44,6 +44,7 @@ BROKEN_IMPORTS = {
     "home-of-http": ("dicom_io/uid.py", "import httpx2"),
     "home-of-openid": ("gateway/people.py", "import authlib.oidc.core"),
     "home-of-web": ("gateway/watching/metrics.py", "import fastapi"),
+    "home-of-cryptography": ("gateway/people.py", "import cryptography"),
     "home-of-passwords": ("gateway/people.py", "import argon2"),
 }
 """Contract -> a file and a line that break it."""
