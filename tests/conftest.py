@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 
 import pytest
 from playwright.sync_api import Playwright, sync_playwright
+from sqlalchemy import Engine
 
 from gateway.ledger import engine
 from gateway.ledger.engine import open_engine
@@ -67,21 +68,24 @@ def _ledgers_begin_as_copies(
 ) -> Iterator[None]:
     """Let a new ledger of SQLite be a copy of one that was migrated.
 
-    Thousands of tests open a ledger; twelve migrations take a tenth of a second.
+    Thousands of tests open a ledger; a chain of migrations takes a tenth of a second.
     """
     whole = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"
     open_engine(f"sqlite:///{whole}").dispose()
     migrated = whole.read_bytes()
-    private = engine._create_private
+    usual = engine.engine_of
 
-    def create(database: str | None) -> None:
-        private(database)
-        file = Path(database or ":memory:")
-        if file.is_file() and not file.stat().st_size:
-            file.write_bytes(migrated)
+    def engine_of(url: str) -> Engine:
+        """Return an engine as usual, on a copy where the file was not there."""
+        opened = usual(url)
+        if opened.dialect.name == "sqlite" and opened.url.database:
+            file = Path(opened.url.database)
+            if file.is_file() and not file.stat().st_size:
+                file.write_bytes(migrated)
+        return opened
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "_create_private", create)
+        patch.setattr(engine, "engine_of", engine_of)
         yield
 
 
