@@ -37,6 +37,7 @@ from gateway.running import retention
 from gateway.running.composition import open_site
 from gateway.running.serve import Gateway
 from gateway.site import Site, utc_now
+from gateway.web.app import demand_declared
 from tests.data.engines import CannedEngine
 from tests.data.reports import context, evidence, film_file
 from tests.data.reports import report as a_report
@@ -175,6 +176,7 @@ def _serve_requests(control: socket.socket) -> None:
     """Fork a gateway a request; end with whoever asks, and all gateways with it."""
     decoder = _shared_decoder()
     _warm_encoders()
+    demand_declared()
     alive: set[int] = set()
     while True:
         line, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, 1)
