@@ -22,16 +22,21 @@ class Decider:
     """Who decided, and why; all of it goes into the audit.
 
     `role` is None where none was stated: enough to repeat what failed, not to
-    release or to reject.
+    release or to reject. `entered_by` is who typed it for somebody else; None: the
+    one who decided.
     """
 
     name: str
     why: str
     role: PersonRole | None = None
+    entered_by: str | None = None
 
     def __str__(self) -> str:
         """Return name and role as the life of a study shows them."""
-        return self.name if self.role is None else f"{self.name} ({self.role})"
+        who = self.name if self.role is None else f"{self.name} ({self.role})"
+        return (
+            who if self.entered_by is None else f"{who}, entered by {self.entered_by}"
+        )
 
 
 def demand_role(by: Decider, what: str) -> None:

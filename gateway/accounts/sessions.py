@@ -16,9 +16,6 @@ from gateway.ledger import Ledger, Reading, Writing
 _SEEN = timedelta(minutes=1)
 """How exactly it is kept when a session was last used: a write costs a sync."""
 
-_DEVICE = timedelta(days=180)
-"""How long a browser that does not come back is known."""
-
 UNKNOWN = "(unknown name)"
 """What the audit has for a name of nobody: people type passwords there."""
 
@@ -33,10 +30,13 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """What a browser is given: neither was a secret of anything before."""
+    """What a browser is given: neither was a secret of anything before.
+
+    `device` is None where the browser is not known from now on.
+    """
 
     session: str
-    device: str
+    device: str | None
 
 
 def sign_in(ledger: Ledger, attempt: Attempt, password: str) -> SignedIn:
@@ -48,6 +48,9 @@ def sign_in(ledger: Ledger, attempt: Attempt, password: str) -> SignedIn:
     fresh = fresh_hash(password, account.password_hash)
     with ledger.writing() as rows:
         _demand_unchanged(rows, account)
+        if attempt.device:
+            # The browser is given another one instead.
+            rows.forget_devices(digest=digest_of(attempt.device))
         if fresh is not None:
             rows.change_account(account.id, attempt.at, password_hash=fresh)
         forgive(rows, counted)
@@ -84,8 +87,12 @@ def demand_password(
 def admit(
     rows: Writing, account: AccountRecord, address: str, how: str, now: datetime
 ) -> SignedIn:
-    """Open a session of an account, and know its browser from now on."""
-    opened = SignedIn(session=new_secret(), device=new_secret())
+    """Open a session of an account, and know its browser from now on.
+
+    There is nothing to know it for where the password is that of a provider.
+    """
+    device = new_secret() if account.issuer is None else None
+    opened = SignedIn(session=new_secret(), device=device)
     rows.open_session(
         SessionRecord(
             digest=digest_of(opened.session),
@@ -94,9 +101,8 @@ def admit(
             seen_at=now,
         )
     )
-    rows.forget_sessions(now - _DEVICE)
-    rows.forget_devices(before=now - _DEVICE)
-    rows.know_device(digest_of(opened.device), account.id, now)
+    if device is not None:
+        rows.know_device(digest_of(device), account.id, now)
     by = parts.Person(name=account.name, role=account.role, address=address)
     rows.append_audit(kinds.logged_in(by, how, now))
     return opened

@@ -84,6 +84,8 @@ AUDIT_SEARCHED = _ours("audit-searched", "Audit log searched")
 AUDIT_VIEWED = _ours("audit-viewed", "Audit message opened")
 AUDIT_EXPORTED = _ours("audit-exported", "Audit log exported")
 AUDIT_REVIEWED = _ours("audit-reviewed", "Audit log reviewed")
+AUDIT_FILTER_SAVED = _ours("audit-filter-saved", "Filter of the audit saved")
+AUDIT_FILTER_DELETED = _ours("audit-filter-deleted", "Filter of the audit deleted")
 AUDIT_PRUNED = _ours("audit-pruned", "Audit records deleted after their time")
 CHECKPOINT_SIGNED = _ours("checkpoint-signed", "Checkpoint of the audit signed")
 VERIFICATION_FAILED = _ours("verification-failed", "Audit differs from a checkpoint")
@@ -162,6 +164,8 @@ EVENTS = (
     AUDIT_VIEWED,
     AUDIT_EXPORTED,
     AUDIT_REVIEWED,
+    AUDIT_FILTER_SAVED,
+    AUDIT_FILTER_DELETED,
     AUDIT_PRUNED,
     CHECKPOINT_SIGNED,
     VERIFICATION_FAILED,

@@ -46,6 +46,20 @@ def audit_reviewed(
     return _used(by, codes.AUDIT_REVIEWED, told, now, Action.UPDATE)
 
 
+def filter_saved(
+    by: Person | str, name: str, question: str, now: datetime, *, shared: bool
+) -> AuditEntry:
+    """Record that somebody keeps a question to the log, and who sees it."""
+    whose = "shared" if shared else "of one's own"
+    told = f"filter {name}, {whose}: {question or 'everything'}"
+    return _used(by, codes.AUDIT_FILTER_SAVED, told, now, Action.CREATE)
+
+
+def filter_deleted(by: Person | str, name: str, now: datetime) -> AuditEntry:
+    """Record that somebody no longer keeps a question to the log."""
+    return _used(by, codes.AUDIT_FILTER_DELETED, f"filter {name}", now, Action.DELETE)
+
+
 def audit_pruned(first: int, last: int, days: int, now: datetime) -> AuditEntry:
     """Record that the oldest records were deleted after their time."""
     told = f"records {first} to {last} deleted after {days} days"

@@ -60,11 +60,11 @@ def results_resent(
         event_type=codes.RESEND_DECIDED,
         action=Action.UPDATE,
         at=now,
-        detail=f"{count} refused results to {names} are sent again: {by.why}",
+        detail=f"{count} refused results to {names} are sent again by {by}: {by.why}",
     )
     return parts.record(
         what,
-        [parts.person(by), parts.application(is_requestor=False)],
+        [*parts.deciders(by), parts.application(is_requestor=False)],
         [parts.study(study_instance_uid)],
         study_instance_uid=study_instance_uid,
     )

@@ -53,7 +53,8 @@ def study_decided(
 ) -> AuditEntry:
     """Record that a person released, rejected or retried a study.
 
-    The role in which it was decided is the participant's RoleIDCode (PS3.15 A.5.2).
+    The role in which it was decided is the RoleIDCode of whose decision it was
+    (PS3.15 A.5.2).
     """
     what = Happening(
         event=codes.INSTANCES_ACCESSED,
@@ -64,7 +65,7 @@ def study_decided(
     )
     return parts.record(
         what,
-        [parts.person(by), parts.application(is_requestor=False)],
+        [*parts.deciders(by), parts.application(is_requestor=False)],
         [parts.study(study_instance_uid, details=(("Decision", event.value),))],
         study_instance_uid=study_instance_uid,
     )

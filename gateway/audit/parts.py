@@ -4,7 +4,7 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dicom_io.ae import WebEndpoint
@@ -134,6 +134,17 @@ def person(by: Person | Decider | str) -> Participant:
         network_address=by.address if isinstance(by, Person) else None,
         kind=ParticipantKind.PERSON,
     )
+
+
+def deciders(by: Decider) -> list[Participant]:
+    """Return who decided; first who typed it, where that was somebody else.
+
+    The one who typed it is who asked: nobody has seen the other one here.
+    """
+    decided = person(by)
+    if by.entered_by is None:
+        return [decided]
+    return [person(by.entered_by), replace(decided, is_requestor=False)]
 
 
 def identified(user: str | None) -> list[Participant]:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.output import WRONG_USE, fail, print_json, print_line, print_table
-from gateway.cli.site import AsJson, now, os_user, site_ledger, site_settings
-from gateway.people import Decider
+from gateway.cli.site import AsJson, decider, now, site_ledger, site_settings
 
 if TYPE_CHECKING:
     from gateway.showing.resending import ShownDelivery, ShownDestination
@@ -73,10 +72,9 @@ def resend(
     known = site_settings(context).results.destinations
     if destination is not None and destination not in known:
         fail(f"{destination} is none of results.destinations: {', '.join(known)}")
-    decider = Decider(name=by or os_user(), why=why)
     wanted = Wanted(destination=destination, study_instance_uid=study)
     with site_ledger(context) as ledger:
-        studies = send_again(ledger, wanted, decider, now())
+        studies = send_again(ledger, wanted, decider(by, why), now())
     if as_json:
         print_json(studies)
     for each in [] if as_json else studies:

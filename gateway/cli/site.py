@@ -1,6 +1,7 @@
 """What the verbs share: the site's settings, its ledger, and who asks."""
 
-import getpass
+import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from config.settings import Settings
     from gateway.ledger import Ledger
+    from gateway.people import Decider, PersonRole
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for a script.")]
 
@@ -48,11 +50,24 @@ def site_ledger(context: typer.Context) -> Iterator["Ledger"]:
 
 
 def os_user() -> str:
-    """Return who runs this command, as the operating system knows them."""
+    """Return who runs this command, as the operating system knows them.
+
+    By the number of the process: what stands in its environment anybody may set.
+    """
+    number = os.getuid()
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "unknown"
+        return pwd.getpwuid(number).pw_name
+    except KeyError:  # a container's user may have no name
+        return f"uid {number}"
+
+
+def decider(by: str | None, why: str, role: "PersonRole | None" = None) -> "Decider":
+    """Return who decides: `by`, entered by whoever runs this command, or they."""
+    from gateway.people import Decider
+
+    us = os_user()
+    name = by or us
+    return Decider(name=name, why=why, role=role, entered_by=None if name == us else us)
 
 
 def now() -> datetime:

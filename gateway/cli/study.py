@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.output import fail, print_json, print_line, print_table
-from gateway.cli.site import AsJson, now, os_user, site_ledger, site_settings
+from gateway.cli.site import (
+    AsJson,
+    decider,
+    now,
+    os_user,
+    site_ledger,
+    site_settings,
+)
 from gateway.lifecycle import State
 from gateway.people import Decider, PersonRole
 
@@ -74,7 +81,7 @@ def retry(
     """Read a study again, or send its results again."""
     from gateway.showing.review import Decision
 
-    _decide(context, uid, Decision.RETRY, _decider(by, why), as_json)
+    _decide(context, uid, Decision.RETRY, decider(by, why), as_json)
 
 
 @app.command()
@@ -89,7 +96,7 @@ def release(
     """Let the results of a held study leave."""
     from gateway.showing.review import Decision
 
-    _decide(context, uid, Decision.RELEASE, _decider(by, why, role), as_json)
+    _decide(context, uid, Decision.RELEASE, decider(by, why, role), as_json)
 
 
 @app.command()
@@ -104,7 +111,7 @@ def reject(
     """Let no result of a held or parked study leave."""
     from gateway.showing.review import Decision
 
-    _decide(context, uid, Decision.REJECT, _decider(by, why, role), as_json)
+    _decide(context, uid, Decision.REJECT, decider(by, why, role), as_json)
 
 
 @app.command()
@@ -119,7 +126,7 @@ def rerun(
     """Read a finished study anew, as its next revision."""
     from gateway.showing.review import Decision
 
-    _decide(context, uid, Decision.RERUN, _decider(by, why, role), as_json)
+    _decide(context, uid, Decision.RERUN, decider(by, why, role), as_json)
 
 
 @app.command()
@@ -135,15 +142,11 @@ def retract(
     from gateway.stages.withdrawal import retract as withdraw
 
     with site_ledger(context) as ledger:
-        study = withdraw(ledger, uid, _decider(by, why, role), now())
+        study = withdraw(ledger, uid, decider(by, why, role), now())
     if as_json:
         print_json(study)
     else:
         print_line(f"{study.study_instance_uid} is now {study.state}")
-
-
-def _decider(by: str | None, why: str, role: PersonRole | None = None) -> Decider:
-    return Decider(name=by or os_user(), why=why, role=role)
 
 
 def _decide(

@@ -49,8 +49,8 @@ def list_accounts(context: typer.Context, as_json: AsJson = False) -> None:
         print_json([_shown(each) for each in found])
         return
     print_table(
-        ("NAME", "ROLE", "STATE", "SINCE"),
-        ((a.name, a.role, _state(a), a.created_at) for a in found),
+        ("NAME", "ROLE", "STATE", "SINCE", "PROVIDER"),
+        ((a.name, a.role, _state(a), a.created_at, a.issuer) for a in found),
     )
 
 
@@ -172,6 +172,7 @@ def _shown(account: "AccountRecord") -> dict[str, object]:
         "role": account.role,
         "state": _state(account),
         "since": account.created_at,
+        "provider": account.issuer,
     }
 
 

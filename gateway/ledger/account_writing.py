@@ -134,6 +134,18 @@ class AccountWriting(Reading):
             return None
         return self._first(TokenRecord, select(table).where(table.c.id == token_id))
 
+    def forget_tokens(self, expired_before: datetime) -> None:
+        """Forget tokens that were to last until before a moment, revoked or not."""
+        table = tables.tokens
+        gone = delete(table).where(table.c.expires_at < expired_before)
+        self._connection.execute(gone)
+
+    def forget_setup_links(self, expired_before: datetime) -> None:
+        """Forget links that nobody has used in time."""
+        table = tables.setup_links
+        gone = delete(table).where(table.c.expires_at < expired_before)
+        self._connection.execute(gone)
+
     def know_device(self, digest: str, account_id: int, now: datetime) -> None:
         """Keep that an account was signed in to from a browser."""
         table = tables.devices
@@ -142,15 +154,21 @@ class AccountWriting(Reading):
         self._connection.execute(insert(table).values(**values))
 
     def forget_devices(
-        self, *, before: datetime | None = None, account_id: int | None = None
+        self,
+        *,
+        before: datetime | None = None,
+        account_id: int | None = None,
+        digest: str | None = None,
     ) -> None:
-        """Forget browsers not seen since a moment, or all of an account."""
+        """Forget browsers not seen since a moment, all of an account, or one."""
         table = tables.devices
         gone = delete(table)
         if before is not None:
             gone = gone.where(table.c.seen_at < before)
         if account_id is not None:
             gone = gone.where(table.c.account_id == account_id)
+        if digest is not None:
+            gone = gone.where(table.c.digest == digest)
         self._connection.execute(gone)
 
     def add_flow(self, flow: FlowRecord) -> None:

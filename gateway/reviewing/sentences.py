@@ -33,6 +33,8 @@ _SENTENCES: Mapping[str, str] = {
     "account-disabled": "{who} closed an account",
     "account-enabled": "{who} opened an account again",
     "audit-exported": "{who} exported the audit log",
+    "audit-filter-deleted": "{who} deleted a filter of the audit log",
+    "audit-filter-saved": "{who} saved a filter of the audit log",
     "audit-pruned": "{who} deleted old records of the audit log",
     "audit-reviewed": "{who} signed off a review of the audit log",
     "audit-searched": "{who} searched the audit log",

@@ -103,15 +103,32 @@ def not_reviewed(
     return [] if first is None or first >= until else gaps(reviews, first, until)
 
 
-def save_filter(desk: Desk, given: SavedFilter) -> SavedFilter:
-    """Keep a question under a name; raises BadQuestion for what is none."""
+def save_filter(desk: Desk, given: SavedFilter, by: Person) -> SavedFilter:
+    """Keep a question under a name, with its audit record.
+
+    Raises BadQuestion for what is none.
+    """
     name = given.name.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
         raise BadQuestion(f"a filter has a name of at most {LONGEST_NAME} characters")
     saved = replace(given, name=name, question=to_text(of_text(given.question)))
     with desk.ledger.writing() as rows:
         rows.save_filter(saved)
+        rows.append_audit(
+            kinds.filter_saved(
+                by, name, saved.question, given.saved_at, shared=given.shared
+            )
+        )
     return saved
+
+
+def drop_filter(desk: Desk, name: str, by: Person, now: datetime) -> bool:
+    """Forget a filter of one's own; whether there was one, which is recorded then."""
+    with desk.ledger.writing() as rows:
+        was_there = rows.drop_filter(by.name, name)
+        if was_there:
+            rows.append_audit(kinds.filter_deleted(by, name, now))
+    return was_there
 
 
 def _note(verdict: Verdict) -> str:

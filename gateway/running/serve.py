@@ -17,6 +17,7 @@ from types import TracebackType
 from config.settings import Settings
 from dicom_io.scp.listener import Listener, ListenerEvents, open_listener
 from gateway.accounts import links
+from gateway.accounts.forgetting import forget_ended
 from gateway.errors import LedgerFailure, NotReady
 from gateway.failpoints import demand_known_failpoint, pass_failpoint
 from gateway.forwarding import routes
@@ -233,6 +234,7 @@ class Gateway:
         self._rounds.every(lease / 4, "renew", lambda: self._turns.renew(site))
         self._rounds.every(lease / 4, "expire", lambda: _expire_leases(site))
         self._rounds.every(3600.0, "purge", lambda: retention.purge(site))
+        self._rounds.every(3600.0, "forget", self._forget)
         signing = site.settings.audit.checkpoint_seconds
         self._rounds.every(signing, "seal", lambda: keeping.keep(site))
         # A person waits for it at the screen.
@@ -245,6 +247,9 @@ class Gateway:
 
     def _follow_clock(self) -> None:
         timekeeping.follow(self._site.ledger, self._clock, self._turns.clock_set)
+
+    def _forget(self) -> None:
+        forget_ended(self._site.ledger, self._site.clock())
 
     def _hand_on(self, route: Route) -> None:
         site = self._site

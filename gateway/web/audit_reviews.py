@@ -14,6 +14,7 @@ from gateway.reviewing.signing import (
     LONGEST_NAME,
     LONGEST_NOTE,
     Verdict,
+    drop_filter,
     not_reviewed,
     save_filter,
     scope_of,
@@ -101,7 +102,10 @@ def sign(
 
 @router.post(FILTERS)
 def keep_filter(
-    site: TheSite, person: Reader, kept: Annotated[NamedFilter, Form()]
+    request: Request,
+    site: TheSite,
+    person: Reader,
+    kept: Annotated[NamedFilter, Form()],
 ) -> Response:
     """Keep the question of a page under a name."""
     saved = SavedFilter(
@@ -111,14 +115,18 @@ def keep_filter(
         shared=kept.shared,
         saved_at=site.clock(),
     )
-    return RedirectResponse(f"{PATH}?{save_filter(desk_at(site), saved).question}", 303)
+    found = save_filter(desk_at(site), saved, actor_of(request, person))
+    return RedirectResponse(f"{PATH}?{found.question}", 303)
 
 
 @router.post(f"{FILTERS}/forget")
 def forget_filter(
-    site: TheSite, person: Reader, name: Annotated[str, Form(max_length=LONGEST_NAME)]
+    request: Request,
+    site: TheSite,
+    person: Reader,
+    name: Annotated[str, Form(max_length=LONGEST_NAME)],
 ) -> Response:
     """Forget a filter of one's own."""
-    with site.ledger.writing() as rows:
-        rows.drop_filter(person.name, name)
+    by = actor_of(request, person)
+    drop_filter(desk_at(site), name, by, site.clock())
     return RedirectResponse(PATH, 303)

@@ -64,7 +64,8 @@ def answer_greeting(request: Request, response: Response) -> None:
 def admit(request: Request, response: Response, opened: SignedIn) -> None:
     """Give a browser its session."""
     _set(request, response, SESSION, opened.session)
-    _set(request, response, DEVICE, opened.device, _YEARLY)
+    if opened.device is not None:
+        _set(request, response, DEVICE, opened.device, _YEARLY)
     _drop(request, response, VISITOR)
 
 

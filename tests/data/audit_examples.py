@@ -4,6 +4,7 @@ The word stands wherever text from outside may stand.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from dicom_io.ae import AETitle, RemoteAE
@@ -244,6 +245,11 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "delivery_refused": (lambda w: kinds.delivery_refused(stored(w), NOW),),
     "emergency_begun": (lambda w: kinds.emergency_begun(UID, by(w), w, NOW),),
     "emergency_ended": (lambda w: kinds.emergency_ended(UID, by(w), w, NOW),),
+    "filter_deleted": (lambda w: kinds.filter_deleted(by(w), w, NOW),),
+    "filter_saved": (
+        lambda w: kinds.filter_saved(by(w), w, w, NOW, shared=True),
+        lambda w: kinds.filter_saved(by(w), w, "", NOW, shared=False),
+    ),
     "forwarding_failed": (lambda w: kinds.forwarding_failed(w, w, 3, NOW),),
     "forwarding_resumed": (lambda w: kinds.forwarding_resumed(w, 3, NOW),),
     "forwarding_skipped": (lambda w: kinds.forwarding_skipped(w, 7, 9000, NOW),),
@@ -347,6 +353,9 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "study_complete": (lambda w: kinds.study_complete(UID, w, NOW),),
     "study_decided": (
         lambda w: kinds.study_decided(UID, Event.RELEASED, decider(w), NOW),
+        lambda w: kinds.study_decided(
+            UID, Event.RELEASED, replace(decider(w), entered_by=w), NOW
+        ),
     ),
     "study_declined": (lambda w: kinds.study_declined(UID, w, NOW),),
     "study_moved": (lambda w: kinds.study_moved(UID, Event.VIEWS_CHOSEN, w, NOW),),

@@ -1,4 +1,6 @@
 import json
+import os
+import pwd
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 
 from config.load import load_settings
 from dicom_io.evidence import Rejection
+from gateway.cli.site import os_user
 from gateway.cli.study import _print_detail
 from gateway.cli.verbs import app
 from gateway.ledger import Ledger, StudyRecord
@@ -151,14 +154,30 @@ def test_a_person_reads_the_same_in_words(
     assert "state     held, revision 1" in out
 
 
-def test_a_release_names_who_decided_and_why(held: Path) -> None:
+def test_a_release_names_who_decided_and_who_typed_it(held: Path) -> None:
     who = ("--by", "anna", "--role", "radiologist")
     moved = ask("--config", held, "study", "release", UID, *who, "--why", "fine")
     assert isinstance(moved, dict)
     assert moved["state"] == State.REPORTED
     (record,) = _list(ask("--config", held, "audit", "list", "--study", UID))
-    assert record["user"] == "anna"
-    assert record["detail"] == "released by anna (radiologist): fine"
+    us = os_user()
+    assert (record["user"], record["person_role"]) == (us, "person")
+    decided = f"anna (radiologist), entered by {us}"
+    assert record["detail"] == f"released by {decided}: fine"
+    shown = ask("--config", held, "audit", "show", str(record["sequence"]))
+    assert isinstance(shown, dict)
+    assert 'UserID="anna"' in shown["message"]
+    assert 'csd-code="radiologist"' in shown["message"]
+
+
+def test_what_stands_in_the_environment_makes_nobody_else_of_a_person(
+    held: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"):
+        monkeypatch.setenv(name, "somebody-else")
+    ask("--config", held, "study", "show", UID)
+    (record,) = _list(ask("--config", held, "audit", "list", "--study", UID))
+    assert record["user"] == pwd.getpwuid(os.getuid()).pw_name
 
 
 @pytest.mark.parametrize("role", [(), ("--role", "nobody")])

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from config.load import load_settings
+from gateway.cli.site import os_user
 from gateway.cli.verbs import app
 from gateway.ledger import (
     AuditFilter,
@@ -129,8 +130,10 @@ def test_sending_again_is_audited_with_who_and_why(site_file: Path) -> None:
     with ledger.reading() as rows:
         (entry,) = rows.audit(AuditFilter(event="resend-decided"))
     ledger.close()
-    assert (entry.study_instance_uid, entry.user) == (FIRST, "ann")
-    assert entry.detail == "1 refused results to pacs are sent again: repaired"
+    assert (entry.study_instance_uid, entry.user) == (FIRST, os_user())
+    who = f"ann, entered by {os_user()}"
+    told = f"1 refused results to pacs are sent again by {who}: repaired"
+    assert entry.detail == told
 
 
 def test_only_what_is_meant_is_sent_again(site_file: Path) -> None:

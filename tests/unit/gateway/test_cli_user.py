@@ -7,8 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from config.load import load_settings
+from gateway.accounts.records import Vouched
+from gateway.accounts.roles import AccountRole
+from gateway.accounts.vouching import enter
 from gateway.cli.verbs import app
 from gateway.ledger import AuditFilter, Ledger
+from tests.data.ledgers import NOW
 
 
 @pytest.fixture
@@ -78,3 +82,20 @@ def test_what_cannot_be_done_is_said(site_file: Path) -> None:
     run(site_file, "add", "rita", "--role", "viewer")
     wide = ("token", "rita", "--called", "x", "--permission", "audit-read")
     assert "cannot be for audit-read" in str(refused(site_file, *wide))
+
+
+def test_an_account_of_a_provider_is_listed_as_such(site_file: Path) -> None:
+    who = Vouched(
+        issuer="https://login.example",
+        subject="s-1",
+        name="rita",
+        roles=frozenset({AccountRole.VIEWER}),
+    )
+    ledger = Ledger.open(load_settings(site_file).ledger_url)
+    enter(ledger, who, 0, "192.0.2.7", NOW)
+    ledger.close()
+    (shown,) = json.loads(run(site_file, "list", "--json"))
+    assert (shown["provider"], shown["state"]) == (who.issuer, "in use")
+    assert "https://login.example" in run(site_file, "list")
+    for words in (("password", "rita"), ("role", "rita", "--to", "auditor")):
+        assert "is that of https://login" in str(refused(site_file, *words))

@@ -54,6 +54,7 @@ from gateway.reviewing.sentences import sentence, short_uid
 from gateway.reviewing.signing import (
     Gap,
     Verdict,
+    drop_filter,
     gaps,
     not_reviewed,
     save_filter,
@@ -314,11 +315,14 @@ def saved(name: str, question: str, owner: str, *, shared: bool = False) -> Save
     )
 
 
+CARL = Person(name="carl", role="auditor")
+
+
 def test_a_saved_filter_is_seen_by_its_owner_and_where_it_is_shared(desk: Desk) -> None:
-    save_filter(desk, saved("mine", "user=bert", "anna"))
-    save_filter(desk, saved("ours", "outcome=failed", "carl", shared=True))
-    save_filter(desk, saved("theirs", "outcome=8", "carl"))
-    save_filter(desk, saved("mine", "user=carl", "anna"))
+    save_filter(desk, saved("mine", "user=bert", "anna"), ANNA)
+    save_filter(desk, saved("ours", "outcome=failed", "carl", shared=True), CARL)
+    save_filter(desk, saved("theirs", "outcome=8", "carl"), CARL)
+    save_filter(desk, saved("mine", "user=carl", "anna"), ANNA)
     with desk.ledger.reading() as rows:
         found = rows.saved_filters("anna")
     assert [(each.name, each.question) for each in found] == [
@@ -327,17 +331,26 @@ def test_a_saved_filter_is_seen_by_its_owner_and_where_it_is_shared(desk: Desk) 
     ]
 
 
-def test_a_saved_filter_goes_only_by_its_owner(desk: Desk) -> None:
-    save_filter(desk, saved("ours", "outcome=8", "carl", shared=True))
-    with desk.ledger.writing() as rows:
-        assert not rows.drop_filter("anna", "ours")
-        assert rows.drop_filter("carl", "ours")
+def test_a_saved_filter_goes_only_by_its_owner_and_both_are_recorded(
+    desk: Desk,
+) -> None:
+    save_filter(desk, saved("ours", "outcome=8", "carl", shared=True), CARL)
+    save_filter(desk, saved("all", "", "anna"), ANNA)
+    assert not drop_filter(desk, "ours", ANNA, LATER)
+    assert drop_filter(desk, "ours", CARL, LATER)
+    with desk.ledger.reading() as rows:
+        told = [(e.user, e.event_type, e.detail) for e in rows.audit(AuditFilter())]
+    assert told == [
+        ("carl", "audit-filter-saved", "filter ours, shared: outcome=8"),
+        ("anna", "audit-filter-saved", "filter all, of one's own: everything"),
+        ("carl", "audit-filter-deleted", "filter ours"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 81, "a\nb"])
 def test_a_filter_needs_a_name_on_one_line(desk: Desk, name: str) -> None:
     with pytest.raises(BadQuestion, match="name"):
-        save_filter(desk, saved(name, "user=bert", "anna"))
+        save_filter(desk, saved(name, "user=bert", "anna"), ANNA)
 
 
 def asked_of(since: datetime, until: datetime) -> Question:
