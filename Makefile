@@ -44,6 +44,7 @@ bench: .venv/dev.stamp  ## Measure everything beside its peers, write docs/perfo
 	$(BIN)/python -m benchmarks.query
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.audit
+	$(BIN)/python -m benchmarks.audit_verify
 	$(BIN)/python -m benchmarks.page
 
 soak: .venv/dev.stamp  ## Send N= studies through a whole gateway: nothing slows, grows or is lost.

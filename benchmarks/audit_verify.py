@@ -4,7 +4,7 @@ Usage: python -m benchmarks.audit_verify [--records 1000000] [--folder DIR]
 
 Makes a log of that many records, with a checkpoint every fiftieth part, then verifies
 it as `audit verify` does, writes the full bundle, and verifies that as a reviewer does.
-Prints wall-clock and CPU seconds of each.
+Prints wall-clock and CPU seconds of each; fails where something is not as signed.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from benchmarks.rounds import Figure, Target, keep
 from gateway.audit.leaf import leaf_of
 from gateway.audit.verifier import Log, verify_bundle
 from gateway.ledger import AuditFilter, Ledger
@@ -23,6 +24,9 @@ from gateway.log_keeping.exporting import write_bundle
 from gateway.log_keeping.sealing import find_signer, seal
 from gateway.log_keeping.verification import verify_ledger
 
+VERIFY = "verify the records in the database"
+BOUND = 60.0
+"""Seconds, of a million records."""
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PARTS = 50
 _COLUMNS = (
@@ -49,18 +53,24 @@ def main() -> int:
 def _measure(folder: Path, count: int) -> int:
     ledger = Ledger.open(f"sqlite:///{folder / 'ledger.db'}")
     signer = find_signer(folder / "audit.key", ledger)
-    with timed(f"write {count} records, 50 checkpoints"):
+    taken: list[Figure] = []
+    with timed(taken, "write the records, 50 checkpoints"):
         _fill(ledger, folder, count)
-    with timed(f"verify {count} records in the database"):
+    with timed(taken, VERIFY):
         verdict = verify_ledger(ledger, signer.public, [])
     print(f"  {verdict.agreeing} checkpoints agree, {len(verdict.faults)} faults")
     bundle = folder / "bundle.jsonl"
-    with timed("write the full bundle"), bundle.open("w", encoding="utf-8") as file:
-        write_bundle(ledger, signer, AuditFilter(), ("benchmark", START), file)
+    with timed(taken, "write the full bundle"), bundle.open("w", encoding="utf-8") as f:
+        write_bundle(ledger, signer, AuditFilter(), ("benchmark", START), f)
     ledger.close()
-    with timed("verify the bundle by the stand-alone verifier"):
+    with timed(taken, "verify the bundle by the stand-alone verifier"):
         print("  " + verify_bundle(bundle, Log(str(signer.public), [])))
-    return 0 if verdict.intact else 1
+    if not verdict.intact:
+        return 1
+    reached = next(each.median for each in taken if each.name == VERIFY)
+    target = Target(what=VERIFY, reached=reached, bound=BOUND, at_least=False)
+    keep("audit_verify", taken, [target])
+    return 0
 
 
 def _fill(ledger: Ledger, folder: Path, count: int) -> None:
@@ -95,11 +105,13 @@ def _row(number: int) -> dict[str, object]:
 
 
 @contextmanager
-def timed(what: str) -> Iterator[None]:
+def timed(taken: list[Figure], what: str) -> Iterator[None]:
+    """Note how long a block took by the clock, and of a processor."""
     wall, cpu = time.perf_counter(), time.process_time()
     yield
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    print(f"{what}: {wall:.1f} s, {cpu:.1f} s of CPU", flush=True)
+    taken.append(Figure(name=what, unit="s", values=(wall,)))
+    taken.append(Figure(name=f"{what}, processor", unit="s", values=(cpu,)))
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def sentence(record: AuditRecord) -> str:
     return words.format(
         who=_who(record),
         study=short_uid(record.study_instance_uid),
-        node=record.node or "another node",
+        node=_node(record),
     )
 
 
@@ -151,6 +151,13 @@ def _words(record: AuditRecord) -> str:
 def _decision(record: AuditRecord) -> str:
     decision = (record.detail or "").partition(" by ")[0]
     return "{who} " + _DECISIONS.get(decision, "decided on study {study}")
+
+
+def _node(record: AuditRecord) -> str:
+    """Return the other node; who sends to us is the only one that a record names."""
+    if record.event == "110102" and record.node == record.user:
+        return "the gateway"
+    return record.node or "another node"
 
 
 def _who(record: AuditRecord) -> str:

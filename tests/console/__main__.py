@@ -6,8 +6,10 @@ Usage: python -m tests.console [--out docs/images] [--only NAME ...] [--canned]
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import BrowserContext, sync_playwright
 
 from config.load import load_settings
@@ -17,6 +19,15 @@ from tests.console.stand import TAME, Stand, opened_browser, running_stand, sign
 from tests.data.peers import require_peer
 
 WIDTHS = {1280: 800, 1920: 1080}
+TABLET = (1024, 768)
+"""On its side; looked at, and not kept."""
+TALLEST = 1800
+"""Pixels; of a list that is longer its beginning is shown."""
+_COLORS = (128, 64, 32)
+"""Of a picture: as many as let it have few bytes, and nobody sees it."""
+_BYTES = 150_000
+_FILM_BYTES = 390_000
+"""A film is noise, of which every picture has some."""
 _IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
 
@@ -28,6 +39,7 @@ def main(words: list[str] | None = None) -> None:
         "--only", nargs="*", default=[each.name for each in PAGES if each.in_docs]
     )
     parser.add_argument("--canned", action="store_true", help="given answers")
+    parser.add_argument("--tablet", action="store_true", help="as a tablet shows it")
     given = parser.parse_args(words)
     given.out.mkdir(parents=True, exist_ok=True)
     engine = None if given.canned else load_engine(load_settings(None, {}))
@@ -39,22 +51,48 @@ def main(words: list[str] | None = None) -> None:
             playwright, require_peer("chromium"), Path(folder) / "profile"
         ) as browser,
     ):
+        sizes = [TABLET] if given.tablet else [*WIDTHS.items()]
         for shown in PAGES:
             if shown.name in given.only:
-                take(stand, browser, shown, given.out)
+                take(stand, browser, shown, given.out, sizes)
 
 
-def take(stand: Stand, browser: BrowserContext, shown: ConsolePage, out: Path) -> None:
-    """Write the pictures of one page, one a width."""
+def take(
+    stand: Stand,
+    browser: BrowserContext,
+    shown: ConsolePage,
+    out: Path,
+    sizes: Sequence[tuple[int, int]],
+) -> None:
+    """Write the pictures of one page, one a size."""
     browser.clear_cookies()
     page = browser.new_page()
     if shown.role is not None:
         sign_in(page, stand.url, shown.role)
-    for width, height in WIDTHS.items():
+    for width, height in sizes:
         page.set_viewport_size({"width": width, "height": height})
-        page.goto(shown.url(stand))
-        page.screenshot(path=out / f"console-{shown.name}-{width}.png", full_page=True)
+        page.goto(shown.url(stand), wait_until="networkidle")
+        path = out / f"console-{shown.name}-{width}.png"
+        whole = page.evaluate("document.documentElement.scrollHeight")
+        tall = min(whole, TALLEST)
+        page.screenshot(
+            path=path,
+            full_page=True,
+            clip={"x": 0, "y": 0, "width": width, "height": tall},
+        )
+        reduce(path, _FILM_BYTES if page.locator("svg.canvas").count() else _BYTES)
     page.close()
+
+
+def reduce(path: Path, most: int) -> None:
+    """Write a picture of `most` bytes with few colours in place of one with all."""
+    with Image.open(path) as picture:
+        whole = picture.convert("RGB")
+    for colors in _COLORS:
+        few = whole.quantize(colors, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
+        if path.stat().st_size <= most:
+            return
 
 
 if __name__ == "__main__":

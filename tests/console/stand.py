@@ -7,6 +7,7 @@ escaping it draws an element that no page has.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, Playwright
@@ -15,11 +16,17 @@ from pydicom import dcmread
 from dicom_io.archive import Archive, open_archive
 from dicom_io.scu.send import store_instances
 from gateway.accounts.roles import AccountRole
-from gateway.ledger import Way
+from gateway.audit.parts import Person
+from gateway.ledger import AuditFilter, Finding, Way
 from gateway.lifecycle import State
+from gateway.log_keeping import keeping as log_keeping
 from gateway.receiving.reserves import free_memory
+from gateway.reviewing.asking import Question
+from gateway.reviewing.desk import desk_of
+from gateway.reviewing.signing import Verdict, sign_off
 from gateway.running.composition import open_site
 from gateway.running.serve import Gateway
+from gateway.site import Site
 from gateway.trend import Room
 from model.engine import EngineIdentity, ReportEngine
 from model.errors import RefusedRequest
@@ -165,6 +172,17 @@ def fill(stand: Stand, words: Words) -> None:
     looked(stand)
     site.contacts.answered(words.sender, Way.SENT, site.clock())
     site.contacts.keep(site.ledger)
+    log_keeping.keep(site)
+    reviewed(site)
+
+
+def reviewed(site: Site) -> None:
+    """Have an auditor sign off the hours before."""
+    now = site.clock()
+    wanted = AuditFilter(since=now - timedelta(hours=3), until=now)
+    desk, by = desk_of(site.settings, site.ledger), Person(name="auditor")
+    verdict = Verdict(outcome=Finding.FOLLOWED_UP, note="a peer without a name: asked")
+    sign_off(desk, Question(wanted=wanted), verdict, by, now)
 
 
 def looked(stand: Stand) -> None:

@@ -584,6 +584,20 @@ def told(**changes: object) -> str:
             "the gateway sent results of study …10.543.1 to PACS",
         ),
         (
+            {"event": "110102", "node": "CR1", "user": "CR1"},
+            "node CR1 began to send instances to the gateway",
+        ),
+        (
+            {
+                "event": "110103",
+                "event_type": "phrase-grounded",
+                "outcome": 4,
+                "user": "rita",
+                "person_role": "person",
+            },
+            "rita had a phrase for study …10.543.1 refused",
+        ),
+        (
             {"event": "?", "event_type": "{who.__class__}", "user": "x"},
             "x: {who.__class__}",
         ),
