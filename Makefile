@@ -7,10 +7,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
 # What the ledger, its users and the whole way do, whichever database it lies in.
-ON_BOTH := $(wildcard tests/unit/gateway/test_ledger_*.py) \
+ON_BOTH := $(filter-out %_postgresql.py,$(wildcard tests/unit/gateway/test_ledger_*.py)) \
 	$(patsubst %,tests/unit/gateway/test_%.py,away choices committing delivery grounding \
 	intake pipeline retention review timekeeping turn) \
-	tests/acceptance/test_whole_way.py tests/acceptance/test_kill_and_restart.py
+	tests/acceptance/test_whole_way.py \
+	'tests/acceptance/test_kill_and_restart.py::test_a_killed_gateway_finishes_the_study_once_after_its_restart[gathered:moved]'
 
 .PHONY: help audit-attacks demo test check bench coded-findings differential disk-faults \
 	dockerfile-check evaluate-phantom failpoints fuzz kill-storm leaks screenshots soak \
