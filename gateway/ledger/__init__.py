@@ -203,8 +203,10 @@ class Ledger:
             return
         if self._damage is not None:
             raise LedgerCorrupt(self._damage)
-        with self._watched(), self._engine.begin() as connection:
-            yield Writing(connection, self._patients)
+        with self._watched(), self._engine.connect() as connection:
+            connection.execution_options(claiming=True)
+            with connection.begin():
+                yield Writing(connection, self._patients)
 
     def grouped(self, change: Callable[[Writing], T]) -> T:
         """Make a small change in a transaction that other threads may share.

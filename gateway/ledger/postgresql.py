@@ -29,6 +29,7 @@ _LOST = {
 (postgresql.org/docs/15/libpq-connect.html)."""
 _IDLE_WRITER_SECONDS = 60
 """A writer whose host fell silent loses its transaction, so that others go on."""
+_KEYS_SECONDS = 2
 _WRITER = 0x6D61697261
 """The advisory lock of whoever writes: "maira"."""
 
@@ -43,10 +44,11 @@ SELECT set_config('TimeZone', 'UTC', false),
         ELSE current_setting('synchronous_commit') END, false),
     current_setting('server_encoding'), current_setting('fsync')
 """
-_TURN = (
+_LIMITED = (
     "SELECT set_config('idle_in_transaction_session_timeout', "
-    f"'{_IDLE_WRITER_SECONDS}s', true), pg_advisory_xact_lock({_WRITER})"
+    f"'{_IDLE_WRITER_SECONDS}s', true)"
 )
+_TURN = f"{_LIMITED}, pg_advisory_xact_lock({_WRITER})"
 
 
 def postgresql_engine(url: URL, busy_seconds: float) -> Engine:
@@ -81,11 +83,14 @@ def postgresql_engine(url: URL, busy_seconds: float) -> Engine:
 def rewrite_keys(engine: Engine) -> bool:
     """Write the table of patients' keys anew, without what was overwritten in it.
 
-    False where somebody reads it for too long. The server's own log of writes holds
+    False where somebody reads it just now: writers queue behind who waits for it, so
+    that is not waited for as long as for other locks. The server's log of writes holds
     the rest until it comes round (docs/operations.md).
     """
     with engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.detach()  # closed in the end, with its own limit
+        connection.exec_driver_sql(f"SET lock_timeout = '{_KEYS_SECONDS}s'")
         try:
             connection.exec_driver_sql("VACUUM (FULL) patient_keys")
         except OperationalError as error:
@@ -127,5 +132,8 @@ def _prepare(dbapi: object, busy_seconds: float) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get("writing", False):
+    options = connection.get_execution_options()
+    if options.get("writing", False):
         connection.exec_driver_sql(_TURN)
+    elif options.get("claiming", False):
+        connection.exec_driver_sql(_LIMITED)

@@ -12,7 +12,7 @@ from gateway.audit.patients import MasterKey
 from gateway.ledger import Ledger, NewInstance, ResultRecord, Role, StudyRecord, Writing
 from gateway.ledger.master import Patients
 from gateway.lifecycle import Event, State
-from tests.data.postgresql import database_of
+from tests.data.postgresql import database_of, name_of
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 PATIENTS = Patients(MasterKey(bytes(32)))
@@ -68,6 +68,12 @@ def is_of(dialect: str, *given: object) -> bool:
     """Say of an object of the schema whether this database is to have it."""
     only = getattr(given[0], "_ddl_if", None)
     return only is None or only.dialect == dialect
+
+
+def copy_ledger(old: Path, new: Path) -> None:
+    """Give a copied folder the ledger of the first; SQLite's lies within it."""
+    if ON_POSTGRESQL:
+        database_of(new, template=name_of(old))
 
 
 def at(seconds: float) -> datetime:

@@ -29,6 +29,7 @@ from gateway.stages import pipeline
 from gateway.stages.turn import Turns, take_turn
 from tests.data.engines import CannedEngine
 from tests.data.films import SECONDARY_CAPTURE, film_dataset, write_film
+from tests.data.ledgers import copy_ledger
 from tests.data.network import data_set_bytes, part10
 from tests.data.sites import site_settings
 
@@ -224,6 +225,7 @@ def keep_encoded(folder: Path, overrides: Table | None = None) -> Path:
 def bench_from(kept: Path, folder: Path, overrides: Table) -> Iterator[Bench]:
     """Open a copy of what `keep_encoded` made, a minute after it began."""
     copytree(kept, folder / "data")
+    copy_ledger(kept, folder / "data")
     with bench_at(folder, overrides) as bench:
         bench.clock.add(seconds=60)
         yield bench

@@ -1,11 +1,13 @@
 """What only a ledger in PostgreSQL does, on a server of its own."""
 
 import re
+import subprocess
 import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,7 @@ from tests.data.ledgers import (
     given_study,
     is_of,
 )
-from tests.data.postgresql import database_of, name_of, shared_server
+from tests.data.postgresql import database_of, name_of, program, shared_server
 
 pytestmark = pytest.mark.peers
 
@@ -139,6 +141,31 @@ def test_a_claim_waits_for_no_writer_and_passes_over_its_study(
             assert others.claim(WORKING, NOW, "there", 60.0) is None
     assert claimed is not None
     assert claimed.id == free.id
+
+
+def test_who_falls_silent_in_a_transaction_loses_it(
+    ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_study(ledger)
+    limits = ("gateway.ledger.postgresql._LIMITED", "gateway.ledger.postgresql._TURN")
+    for limit in limits:
+        short = f"{attribute(limit)}".replace("'60s'", "'100ms'")
+        monkeypatch.setattr(limit, short)
+    for silent in (ledger.claiming, ledger.writing):
+        with pytest.raises(LedgerFailure, match="idle"), silent() as rows:  # noqa: PT012
+            rows.claim(WORKING, NOW, "silent", 60.0)
+            threading.Event().wait(1.0)
+            rows.expire_leases(NOW)
+        with other.claiming() as others:
+            study = others.claim(WORKING, NOW, "there", 60.0)
+        assert study is not None
+        with other.writing() as others:
+            others.release(study)
+
+
+def attribute(path: str) -> object:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
 
 
 def test_a_lease_that_runs_out_is_freed_by_one_of_those_who_look(
@@ -326,15 +353,37 @@ def test_a_key_that_is_destroyed_leaves_the_file_of_its_table(
 
 
 def test_a_key_is_said_to_be_there_while_its_table_is_read(
-    url: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.ledger.engine.BUSY_SECONDS", 0.1)
-    hasty = Ledger.open(url, PLACE)
+    monkeypatch.setattr("gateway.ledger.postgresql._KEYS_SECONDS", 0.1)
     with ledger.reading() as rows:
         rows.issuers()
-        assert not hasty.forget_deleted()
-    assert hasty.forget_deleted()
-    hasty.close()
+        assert not ledger.forget_deleted()
+    assert ledger.forget_deleted()
+
+
+def test_a_dump_is_restored_with_its_audit_as_it_was(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    """As docs/operations.md says it."""
+    given_study(ledger)
+    with ledger.writing() as rows:
+        rows.append_audit(audit_entry(patient=Patient(patient_id="FICT-1", issuer="")))
+    server, dump = shared_server(), tmp_path / "ledger.dump"
+    source = server.url(name_of(tmp_path))
+    dumping = [program("pg_dump"), "--format=custom", f"--file={dump}", source]
+    subprocess.run(dumping, check=True, timeout=60)
+    url = empty(tmp_path)
+    restoring = (program("pg_restore"), "--exit-on-error", "--no-owner")
+    subprocess.run([*restoring, f"--dbname={url}", str(dump)], check=True, timeout=60)
+    restored = Ledger.open(url, PLACE)
+    with ledger.reading() as rows, restored.reading() as others:
+        assert others.study(STUDY_UID) == rows.study(STUDY_UID)
+        (row,) = others.audit_rows()
+        assert [row] == list(rows.audit_rows())
+        assert leaf_of(row).hex() == row["leaf"]
+    assert given_study(restored, "1.2.9").id > 1
+    restored.close()
 
 
 def _wrapped_keys(tmp_path: Path) -> bytes:

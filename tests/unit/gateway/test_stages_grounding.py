@@ -23,6 +23,7 @@ from model.options import Domain
 from model.report import Task
 from tests.data.engines import NODULE, CannedEngine
 from tests.data.films import film_dataset, write_film
+from tests.data.ledgers import copy_ledger
 from tests.data.sites import running_gateway, site_settings, wait_until
 from tests.data.stages import STUDY_UID, Bench, bench_at, bench_from
 
@@ -263,6 +264,7 @@ def test_a_film_that_cannot_be_decoded_any_more_is_refused(empty: Bench) -> None
 
 def test_a_gateway_at_work_answers(read: Path, tmp_path: Path) -> None:
     copytree(read, tmp_path / "data")
+    copy_ledger(read, tmp_path / "data")
     settings = site_settings(tmp_path / "data")
     with running_gateway(settings, CannedEngine()) as running:
         ledger, clock = running.site.ledger, running.site.clock
