@@ -250,16 +250,12 @@ def test_a_session_that_was_planted_is_not_the_one_that_is_given(
     assert forged.get("/login/openid/return?code=x&state=y").status_code == 401
 
 
-@pytest.mark.parametrize(
-    "elsewhere", ["//evil.example", "https://evil.example", "/\\evil.example"]
-)
-def test_nobody_is_led_elsewhere(
-    console: Console, provider: Provider, elsewhere: str
-) -> None:
+def test_nobody_is_led_elsewhere(console: Console, provider: Provider) -> None:
     provider.tell("s-9", preferred_username="gina", groups=["readers"])
-    browser = console.stranger()
-    answer = browser.get(back_from(provider, browser, "s-9", elsewhere))
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    for elsewhere in ("//evil.example", "https://evil.example", "/\\evil.example"):
+        browser = console.stranger()
+        answer = browser.get(back_from(provider, browser, "s-9", elsewhere))
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
 
 
 def test_whoever_turns_back_at_the_provider_is_not_signed_in(

@@ -72,27 +72,23 @@ def test_the_same_subject_keeps_the_account_whatever_the_name(ledger: Ledger) ->
     assert names == ["anna", "rita"]
 
 
-@pytest.mark.parametrize("issuer", [ISSUER, "https://other.example"])
-def test_another_subject_of_the_same_name_is_somebody_else(
-    ledger: Ledger, issuer: str
-) -> None:
+def test_another_subject_of_the_same_name_is_somebody_else(ledger: Ledger) -> None:
     come_in(ledger, vouched("rita", REVIEWER))
-    other = Vouched(
-        issuer=issuer,
-        subject="s-1" if issuer != ISSUER else "s-2",
-        name="rita",
-        roles=frozenset({ADMINISTRATOR}),
-    )
-    with pytest.raises(PersonRefused, match="'rita' already"):
-        come_in(ledger, other)
+    for issuer, subject in ((ISSUER, "s-2"), ("https://other.example", "s-1")):
+        other = Vouched(
+            issuer=issuer,
+            subject=subject,
+            name="rita",
+            roles=frozenset({ADMINISTRATOR}),
+        )
+        with pytest.raises(PersonRefused, match="'rita' already"):
+            come_in(ledger, other)
 
 
-@pytest.mark.parametrize("name", [None, "", "HOSPITAL\\rita", "Rita Müller", "x" * 65])
-def test_a_name_that_no_account_can_have_makes_none(
-    ledger: Ledger, name: str | None
-) -> None:
-    with pytest.raises(PersonRefused, match="name"):
-        come_in(ledger, vouched(name, REVIEWER))
+def test_a_name_that_no_account_can_have_makes_none(ledger: Ledger) -> None:
+    for name in (None, "", "HOSPITAL\\rita", "Rita Müller", "x" * 65):
+        with pytest.raises(PersonRefused, match="name"):
+            come_in(ledger, vouched(name, REVIEWER))
     assert len(managing.accounts(ledger)) == 1
 
 
@@ -194,7 +190,7 @@ def test_strangers_cannot_fill_the_log_nor_the_ledger(ledger: Ledger) -> None:
 
 
 def test_who_comes_back_does_not_count(ledger: Ledger) -> None:
-    for number in range(2 * OF_ADDRESS):
+    for number in range(OF_ADDRESS + 1):
         secret = begin(ledger)
         flow = take(ledger, secret, flows.proofs_of(secret).state, 1)
         who = vouched("rita", REVIEWER, subject="s-1")
