@@ -40,6 +40,7 @@ BROKEN_IMPORTS = {
     "home-of-fhir": ("dicom_io/uid.py", "import httpx2"),
     "home-of-web": ("gateway/metrics.py", "import fastapi"),
     "home-of-passwords": ("gateway/people.py", "import argon2"),
+    "home-of-cryptography": ("gateway/people.py", "import cryptography"),
 }
 """Contract -> a file and a line that break it."""
 
