@@ -101,7 +101,8 @@ def _stored(assoc: Association, file: _File) -> StoreOutcome:
     if "Status" not in answer:
         return _outcome(file, StoreVerdict.TRANSIENT, None, "no answer")
     code = int(answer.Status)
-    detail = f"{code:#06x} {answer.get('ErrorComment', '')!r:.80}"
+    comment = answer.get("ErrorComment", "")
+    detail = f"{code:#06x} {comment!r:.80}" if comment else f"{code:#06x}"
     return _outcome(file, outcome_of(code), code, detail)
 
 

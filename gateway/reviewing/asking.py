@@ -74,7 +74,9 @@ class Question:
 
     def __str__(self) -> str:
         """Return the question as the audit names it."""
-        return to_text(self).replace("&", ", ") or "all records"
+        # Times are read by people; whatever else is escaped stays so.
+        plain = to_text(self).replace("&", ", ").replace("%3A", ":")
+        return plain or "all records"
 
 
 _FIELDS = {

@@ -53,7 +53,7 @@ def sign_off(
         records = rows.count_audit(wanted, MOST_COUNTED)
     with desk.ledger.writing() as rows:
         first, last = rows.earliest_since(wanted.since), rows.last_sequence()
-        told = f"{to_text(question)}: {records} records, {verdict.outcome}. {note}"
+        told = f"{question}: {records} records, {verdict.outcome}. {note}"
         rows.append_audit(kinds.audit_reviewed(by, first, last, told.strip(), now))
         review = Review(
             question=scope_of(question),

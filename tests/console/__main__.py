@@ -89,7 +89,10 @@ def reduce(path: Path, most: int) -> None:
     with Image.open(path) as picture:
         whole = picture.convert("RGB")
     for colors in _COLORS:
-        few = whole.quantize(colors, dither=Image.Dither.NONE)
+        # The hues of few pixels, as of a box, count as much as the greys of a film.
+        few = whole.quantize(
+            colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
         few.save(path, optimize=True)
         if path.stat().st_size <= most:
             return

@@ -326,7 +326,10 @@ def graft_records(scene: Scene) -> Found:
         at = scene.random.randrange(len(rows))
         rows[at:] = foreign[at : len(rows)]
         put_rows(db, rows)
-    return found(Kind.REWRITTEN, Kind.CUT, Kind.HEAD, record=range(1, at + 2))
+    # Where the other log is shorter, and no checkpoint lies within what it gave, the
+    # first record that is missing is named.
+    last = max(at + 1, len(rows) + 1)
+    return found(Kind.REWRITTEN, Kind.CUT, Kind.HEAD, record=range(1, last + 1))
 
 
 def cut_tail(scene: Scene) -> Found:
