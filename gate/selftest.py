@@ -46,7 +46,6 @@ BROKEN_IMPORTS = {
     "home-of-web": ("gateway/watching/metrics.py", "import fastapi"),
     "home-of-cryptography": ("gateway/people.py", "import cryptography"),
     "home-of-passwords": ("gateway/people.py", "import argon2"),
-    "home-of-cryptography": ("gateway/people.py", "import cryptography"),
 }
 """Contract -> a file and a line that break it."""
 
