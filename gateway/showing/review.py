@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from dicom_io.evidence import Evidence, Rejection
 from gateway.audit import kinds
+from gateway.audit.parts import Person
 from gateway.documents import ENGINE, EVIDENCE, REPORTS
 from gateway.errors import IllegalMove, NoSuchStudy
 from gateway.ledger import (
@@ -124,7 +125,7 @@ def study_detail(rows: Reading, study_instance_uid: str) -> StudyDetail:
 
 
 def open_study(
-    ledger: Ledger, study_instance_uid: str, reader: str, now: datetime
+    ledger: Ledger, study_instance_uid: str, reader: Person | str, now: datetime
 ) -> StudyDetail:
     """Return everything about one study, and record that `reader` looked at it.
 

@@ -16,6 +16,7 @@ from dicom_io.header import Instance, read_instance
 from dicom_io.pictures.showing import AS_STORED
 from dicom_io.results.overlay import Overlay, lay, pixel_ratio_of
 from gateway.audit import kinds
+from gateway.audit.parts import Person
 from gateway.documents import (
     ENGINE,
     EVIDENCE,
@@ -111,7 +112,7 @@ class StudyPage:
 
 
 def open_page(
-    site: Site, study_instance_uid: str, reader: str, now: datetime
+    site: Site, study_instance_uid: str, reader: Person | str, now: datetime
 ) -> StudyPage:
     """Return the page of a study, and record that `reader` looked at it.
 
@@ -136,7 +137,7 @@ def open_page(
 
 
 def open_groundings(
-    site: Site, study_instance_uid: str, reader: str, now: datetime
+    site: Site, study_instance_uid: str, reader: Person | str, now: datetime
 ) -> tuple[ShownGrounding, ...]:
     """Return the phrases of a study; part of a look that was recorded, or recorded.
 
@@ -149,7 +150,9 @@ def open_groundings(
     return tuple(shown_grounding(site, study, each) for each in records)
 
 
-def note_look(rows: Writing, study: StudyRecord, reader: str, now: datetime) -> None:
+def note_look(
+    rows: Writing, study: StudyRecord, reader: Person | str, now: datetime
+) -> None:
     """Record a look at a study, unless this one is recorded already."""
     uid = study.study_instance_uid
     before = rows.audit(
@@ -160,7 +163,8 @@ def note_look(rows: Writing, study: StudyRecord, reader: str, now: datetime) -> 
             limit=_MOST_LOOKS,
         )
     )
-    if all(record.user != reader for record in before):
+    name = reader if isinstance(reader, str) else reader.name
+    if all(record.user != name for record in before):
         rows.append_audit(kinds.study_viewed(uid, reader, now))
 
 

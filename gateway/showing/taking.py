@@ -50,7 +50,7 @@ class AskedPicture:
 
 
 def open_picture(
-    site: Site, asked: AskedPicture, reader: str, now: datetime
+    site: Site, asked: AskedPicture, reader: Person | str, now: datetime
 ) -> ShownPicture:
     """Return a picture of an image of the study, turned upright.
 

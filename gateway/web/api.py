@@ -117,7 +117,8 @@ def show_study(
     study_instance_uid: StudyUid,
 ) -> review.StudyDetail:
     """Return what is known of a study; that it was looked at is recorded."""
-    return review.open_study(site.ledger, study_instance_uid, person.name, site.clock())
+    by = person.in_audit
+    return review.open_study(site.ledger, study_instance_uid, by, site.clock())
 
 
 @router.post("/studies/{study_instance_uid}/decisions")

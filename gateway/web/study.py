@@ -65,7 +65,7 @@ class Choosing(BaseModel):
 @router.get("")
 def show(request: Request, site: TheSite, person: Reader, uid: Uid) -> Response:
     """Show a study; that it was looked at is recorded."""
-    shown = study_page.open_page(site, uid, person.name, site.clock())
+    shown = study_page.open_page(site, uid, person.in_audit, site.clock())
     is_sent = bool(site.settings.results.destinations)
     choices = choices_of(shown.detail, is_sent=is_sent)
     if not person.may(Permission.STUDIES_DECIDE):
@@ -169,7 +169,7 @@ def ground(
 @router.get("/groundings")
 def groundings(request: Request, site: TheSite, person: Reader, uid: Uid) -> Response:
     """Return the phrases of a study alone, for a page that waits for an answer."""
-    shown = study_page.open_groundings(site, uid, person.name, site.clock())
+    shown = study_page.open_groundings(site, uid, person.in_audit, site.clock())
     return page(request, "study_waiting.html", **waiting_values(shown))
 
 
@@ -187,7 +187,7 @@ def _asked(uid: str, sop_uid: str, asked: AskedGreys) -> taking.AskedPicture:
 
 def _picture(site: Site, person: Person, asked: taking.AskedPicture) -> ShownPicture:
     try:
-        return taking.open_picture(site, asked, person.name, site.clock())
+        return taking.open_picture(site, asked, person.in_audit, site.clock())
     except (Unreadable, UnsupportedImage) as error:
         raise HTTPException(422, "this image cannot be shown as a picture") from error
 

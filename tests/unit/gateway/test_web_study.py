@@ -114,6 +114,8 @@ def test_a_look_at_the_page_is_recorded_and_its_pictures_are_part_of_it(
     browser.get(path_of(study, "groundings"))
     assert len(audit(study, "study-viewed")) == before + 1
     assert audit(study, "study-viewed")[-1].user == "reviewer"
+    assert audit(study, "study-viewed")[-1].person_role == "reviewer"
+    assert audit(study, "study-viewed")[-1].address is not None
 
 
 def test_a_picture_without_its_page_is_recorded_as_a_look(
