@@ -14,6 +14,7 @@ from gateway.ledger import engine
 from gateway.ledger.engine import open_engine
 from gateway.patient_key import text_of_key
 from tests.data.ledgers import ON_POSTGRESQL
+from tests.data.postgresql import drop_databases
 
 PLANTED = (
     *("Doe^Jane", "Phantom^One", "Fictional^Frontal", "Canary^Zebra", "FICT-1"),
@@ -94,6 +95,13 @@ def playwright() -> Iterator[Playwright]:
     """The one Playwright of a process: a second one beside it refuses to start."""
     with sync_playwright() as started:
         yield started
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Drop the databases of a module, whose fixtures have ended by now."""
+    if nextitem is None or nextitem.path != item.path:
+        drop_databases()
 
 
 _SECONDS: defaultdict[str, float] = defaultdict(float)
