@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from playwright.sync_api import BrowserContext, sync_playwright
 
@@ -25,6 +26,8 @@ TALLEST = 1800
 """Pixels; of a list that is longer its beginning is shown."""
 _COLORS = (128, 64, 32)
 """Of a picture: as many as let it have few bytes, and nobody sees it."""
+_HUE = 70
+"""Between the least and the most of red, green and blue: more is no grey."""
 _BYTES = 150_000
 _FILM_BYTES = 390_000
 """A film is noise, of which every picture has some."""
@@ -89,13 +92,23 @@ def reduce(path: Path, most: int) -> None:
     with Image.open(path) as picture:
         whole = picture.convert("RGB")
     for colors in _COLORS:
-        # The hues of few pixels, as of a box, count as much as the greys of a film.
-        few = whole.quantize(
-            colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
+        few = whole.quantize(palette=_palette(whole, colors), dither=Image.Dither.NONE)
         few.save(path, optimize=True)
         if path.stat().st_size <= most:
             return
+
+
+def _palette(whole: Image.Image, colors: int) -> Image.Image:
+    """Return so many colours: a quarter for the hues, which few pixels have."""
+    pixels = np.asarray(whole).reshape(1, -1, 3)
+    hues = pixels[:, np.ptp(pixels[0], axis=1) > _HUE]
+    if not hues.size:
+        return whole.quantize(colors)
+    few = Image.fromarray(hues).quantize(colors // 4).getpalette() or []
+    many = whole.quantize(colors - colors // 4).getpalette() or []
+    found = Image.new("P", (1, 1))
+    found.putpalette([*many[: 3 * (colors - colors // 4)], *few[: 3 * (colors // 4)]])
+    return found
 
 
 if __name__ == "__main__":
