@@ -92,6 +92,11 @@ class Child:
         assert self.status is not None
         return self.status
 
+    def has_ended(self, seconds: float) -> bool:
+        """Whether it ends by itself in so many seconds after it has its port."""
+        is_open = self.status is None and self.port is not None
+        return not is_open or bool(select([self.report], [], [], seconds)[0])
+
     def _demand_word(self, seconds: float, what: str) -> None:
         if not select([self.report], [], [], seconds)[0]:
             os.kill(self.pid, signal.SIGKILL)

@@ -33,6 +33,8 @@ SWEEP = 40
 IN_A_ROW = 30
 """Points after which a gateway may finish what those before it have left."""
 _SECONDS = 300.0
+_LULL, _MORE = 20.0, 10
+"""Seconds after which a gateway that lives on is given a study, and how many."""
 
 
 @dataclass
@@ -55,13 +57,26 @@ class Stage:
         return self.children.start(self.site, overrides, kill_at, mode)
 
     def die_at(self, point: str) -> None:
-        """Send a new study to a gateway that dies at `point`, and what waits."""
+        """Send a new study to a gateway that dies at `point`, and what waits.
+
+        One that lives on is given another: a single study does not pass a point
+        dozens of times.
+        """
+        self.add_study()
+        killed = self.start(kill_at=point)
+        self.send(killed.port)
+        for _ in range(_MORE):
+            if killed.has_ended(_LULL):
+                break
+            self.add_study()
+            self.send(killed.port)
+        self.demand_death(killed, point)
+
+    def add_study(self) -> None:
+        """Let a film and a document of a new study wait, and its prior be found."""
         number = len(self.sent)
         scene.put_prior(self.archive, number)
         self.sent += [scene.document(number, 2), scene.film(number)]
-        killed = self.start(kill_at=point)
-        self.send(killed.port)
-        self.demand_death(killed, point)
 
     def die_purging(self, point: str) -> None:
         """Let a gateway die at a point of the purge; another ends the purge."""
