@@ -26,7 +26,7 @@ demo: .venv/run.stamp  ## Send a phantom study through the gateway; shows the re
 	@$(BIN)/maira-gateway demo --folder demo
 
 test: .venv/dev.stamp  ## Run every test.
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-postgresql: .venv/dev.stamp  ## Run the tests of ledger and pipeline on PostgreSQL (Debian: postgresql).
 	LEDGER=postgresql $(BIN)/python -m pytest -n 4 --dist worksteal $(ON_BOTH)
