@@ -11,8 +11,7 @@ ON_BOTH := $(filter-out %_postgresql.py,$(wildcard tests/unit/gateway/test_ledge
 	$(patsubst %,tests/unit/gateway/test_%.py,away receiving_committing receiving_intake \
 	running_retention running_timekeeping showing_choices showing_review stages_delivery \
 	stages_grounding stages_pipeline stages_turn) \
-	tests/acceptance/test_whole_way.py \
-	'tests/acceptance/test_kill_and_restart.py::test_a_killed_gateway_finishes_the_study_once_after_its_restart[gathered:moved]'
+	tests/acceptance/test_whole_way.py tests/acceptance/test_kill_and_restart.py
 
 .PHONY: help audit-attacks demo test check bench coded-findings differential disk-faults \
 	dockerfile-check evaluate-phantom failpoints fuzz kill-storm leaks screenshots soak \

@@ -55,21 +55,21 @@ def test_nobody_is_vouched_for_without_a_subject(
 @pytest.mark.parametrize(
     ("claims", "claim", "groups"),
     [
-        ({"groups": ["a", "b"]}, "groups", {"a", "b"}),
-        ({"groups": "a b"}, "groups", {"a b"}),
-        ({"groups": {"a": 1}}, "groups", set()),
-        ({}, "groups", set()),
-        ({"realm_access": {"roles": ["a"]}}, "realm_access.roles", {"a"}),
-        ({"realm_access": ["a"]}, "realm_access.roles", set()),
-        ({"https://x.example/roles": ["a"]}, "https://x.example/roles", {"a"}),
-        ({"a.b": ["flat"], "a": {"b": ["deep"]}}, "a.b", {"flat"}),
+        ({"groups": ["a", "b"]}, "groups", ["a", "b"]),
+        ({"groups": "a b"}, "groups", ["a b"]),
+        ({"groups": {"a": 1}}, "groups", []),
+        ({}, "groups", []),
+        ({"realm_access": {"roles": ["a"]}}, "realm_access.roles", ["a"]),
+        ({"realm_access": ["a"]}, "realm_access.roles", []),
+        ({"https://x.example/roles": ["a"]}, "https://x.example/roles", ["a"]),
+        ({"a.b": ["flat"], "a": {"b": ["deep"]}}, "a.b", ["flat"]),
     ],
     ids=str,
 )
 def test_groups_are_where_the_claim_says(
-    claims: dict[str, object], claim: str, groups: set[str]
+    claims: dict[str, object], claim: str, groups: list[str]
 ) -> None:
-    assert groups_in(claims, claim) == groups
+    assert sorted(groups_in(claims, claim)) == groups
 
 
 @pytest.mark.parametrize(
