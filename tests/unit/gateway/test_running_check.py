@@ -1,4 +1,5 @@
 import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -109,13 +110,15 @@ def test_a_file_that_is_no_ledger_is_named_by_its_key(tmp_path: Path) -> None:
     assert check.detail.startswith("ledger.url: ")
 
 
-@pytest.mark.parametrize("url", ["nodialect://db/maira", "postgresql+nodriver://db/m"])
-def test_a_ledger_url_that_no_driver_takes_is_named_by_its_key(
-    tmp_path: Path, url: str
+def test_a_driver_that_is_not_installed_is_named_by_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = check_ledger(settings_with(tmp_path, ledger={"url": url}))
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    settings = settings_with(tmp_path, ledger={"url": "postgresql://db/maira"})
+    check = check_ledger(settings)
     assert not check.ok
-    assert check.detail.startswith("ledger.url: ")
+    assert check.detail.startswith("ledger.url: the driver")
+    assert check.detail.endswith("pip install 'maira-gateway[postgresql]'")
 
 
 def test_tls_files_that_are_missing_or_broken_are_named(tmp_path: Path) -> None:
