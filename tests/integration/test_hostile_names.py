@@ -4,6 +4,7 @@ import io
 import logging
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,9 @@ OUR_NAME = re.compile(
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with bench_at(tmp_path_factory.mktemp("bench")) as bench:
+    folder = tmp_path_factory.mktemp("names") / "bench"
+    folder.mkdir()
+    with bench_at(folder) as bench:
         yield bench
 
 
@@ -51,17 +54,22 @@ def test_300_values_name_no_file_wherever_they_stand(bench: Bench) -> None:
     plain = write_film(bench.folder / "plain.dcm", film_dataset())
     before = files_below(bench.folder.parent)
     assert len(set(VALUES)) > 250
-    for number, value in enumerate(VALUES, 1):
-        study = f"1.2.3.{number}"
-        path = _with_texts(bench.folder / "named.dcm", study, value)
+
+    def arrive(number: int, value: str) -> None:
+        path = _with_texts(
+            bench.folder / f"named-{number}.dcm", f"1.2.3.{number}", value
+        )
         announced = facts_of(path, calling_title=value[:16], association_id=value)
         assert _sent(bench, path, announced) is Status.SUCCESS
+        path.unlink()
         if number % 3 == 0:
-            path = _with_uid(bench.folder / "uid.dcm", value)
+            path = _with_uid(bench.folder / f"uid-{number}.dcm", value)
             refused = _sent(bench, path, facts_of(plain))
             assert refused is Status.CANNOT_UNDERSTAND, value
-    (bench.folder / "named.dcm").unlink()
-    (bench.folder / "uid.dcm").unlink()
+            path.unlink()
+
+    with ThreadPoolExecutor(8) as senders:  # who come together share their fsyncs
+        assert len(list(senders.map(arrive, range(1, 1000), VALUES))) == len(VALUES)
     new = files_below(bench.folder.parent) - before
     assert len(new) >= len(VALUES)
     spool = bench.folder / "data" / "spool"

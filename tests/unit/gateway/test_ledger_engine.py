@@ -163,6 +163,7 @@ def test_a_full_disk_fails_the_write_and_is_overcome(
     roomy.close()
 
 
+@only_sqlite
 def test_a_connection_that_may_only_read_is_not_kept(tmp_path: Path) -> None:
     """SQLite opens a file for reading alone where it could not for a moment."""
     ledger = Ledger.open(url_of(tmp_path))

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -134,6 +135,7 @@ def test_a_child_that_overruns_the_deadline_is_killed() -> None:
 def test_the_answer_to_an_interrupted_question_goes_to_nobody() -> None:
     def interrupt() -> None:
         wait_until(lambda: opened._answer, 10, lambda: "no question")
+        time.sleep(0.5)  # a signal between the question and the wait for it is lost
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     with engine() as opened, ThreadPoolExecutor(1) as other:
