@@ -132,6 +132,15 @@ def test_a_child_that_overruns_the_deadline_is_killed() -> None:
         assert not is_running(number)
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt, whatever an earlier test made of it."""
+    held = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, held)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_the_answer_to_an_interrupted_question_goes_to_nobody() -> None:
     def interrupt() -> None:
         wait_until(lambda: opened._answer, 10, lambda: "no question")
