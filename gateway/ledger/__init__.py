@@ -178,8 +178,7 @@ class Ledger:
         LedgerCorrupt, with nothing tried, once the database has said that it is
         damaged: what is written to such a file may be lost or make it worse.
         """
-        if self._damage is not None:
-            raise LedgerCorrupt(self._damage)
+        self._demand_sound()
         with (
             self._in_turn(),
             self._watched(),
@@ -201,12 +200,15 @@ class Ledger:
             with self.writing() as rows:
                 yield rows
             return
-        if self._damage is not None:
-            raise LedgerCorrupt(self._damage)
+        self._demand_sound()
         with self._watched(), self._engine.connect() as connection:
             connection.execution_options(claiming=True)
             with connection.begin():
                 yield Writing(connection, self._patients)
+
+    def _demand_sound(self) -> None:
+        if self._damage is not None:
+            raise LedgerCorrupt(self._damage)
 
     def grouped(self, change: Callable[[Writing], T]) -> T:
         """Make a small change in a transaction that other threads may share.
