@@ -1,5 +1,6 @@
 """What hostile, slow and broken connections do to a listener; a table."""
 
+import errno
 import selectors
 import socket
 import struct
@@ -149,8 +150,14 @@ class Assault:
         left = max(attack.connections, attack.again) - self.opened
         missing = attack.connections - len(selector.get_map())
         for _ in range(min(left, missing)):
+            try:
+                victim = _Victim(attack, self._port)
+            except OSError as error:
+                # victims and gateway share a process, and so its descriptors
+                if error.errno != errno.EMFILE:
+                    raise
+                return
             self.opened += 1
-            victim = _Victim(attack, self._port)
             selector.register(victim.socket, selectors.EVENT_READ, victim)
             if not attack.first and attack.again:
                 selector.unregister(victim.socket)

@@ -146,7 +146,7 @@ def test_a_known_peer_is_answered_by_tls_throughout(
 
 
 @pytest.fixture
-def few_descriptors() -> Iterator[int]:
+def _few_descriptors() -> Iterator[None]:
     """Lower the number of descriptors to what is open now and forty more.
 
     Numbers below the highest that are free are taken first, for what ran before may
@@ -158,17 +158,16 @@ def few_descriptors() -> Iterator[int]:
     while fillers[-1] < highest:
         fillers.append(os.open(os.devnull, os.O_RDONLY))
     resource.setrlimit(resource.RLIMIT_NOFILE, (fillers[-1] + 41, hard))
-    yield 40
+    yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     for filler in fillers:
         os.close(filler)
 
 
-def test_a_machine_without_a_descriptor_left_goes_on_once_there_is_one(
-    few_descriptors: int,
-) -> None:
+@pytest.mark.usefixtures("_few_descriptors")
+def test_a_machine_without_a_descriptor_left_goes_on_once_there_is_one() -> None:
     recorder = Recorder()
-    attack = Attack(connections=few_descriptors // 2 - 5, drip=b"\1")
+    attack = Attack(connections=200, drip=b"\1")
     with listening(recorder, QUICK, [KNOWN]) as listener:
         held = [Path("/dev/null").open("rb") for _ in range(20)]  # noqa: SIM115
         try:
