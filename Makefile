@@ -14,7 +14,7 @@ ON_BOTH := $(filter-out %_postgresql.py,$(wildcard tests/unit/gateway/test_ledge
 	tests/acceptance/test_whole_way.py tests/acceptance/test_kill_and_restart.py
 
 .PHONY: help audit-attacks demo test check bench coded-findings differential disk-faults \
-	dockerfile-check evaluate-phantom failpoints fuzz kill-storm leaks screenshots soak \
+	dockerfile-check evaluate-phantom failpoints fuzz golden kill-storm leaks screenshots soak \
 	state-machine test-postgresql train-phantom validate-results viewer views
 .DEFAULT_GOAL := help
 
@@ -71,6 +71,9 @@ disk-faults: .venv/dev.stamp  ## Let the disk fail at call 1 to 60, hold the led
 
 fuzz: .venv/fuzz.stamp  ## Fuzz what reads others' bytes, MINUTES= (10) for each TARGET= (all).
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) --target "$(TARGET)"
+
+golden: .venv/dev.stamp  ## Run every golden answer through every fast path; the suite takes a third for each.
+	GOLDEN_EVERY=1 $(BIN)/python -m pytest tests/integration/test_golden_parity.py
 
 audit-attacks: .venv/dev.stamp  ## Attack 500 copies of an audit log, leave 100 honest ones alone; SEED= repeats.
 	SEED=$(or $(SEED),54) ATTACKS=500 LOGS=100 $(BIN)/python -m pytest -q tests/integration/test_audit_attacks.py
