@@ -8,6 +8,7 @@ from pydicom.filereader import read_file_meta_info
 
 from dicom_io.errors import Unreadable
 from dicom_io.header import read_instance
+from dicom_io.malformed import MALFORMED
 from dicom_io.part10 import part10_header
 from dicom_io.sink import Sink, StoreFacts
 from dicom_io.status import Status
@@ -64,7 +65,7 @@ def _facts(path: Path, title: str) -> tuple[StoreFacts, int]:
 def _meta(path: Path) -> FileMetaDataset:
     try:
         return read_file_meta_info(path)
-    except (InvalidDicomError, OSError, ValueError, NotImplementedError) as error:
+    except (InvalidDicomError, *MALFORMED) as error:
         raise Unreadable(f"{path.name}: is not a DICOM file: {error}") from error
 
 

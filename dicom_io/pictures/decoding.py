@@ -21,6 +21,7 @@ import numpy.typing as npt
 from pydicom import filereader
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import generate_frames
+from pydicom.errors import BytesLengthException
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
     JPEG2000,
@@ -76,6 +77,7 @@ frame is one fragment (PS3.3 C.7.6.3.1.8), so nothing is lost."""
 _BROKEN = (
     ArithmeticError,
     AttributeError,
+    BytesLengthException,
     EOFError,
     LookupError,
     MemoryError,

@@ -8,6 +8,7 @@ from pynetdicom.events import Event
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
 from dicom_io.ae import RemoteAE
+from dicom_io.malformed import MALFORMED
 from dicom_io.scu.commitment import InstanceReference
 from dicom_io.uid import is_uid
 
@@ -76,7 +77,7 @@ def _references(information: Dataset) -> tuple[InstanceReference, ...]:
     """Return the instances, each once; empty where one of them cannot be read."""
     try:
         items = list(information.get("ReferencedSOPSequence") or ())
-    except (TypeError, ValueError, AttributeError):
+    except MALFORMED:
         return ()
     found: dict[InstanceReference, None] = {}
     for item in items:

@@ -5,9 +5,7 @@ PDU has a length cap and a deadline, in both directions of an association.
 """
 
 import logging
-import queue
 import ssl
-import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,15 +13,15 @@ from select import POLLIN, poll
 from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY
 from typing import NoReturn
 
-from pydicom.errors import BytesLengthException
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
-from pynetdicom.fsm import InvalidEventError, StateMachine
+from pynetdicom.fsm import StateMachine
 from pynetdicom.transport import (
     AddressInformation,
     AssociationSocket,
 )
 
+from dicom_io.malformed import MALFORMED
 from dicom_io.scp.checkpoint import rest_at_checkpoint
 
 LOGGER = logging.getLogger(__name__)
@@ -50,23 +48,6 @@ P-DATA-TF only (PS3.8 D.1)."""
 
 _IDLE_STATE = "Sta1"
 """PS3.8 9.2.1."""
-
-MALFORMED = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    BytesLengthException,
-    EOFError,
-    InvalidEventError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    queue.Empty,
-    struct.error,
-)
-"""What pydicom and pynetdicom raise on bytes that are not what they claim to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

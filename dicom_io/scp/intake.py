@@ -19,8 +19,8 @@ from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import P_DATA
 
+from dicom_io.malformed import MALFORMED
 from dicom_io.scp.arrival import Arrival, StoreRequest, guarded
-from dicom_io.scp.guard import MALFORMED
 from dicom_io.sink import Incoming
 from dicom_io.status import Status
 

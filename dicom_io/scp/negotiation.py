@@ -21,8 +21,8 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
 from dicom_io.contexts import listener_contexts
+from dicom_io.malformed import MALFORMED
 from dicom_io.product import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_io.scp.guard import MALFORMED
 from dicom_io.scp.items import tidied
 from dicom_io.scp.pdu import PDU_HEADER, PduType
 from dicom_io.scp.states import Event, Interruption

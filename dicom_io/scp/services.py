@@ -18,7 +18,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import uid_to_service_class
 from pynetdicom.transport import AddressInformation
 
-from dicom_io.scp.guard import MALFORMED
+from dicom_io.malformed import MALFORMED
 from dicom_io.scp.negotiation import Request
 from dicom_io.scp.pdu import IS_COMMAND, IS_LAST
 from dicom_io.scp.states import Event, Interruption

@@ -15,6 +15,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from dicom_io.header import PatientIdentity
 from dicom_io.identifiers import StudyAnswer, StudyQuery
 from dicom_io.identity import is_exact_key
+from dicom_io.malformed import MALFORMED
 from dicom_io.uid import is_uid
 
 _STUDY_KEYS = (
@@ -202,7 +203,7 @@ def text_of(answer: Dataset, keyword: str) -> str | None:
 def _values(answer: Dataset, keyword: str) -> tuple[str, ...]:
     try:
         value = answer.get(keyword)
-    except (ValueError, TypeError, LookupError, NotImplementedError):
+    except MALFORMED:
         return ()
     several = value if not isinstance(value, str) and hasattr(value, "append") else None
     values = [value] if several is None else list(several)

@@ -21,7 +21,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from dicom_io.ae import LocalAE, RemoteAE
 from dicom_io.contexts import message_context, scp_roles
 from dicom_io.errors import Unreadable
-from dicom_io.scp.guard import MALFORMED
+from dicom_io.malformed import MALFORMED
 from dicom_io.scp.intake import guarded
 from dicom_io.scu.association import (
     Proposal,

@@ -18,6 +18,7 @@ from dicom_io.contexts import message_context
 from dicom_io.errors import PeerTimedOut
 from dicom_io.identity import is_exact_key
 from dicom_io.inputs.orders import Order
+from dicom_io.malformed import MALFORMED
 from dicom_io.options import OrderSource
 from dicom_io.scu.answers import patient_of, text_of
 from dicom_io.scu.association import (
@@ -116,7 +117,7 @@ def _order(answer: Dataset, accession_number: str) -> Order:
 def _meanings(answer: Dataset, keyword: str) -> str | None:
     try:
         codes = list(answer.get(keyword) or ())
-    except (ValueError, TypeError, LookupError, NotImplementedError):
+    except MALFORMED:
         return None
     said = (text_of(c, "CodeMeaning") for c in codes if isinstance(c, Dataset))
     return "; ".join(each for each in said if each) or None

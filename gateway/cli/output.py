@@ -2,14 +2,18 @@
 
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import NoReturn
 
 import typer
+
+logger = logging.getLogger(__name__)
 
 NO = 1
 """Exit code: the answer is no, or the work failed."""
@@ -28,6 +32,18 @@ def print_json(value: object) -> None:
 def print_line(text: str = "") -> None:
     """Print one line for a person."""
     typer.echo(text)
+
+
+def print_if_taken(text: str) -> None:
+    """Print a line that can be done without: a full disk or a closed pipe costs it.
+
+    Nothing is printed from then on, for what was buffered would fail again.
+    """
+    try:
+        print_line(text)
+    except OSError as error:
+        logger.warning("standard output takes nothing: %s", error)
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - for good
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

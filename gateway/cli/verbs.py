@@ -23,6 +23,7 @@ from gateway.cli.output import (
     NO,
     WRONG_USE,
     fail,
+    print_if_taken,
     print_json,
     print_line,
     print_table,
@@ -106,10 +107,10 @@ def serve(context: typer.Context) -> None:
     start_log()
 
     def ready(gateway: "Gateway") -> None:
-        print_line(f"{gateway.site.local.title} listens on port {gateway.port}")
+        print_if_taken(f"{gateway.site.local.title} listens on port {gateway.port}")
         link = gateway.first_link()
         if link is not None:
-            print_line(f"Nobody administers it: within 24 hours, once: {link}")
+            print_if_taken(f"Nobody administers it: within 24 hours, once: {link}")
 
     root.serve(settings, ready)
 

@@ -18,6 +18,7 @@ def mutated(pdus: Sequence[bytes], random: Random) -> bytes:
     changed = [bytearray(pdu) for pdu in pdus]
     for _ in range(random.randint(1, 4)):
         random.choice(_CHANGES)(changed, random)
+        changed = [pdu for pdu in changed if pdu] or [bytearray(1)]  # cut to nothing
     return b"".join(changed)
 
 

@@ -3,7 +3,9 @@ from datetime import date, time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from dicom_io.identifiers import StudyQuery
 from dicom_io.identity import is_exact_key
@@ -12,6 +14,7 @@ from dicom_io.scu.answers import (
     image_identifier,
     study_answer,
     study_identifier,
+    text_of,
 )
 
 
@@ -125,3 +128,13 @@ def test_the_institution_of_a_study_is_asked_for_and_read() -> None:
     read = study_answer(answer)
     assert read is not None
     assert read.institution == "North Hospital"
+
+
+@pytest.mark.parametrize("vr", ["US", "FD", "UL", "UV", "SQ"])
+def test_a_value_that_is_none_of_its_vr_counts_as_left_out(vr: str) -> None:
+    answer, tag, value = Dataset(), Tag("PatientID"), b"12345"
+    raw = RawDataElement(
+        tag, vr, len(value), value, 0, is_implicit_VR=False, is_little_endian=True
+    )
+    answer._dict[tag] = raw
+    assert text_of(answer, "PatientID") is None
