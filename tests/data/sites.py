@@ -111,25 +111,35 @@ class Running:
             return rows.deliveries(study.id, study.revision)
 
     def wait_for(
-        self, study_instance_uid: str, *states: State, seconds: float = 60.0
+        self,
+        study_instance_uid: str,
+        *states: State,
+        seconds: float = 60.0,
+        pause: float = 0.02,
     ) -> StudyRecord:
-        """Return the study once it is in one of `states`."""
+        """Return the study once it is in one of `states`, looked at every `pause` s."""
 
         def reached() -> StudyRecord | None:
             study = self.study(study_instance_uid)
             return study if study and study.state in states else None
 
-        return wait_until(reached, seconds, lambda: self.study(study_instance_uid))
+        return wait_until(
+            reached, seconds, lambda: self.study(study_instance_uid), pause=pause
+        )
 
 
 def wait_until(
-    probe: Callable[[], Found | None], seconds: float, show: Callable[[], object]
+    probe: Callable[[], Found | None],
+    seconds: float,
+    show: Callable[[], object],
+    *,
+    pause: float = 0.02,
 ) -> Found:
     """Return what `probe` finds within `seconds`; fail with what `show` says."""
     deadline = monotonic() + seconds
     while (found := probe()) is None:
         assert monotonic() < deadline, f"not reached in {seconds} s: {show()}"
-        sleep(0.02)
+        sleep(pause)
     return found
 
 

@@ -78,7 +78,11 @@ def test_a_receiver_that_lost_something_is_not_measured(
     assert not list(results.iterdir())
 
 
-def test_a_study_ends_stored_and_its_time_line_is_kept(results: Path) -> None:
+def test_a_study_ends_stored_and_its_time_line_is_kept(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "QUIET", 0.3)
+    monkeypatch.setattr(study, "WARM_UP", 0)
     study.main(["--studies", "2", "--side", "400", "--delay", "0.01"])
     kept = json.loads((results / "study.json").read_text())
     assert len(kept["targets"]) == 2
