@@ -62,6 +62,7 @@ class Membership:
     def __init__(self, site: Site, roles: Roles, name: str) -> None:
         self._site, self._roles, self.name = site, roles, name
         self._started_at = site.clock()
+        self._has_ended = False
 
     def join(self, started: ExitStack) -> Joined:
         """Be known from now on; `started` undoes it.
@@ -99,10 +100,16 @@ class Membership:
 
     def end(self, rows: Writing) -> None:
         """Be known no longer: this process stops as it was asked to."""
+        self._has_ended = True
         rows.remove_process(self.name)
 
     def _leave(self) -> None:
-        """Be known no longer though nothing was recorded: the start has failed."""
+        """Be known no longer though nothing was recorded: the start has failed.
+
+        Where the record of a stop could not be written the row stays: others find it.
+        """
+        if self._has_ended:
+            return
         with suppress(LedgerFailure), self._site.ledger.writing() as rows:
             rows.remove_process(self.name)
 

@@ -251,7 +251,7 @@ class Gateway:
         for part in (self._working, self._scheduling):
             if part is not None:
                 part.add_jobs(rounds)
-        self._beat()
+        self._tell_of_us()
 
     def _arrange_stop(self, started: ExitStack) -> None:
         """Say in what order a stop ends what is at work: the last is the first."""
@@ -273,11 +273,14 @@ class Gateway:
         self._rounds.stop(wait=not self.left_work)
 
     def _beat(self) -> None:
-        """Say that we live, and hold longer what is ours."""
+        """Hold longer what is ours, and say that we live."""
         if self._working is not None:
             self._working.turns.renew(self._site)
         if self._scheduling is not None:
             self._scheduling.renew()
+        self._tell_of_us()
+
+    def _tell_of_us(self) -> None:
         engine = None if self._working is None else self._working.engine()
         self._member.beat(engine, (*self.live(), *self._at_hand()))
 

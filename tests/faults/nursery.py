@@ -322,7 +322,7 @@ def _tell_of_jobs(path: Path) -> None:
 
         return do(self, name, work)
 
-    JobLeases.do = told_of  # type: ignore[assignment, method-assign]
+    JobLeases.do = told_of  # type: ignore[method-assign]
 
 
 def _purge(site: Site) -> None:
