@@ -9,12 +9,13 @@ INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet 
 # What the ledger, its users and the whole way do, whichever database it lies in.
 ON_BOTH := $(filter-out %_postgresql.py,$(wildcard tests/unit/gateway/test_ledger_*.py)) \
 	$(patsubst %,tests/unit/gateway/test_%.py,away receiving_committing receiving_intake \
-	running_retention running_timekeeping showing_choices showing_review stages_delivery \
+	running_job_leases running_membership running_retention running_roles \
+	running_timekeeping showing_choices showing_review stages_delivery \
 	stages_grounding stages_pipeline stages_turn) \
 	tests/acceptance/test_whole_way.py tests/acceptance/test_kill_and_restart.py
 
 .PHONY: help audit-attacks demo test check bench coded-findings differential disk-faults \
-	dockerfile-check evaluate-phantom failpoints fuzz golden kill-storm leaks screenshots soak \
+	dockerfile-check evaluate-phantom failpoints fuzz golden kill-storm leaks roles-storm screenshots soak \
 	state-machine test-postgresql train-phantom validate-results viewer views
 .DEFAULT_GOAL := help
 
@@ -65,6 +66,9 @@ failpoints: .venv/dev.stamp  ## Kill a gateway at every named point, five times 
 
 kill-storm: .venv/dev.stamp  ## Kill a gateway N= times at random, count the end; SEED= repeats.
 	$(BIN)/python -m tests.faults.storm --kills $(or $(N),1000) --seed $(or $(SEED),1)
+
+roles-storm: .venv/dev.stamp  ## Kill processes of all roles and the ledger's server while N= studies pass (Debian: orthanc, postgresql).
+	$(BIN)/python -m tests.faults.roles --studies $(or $(N),2000) --kills $(or $(KILLS),200) --seed $(or $(SEED),1)
 
 disk-faults: .venv/dev.stamp  ## Let the disk fail at call 1 to 60, hold the ledger 1, 10, 60 s (Debian: strace).
 	$(BIN)/python -m tests.faults.disk

@@ -275,6 +275,13 @@ class WebSettings(Section):
         return frozenset(name.lower() for name in (*here, *self.names))
 
 
+class HealthSettings(Section):
+    """Where a process without the console says how it is."""
+
+    host: str
+    port: Annotated[int, Field(ge=0, le=65535)]
+
+
 class Commitment(Section):
     """Storage commitment that we give to others."""
 

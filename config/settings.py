@@ -22,6 +22,7 @@ from config.sections import (
     Delivery,
     EngineSettings,
     FhirSettings,
+    HealthSettings,
     Hl7Settings,
     Identity,
     LedgerSettings,
@@ -83,6 +84,7 @@ class Settings(Section):
     review: ReviewSettings
     audit: AuditSettings
     web: WebSettings
+    health: HealthSettings
     openid: OpenIdSettings
     audit_repositories: dict[RepositoryName, AuditRepository] = Field(
         default_factory=dict

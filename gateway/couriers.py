@@ -90,4 +90,7 @@ class Couriers:
             afterwards = self._afterwards.pop(key, [])
         ended()
         for action in afterwards:
-            action()
+            try:
+                action()
+            except Exception:  # nobody waits for it; the others are done all the same
+                logger.exception("what follows a job with another node failed")

@@ -14,7 +14,7 @@ from gateway.audit import kinds
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import WORKING, Event, State
 from gateway.running.composition import close_site, open_site
-from gateway.running.serve import sent_intake
+from gateway.running.listening import sent_intake
 from gateway.site import Site
 from gateway.sources.priors import GivenFiles
 from gateway.stages import pipeline

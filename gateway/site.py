@@ -13,7 +13,6 @@ from gateway.ledger import Ledger
 from gateway.sources.kinds import Orders, Reports
 from gateway.sources.priors import PriorSource
 from gateway.spool import Spool
-from gateway.trend import Trend
 from model.engine import ReportEngine
 
 Clock = Callable[[], datetime]
@@ -32,8 +31,7 @@ class Site:
     `priors` is None where nobody is asked for earlier studies; `orders` and `reports`
     are asked in the order of trust. `device_uid` is
     this installation's own UID, the device observer of every SR (TID 1004).
-    `couriers` are at work with other nodes; `contacts` remembers when these answered,
-    and `trend` how the last hours were.
+    `couriers` are at work with other nodes; `contacts` remembers when these answered.
     """
 
     settings: Settings
@@ -49,6 +47,5 @@ class Site:
     clock: Clock = utc_now
     couriers: Couriers = field(default_factory=Couriers)
     contacts: Contacts = field(default_factory=Contacts)
-    trend: Trend = field(default_factory=Trend)
     elapsed: Callable[[], float] = time.monotonic
     """Seconds that never go back, for what a stage waits for within one turn."""

@@ -228,10 +228,16 @@ class Spool:
         work on them. None: nobody is, as when the gateway starts.
         """
         found = self.survey(known, before)
-        with _disk_failures():
-            for part in list(_settled(self._incoming, before)):
-                part.unlink(missing_ok=True)
+        self.drop_unfinished(before)
         return found
+
+    def drop_unfinished(self, before: datetime | None = None) -> int:
+        """Delete files on their way in as `reconcile` does; return how many."""
+        with _disk_failures():
+            left = list(_settled(self._incoming, before))
+            for part in left:
+                part.unlink(missing_ok=True)
+        return len(left)
 
     def survey(
         self, known: Collection[str], before: datetime | None = None

@@ -46,6 +46,7 @@ LOG_KEY_CHANGED = _ours("log-key-changed", "Key of the audit changed")
 CHECKPOINT_UNDELIVERED = _ours("checkpoint-undelivered", "Checkpoint not handed out")
 CHECKPOINT_DELIVERED = _ours("checkpoint-delivered", "Checkpoints handed out again")
 CLOCK_SET = _ours("clock-set", "Clock of the machine set")
+PROCESS_LOST = _ours("process-lost", "Process ended without a stop")
 STUDY_COMPLETE = _ours("study-complete", "Study judged complete")
 STUDY_MOVED = _ours("study-moved", "Study moved to its next state")
 STUDY_DECLINED = _ours("study-declined", "Study declined")
@@ -128,6 +129,7 @@ EVENTS = (
     CHECKPOINT_UNDELIVERED,
     CHECKPOINT_DELIVERED,
     CLOCK_SET,
+    PROCESS_LOST,
     STUDY_COMPLETE,
     STUDY_MOVED,
     STUDY_DECLINED,

@@ -44,6 +44,7 @@ from gateway.audit.of_node import (
     association_refused,
     clock_set,
     licence_acknowledged,
+    process_lost,
     reserve_crossed,
 )
 from gateway.audit.of_peer import (
@@ -163,6 +164,7 @@ __all__ = [
     "prior_query_failed",
     "prior_refused",
     "prior_retrieved",
+    "process_lost",
     "receiving_begun",
     "report_written",
     "reserve_crossed",

@@ -14,14 +14,16 @@ from gateway.audit.message import (
     Outcome,
 )
 from gateway.audit.parts import Happening
+from gateway.ledger.records import ProcessRecord
 
 
 def application_started(
-    now: datetime, *, unclean_stop: bool, found: Sequence[str] = ()
+    now: datetime, *, unclean_stop: bool, found: Sequence[str] = (), roles: str = ""
 ) -> AuditEntry:
     """Record a start, and whether the last stop was one that nobody asked for.
 
-    found : what the last run had left that is not as it should be.
+    found : what the last run had left that is not as it should be. roles : what the
+    process does, where that is not all.
     """
     said = [*(["the last stop was not clean"] if unclean_stop else []), *found]
     what = Happening(
@@ -30,20 +32,42 @@ def application_started(
         action=Action.EXECUTE,
         at=now,
         outcome=Outcome.MINOR_FAILURE if said else Outcome.SUCCESS,
-        detail="; ".join(said) or None,
+        detail="; ".join([*_as(roles), *said]) or None,
     )
     return parts.record(what, [parts.application(is_requestor=True)])
 
 
-def application_stopped(now: datetime) -> AuditEntry:
+def application_stopped(now: datetime, roles: str = "") -> AuditEntry:
     """Record a stop that was asked for."""
     what = Happening(
         event=codes.APPLICATION_ACTIVITY,
         event_type=codes.APPLICATION_STOP,
         action=Action.EXECUTE,
         at=now,
+        detail="".join(_as(roles)) or None,
     )
     return parts.record(what, [parts.application(is_requestor=True)])
+
+
+def process_lost(process: ProcessRecord, held: int, now: datetime) -> AuditEntry:
+    """Record that a process ended without a stop, and how many studies it held."""
+    what = Happening(
+        event=codes.APPLICATION_ACTIVITY,
+        event_type=codes.PROCESS_LOST,
+        action=Action.EXECUTE,
+        at=now,
+        outcome=Outcome.MINOR_FAILURE,
+        detail=(
+            f"process {process.pid} of {process.host} ({process.roles}) ended without "
+            f"a stop; last heard of at {process.beat_at:%Y-%m-%d %H:%M:%S} UTC; "
+            f"{held} studies were at work"
+        ),
+    )
+    return parts.record(what, [parts.application(is_requestor=True)])
+
+
+def _as(roles: str) -> list[str]:
+    return [f"as {roles}"] if roles else []
 
 
 def reserve_crossed(what: str, now: datetime, *, is_below: bool) -> AuditEntry:

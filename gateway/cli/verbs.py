@@ -31,10 +31,11 @@ from gateway.cli.output import (
     start_log,
     waiting,
 )
+from gateway.cli.processes import processes
 from gateway.cli.site import AsJson, site_settings
 from gateway.cli.study import app as study_verbs
 from gateway.cli.user import app as user_verbs
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NotReady
 from gateway.lifecycle import State
 from model.errors import ModelError
 from model.version import VERSION
@@ -62,6 +63,7 @@ app.add_typer(spool_verbs, name="spool")
 app.command()(doctor)
 app.command()(evaluate)
 app.command()(metrics)
+app.command()(processes)
 
 
 def _print_version(asked: bool) -> None:
@@ -95,24 +97,42 @@ def options(
 
 
 @app.command()
-def serve(context: typer.Context) -> None:
+def serve(
+    context: typer.Context,
+    role: Annotated[
+        str, typer.Option(help="What this process does, with commas.")
+    ] = "listener,worker,scheduler,web",
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Instead of health.port, for a role without web."
+        ),
+    ] = None,
+) -> None:
     """Run the gateway until it is told to stop (SIGTERM, Ctrl-C).
 
     One line says when the DICOM port is open, and one where the first administrator
-    sets a password, while there is none; the rest is the log.
+    sets a password, while there is none; the rest is the log. A process without one of
+    the roles says on which port its health is.
     """
     from gateway.running import serve as root
+    from gateway.running.process_roles import parse_roles
 
     settings = site_settings(context)
+    try:
+        roles = parse_roles(role)
+    except NotReady as error:
+        fail(f"--role: {error}", WRONG_USE)
+    if health_port is not None:
+        health = settings.health.model_copy(update={"port": health_port})
+        settings = settings.model_copy(update={"health": health})
     start_log()
 
     def ready(gateway: "Gateway") -> None:
-        print_if_taken(f"{gateway.site.local.title} listens on port {gateway.port}")
-        link = gateway.first_link()
-        if link is not None:
-            print_if_taken(f"Nobody administers it: within 24 hours, once: {link}")
+        for line in gateway.told():
+            print_if_taken(line)
 
-    root.serve(settings, ready)
+    root.serve(settings, ready, roles)
 
 
 @app.command()

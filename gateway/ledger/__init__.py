@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from gateway.ledger.engine import (
     is_postgresql,
     open_engine,
     snapshots_of,
+    time_of_server,
 )
 from gateway.ledger.failures import ledger_failures
 from gateway.ledger.grouping import GroupCommit
@@ -44,13 +46,16 @@ from gateway.ledger.records import (
     GroundingRecord,
     GroundingState,
     InstanceRecord,
+    JobRecord,
     MoveRecord,
     NewInstance,
+    ProcessRecord,
     Repeat,
     RepositoryRecord,
     ResultRecord,
     RetrievalRecord,
     Role,
+    Sample,
     SilenceRecord,
     SlotRecord,
     StudyRecord,
@@ -81,10 +86,12 @@ __all__ = [
     "GroundingRecord",
     "GroundingState",
     "InstanceRecord",
+    "JobRecord",
     "Ledger",
     "Mark",
     "MoveRecord",
     "NewInstance",
+    "ProcessRecord",
     "Queue",
     "Reading",
     "Repeat",
@@ -94,6 +101,7 @@ __all__ = [
     "Review",
     "Role",
     "Said",
+    "Sample",
     "SavedFilter",
     "SilenceRecord",
     "SlotRecord",
@@ -151,6 +159,18 @@ class Ledger:
         """Whether its patients can be read and written."""
         return isinstance(self._patients.key, MasterKey)
 
+    @property
+    def has_server(self) -> bool:
+        """Whether processes of several hosts may be at work on it."""
+        return is_postgresql(self._engine.url)
+
+    def now(self) -> datetime:
+        """Return what time it is for all who work on it: by the clock of its server."""
+        if not self.has_server:
+            return datetime.now(UTC)
+        with self._watched(), self._engine.connect() as connection:
+            return time_of_server(connection)
+
     def forget_deleted(self) -> bool:
         """Have the database lose what was overwritten in it; false while it is read."""
         with self._watched():
@@ -196,7 +216,7 @@ class Ledger:
         It may only take and free leases: those statements pass over what others hold.
         SQLite has one writer at a time, whatever it writes.
         """
-        if not is_postgresql(self._engine.url):
+        if not self.has_server:
             with self.writing() as rows:
                 yield rows
             return

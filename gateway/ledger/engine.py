@@ -1,6 +1,7 @@
 """How the ledger's database is opened: durability, transactions, migrations."""
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
@@ -12,7 +13,9 @@ from sqlalchemy import (
     RootTransaction,
     create_engine,
     event,
+    func,
     make_url,
+    select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError
@@ -88,6 +91,12 @@ def snapshots_of(engine: Engine) -> Engine:
     return engine.execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
+
+
+def time_of_server(connection: Connection) -> datetime:
+    """Return the present moment by the clock of PostgreSQL, aware, UTC."""
+    found: datetime = connection.scalars(select(func.clock_timestamp())).one()
+    return found.astimezone(UTC)
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:

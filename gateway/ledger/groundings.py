@@ -67,11 +67,12 @@ class GroundingWriting(GroundingReading):
         return GroundingRecord(**row)
 
     def claim_grounding(
-        self, record: GroundingRecord, until: datetime
+        self, record: GroundingRecord, until: datetime, owner: str | None = None
     ) -> GroundingRecord | None:
         """Let nobody else ask until then; None: somebody else does.
 
         A claim counts as an attempt, so one that kills its worker is seen.
+        owner : the process, by which `free_groundings` knows what a dead one held.
         """
         table = schema.groundings
         claimed = (
@@ -81,7 +82,7 @@ class GroundingWriting(GroundingReading):
                 table.c.state == GroundingState.ASKED,
                 table.c.not_before == record.not_before,
             )
-            .values(not_before=until, attempts=table.c.attempts + 1)
+            .values(not_before=until, attempts=table.c.attempts + 1, owner=owner)
             .returning(table)
         )
         row = self._connection.execute(claimed).mappings().first()
@@ -95,14 +96,13 @@ class GroundingWriting(GroundingReading):
             record, not_before=not_before, detail=why, attempts=attempts
         )
 
-    def free_groundings(self, now: datetime) -> None:
-        """Let all be asked at once: the caller knows that no worker lives."""
+    def free_groundings(self, now: datetime, owner: str | None = None) -> None:
+        """Let be asked at once what a dead process held; None: no worker lives."""
         table = schema.groundings
-        self._connection.execute(
-            update(table)
-            .where(table.c.state == GroundingState.ASKED, table.c.not_before > now)
-            .values(not_before=now)
-        )
+        held = [table.c.state == GroundingState.ASKED, table.c.not_before > now]
+        if owner is not None:
+            held.append(table.c.owner == owner)
+        self._connection.execute(update(table).where(*held).values(not_before=now))
 
     def answer_grounding(
         self, record: GroundingRecord, body: str, now: datetime

@@ -6,7 +6,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
-from sqlalchemy import Select, Table, bindparam, case, func, or_, select, union_all
+from sqlalchemy import (
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from dicom_io.evidence import SlotName
 from dicom_io.inputs.orders import Order
@@ -19,6 +31,7 @@ from gateway.ledger.accounts import AccountReading
 from gateway.ledger.audit_reading import AuditReading, conditions
 from gateway.ledger.checkpoints import CheckpointReading
 from gateway.ledger.groundings import GroundingReading
+from gateway.ledger.processes import ProcessReading
 from gateway.ledger.records import (
     AuditFilter,
     AuditRecord,
@@ -50,6 +63,7 @@ class Reading(
     AccountReading,
     CheckpointReading,
     GroundingReading,
+    ProcessReading,
     StandingReading,
 ):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
@@ -93,6 +107,10 @@ class Reading(
         """
         found = self._connection.execute(_WORK, {"states": [*states], "now": now})
         return found.first() is not None
+
+    def states_due(self, now: datetime) -> set[State]:
+        """Return the states of which `has_work` would be true."""
+        return set(self._connection.scalars(_DUE, {"now": now}))
 
     def purgeable(
         self, states: Collection[State], before: datetime, limit: int
@@ -335,21 +353,30 @@ def _columns(
 _STUDY = select(schema.studies).where(
     schema.studies.c.study_instance_uid == bindparam("uid")
 )
+_CLAIMABLE = and_(
+    or_(
+        schema.studies.c.lease_owner.is_(None),
+        schema.studies.c.lease_until <= bindparam("now"),
+    ),
+    or_(
+        schema.studies.c.not_before.is_(None),
+        schema.studies.c.not_before <= bindparam("now"),
+    ),
+)
 _WORK = (
     select(schema.studies.c.id)
-    .where(
-        schema.studies.c.state.in_(bindparam("states", expanding=True)),
-        or_(
-            schema.studies.c.lease_owner.is_(None),
-            schema.studies.c.lease_until <= bindparam("now"),
-        ),
-        or_(
-            schema.studies.c.not_before.is_(None),
-            schema.studies.c.not_before <= bindparam("now"),
-        ),
-    )
+    .where(schema.studies.c.state.in_(bindparam("states", expanding=True)), _CLAIMABLE)
     .limit(1)
 )
+_DUE = union_all(
+    *(
+        select(literal(state, schema.studies.c.state.type)).where(
+            exists().where(schema.studies.c.state == state, _CLAIMABLE)
+        )
+        for state in WORKING
+    )
+)
+"""Each state ends its search with the first study that is found."""
 _INSTANCE = select(schema.instances).where(
     schema.instances.c.sop_instance_uid == bindparam("uid")
 )

@@ -334,6 +334,7 @@ groundings = Table(
     Column("detail", Text),
     Column("answered_at", Moment),
     Column("body", Text),
+    Column("owner", Text),
     Index(None, "study_id", "revision"),
     Index(None, "state", "not_before"),
 )

@@ -201,6 +201,11 @@ class StudyWriting(Reading):
         """Free every study: the caller knows that no worker lives; return how many."""
         return self._free(schema.studies.c.lease_owner.is_not(None))
 
+    def free_leases_of(self, process: str) -> int:
+        """Free the studies of a process that is dead; return how many."""
+        owner = schema.studies.c.lease_owner
+        return self._free(owner.startswith(f"{process}:", autoescape=True))
+
     def _free(self, condition: ColumnElement[bool]) -> int:
         """Pass over a row that somebody holds: its lease is just being used."""
         table = schema.studies

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
-from gateway.ledger import account_tables, schema
+from gateway.ledger import account_tables, process_tables, schema
 
 MOVED: tuple[Column[datetime], ...] = (
     schema.studies.c.opened_at,
@@ -42,6 +42,8 @@ MOVED: tuple[Column[datetime], ...] = (
     account_tables.failed_logins.c.at,
     schema.audit_repositories.c.failing_since,
     schema.audit_repositories.c.not_before,
+    process_tables.processes.c.beat_at,
+    process_tables.jobs.c.until,
 )
 """Pauses, leases, quiet periods and ages. Moves, results and the audit are records:
 they stay as they were written."""

@@ -20,6 +20,7 @@ from gateway.ledger.checkpointing import CheckpointWriting
 from gateway.ledger.groundings import GroundingWriting
 from gateway.ledger.messages import MessageWriting
 from gateway.ledger.peers import PeerWriting
+from gateway.ledger.process_writing import ProcessWriting
 from gateway.ledger.reading import committed_here
 from gateway.ledger.records import (
     DeliveryState,
@@ -59,6 +60,7 @@ class Writing(
     AccountWriting,
     CheckpointWriting,
     GroundingWriting,
+    ProcessWriting,
 ):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 

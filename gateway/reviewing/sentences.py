@@ -60,6 +60,7 @@ _SENTENCES: Mapping[str, str] = {
     "phrase-grounded": "{who} had a phrase looked for in study {study}",
     "prior-refused": "a prior for study {study} was refused by the identity guard",
     "prior-retrieved": "{who} retrieved a prior for study {study}",
+    "process-lost": "a process of the gateway ended without a stop",
     "read-back": "{who} looked for results of study {study} at {node}",
     "report-written": "{who} had the model read study {study}",
     "resend-decided": "{who} had results of study {study} sent again",

@@ -1,6 +1,7 @@
 """What a site is put together from: its ledger, spool, engine and peers."""
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from config.settings import Settings
@@ -12,26 +13,49 @@ from gateway.errors import NotReady
 from gateway.ledger import Ledger
 from gateway.pacing import Pacing, RecentAnswers
 from gateway.patient_key import place_of
-from gateway.site import Clock, Site, utc_now
+from gateway.site import Clock, Site
 from gateway.sources.assembling import order_sources, report_sources
 from gateway.sources.priors import ArchivePriors
 from gateway.spool import Spool
-from model.engine import ReportEngine
+from model.engine import EngineIdentity, ReportEngine
 from model.engines.collecting import CollectingEngine, Collection
 from model.engines.domain import declared_domain
 from model.engines.process import ProcessEngine, local_command
+from model.errors import EngineAway
 from model.options import Domain, EngineOptions
+from model.report import GroundedReport, ReportRequest
 
 DEVICE_UID = "device-uid"
 
+_NO_ENGINE = "this process is no worker and has no engine"
+
+
+class NoEngine:
+    """Stands where a process reads nothing: it is no worker."""
+
+    @property
+    def identity(self) -> EngineIdentity:
+        """Raise EngineAway: nobody answers here."""
+        raise EngineAway(_NO_ENGINE)
+
+    def generate(
+        self,
+        requests: Sequence[ReportRequest],  # noqa: ARG002 - as engines have it
+    ) -> list[tuple[GroundedReport, ...]]:
+        """Raise EngineAway."""
+        raise EngineAway(_NO_ENGINE)
+
 
 def open_site(
-    settings: Settings, engine: ReportEngine | None = None, clock: Clock = utc_now
+    settings: Settings,
+    engine: ReportEngine | None = None,
+    clock: Clock | None = None,
 ) -> Site:
     """Open ledger and spool and load the engine; `close_site` undoes it.
 
-    engine : None: the one that the settings name. Tests and benchmarks hand in
-    engines with given answers, which no setting can select.
+    engine : None: the one that the settings name; `NoEngine` for a process that reads
+    nothing. Tests and benchmarks hand in engines with given answers, which no setting
+    can select. clock : None: that of the ledger.
     """
     engine = engine or load_engine(settings)
     with ExitStack() as opened:
@@ -39,7 +63,7 @@ def open_site(
         settings.storage.folder.mkdir(parents=True, exist_ok=True)
         ledger = Ledger.open(settings.ledger_url, place_of(settings))
         opened.callback(ledger.close)
-        site = _assemble(settings, ledger, engine, clock)
+        site = _assemble(settings, ledger, engine, clock or ledger.now)
         opened.pop_all()
     return site
 

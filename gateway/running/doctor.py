@@ -19,7 +19,7 @@ from dicom_io.sink import Sink
 from dicom_io.status import Status
 from gateway import digests
 from gateway.errors import LedgerFailure, NotReady
-from gateway.ledger import Ledger, is_postgresql
+from gateway.ledger import Ledger, ProcessRecord, is_postgresql
 from gateway.ledger.probe import LedgerStanding, probe_ledger
 from gateway.ledger.server_soundness import faults_of_server
 from gateway.ledger.soundness import faults_of
@@ -28,6 +28,9 @@ from gateway.locking import hold_folder
 from gateway.patient_key import place_of
 from gateway.receiving.intake import Intake
 from gateway.receiving.matching import role_of_sent
+from gateway.running.composition import DEVICE_UID
+from gateway.running.membership import is_dead
+from gateway.running.spool_identity import mark, wrong_spool
 from gateway.site import Clock
 from gateway.spool import Shelf, Spool
 
@@ -79,6 +82,11 @@ def examine(settings: Settings, clock: Clock, *, repair: bool) -> tuple[Symptom,
             return (state,)
         ledger = Ledger.open(settings.ledger_url, place_of(settings))
         held.callback(ledger.close)
+        living = _living(settings, ledger, clock)
+        if repair and living:
+            at_work = f"process {living[0].pid} of {living[0].host}"
+            raise NotReady(f"{at_work} works on the ledger: stop it, then repair")
+        is_alone = is_alone and not living
         patient = _Patient(
             settings=settings,
             ledger=ledger,
@@ -89,10 +97,18 @@ def examine(settings: Settings, clock: Clock, *, repair: bool) -> tuple[Symptom,
         )
         return (
             state,
+            *_look_at_identity(patient),
             *_look_at_files(patient),
             _look_at_leases(patient),
             *_look_at_repositories(patient),
         )
+
+
+def _living(settings: Settings, ledger: Ledger, clock: Clock) -> list[ProcessRecord]:
+    """Return the processes that may be at work, here or on another host."""
+    with ledger.reading() as rows:
+        known = rows.processes()
+    return [each for each in known if not is_dead(each, settings, ledger, clock())]
 
 
 def verify(settings: Settings) -> Iterator[str]:
@@ -163,6 +179,24 @@ def _faults_of_server(url: str) -> str:
         f"damaged: {'; '.join(faults)}. Restore the last copy by pg_restore, then "
         "--repair takes in what is newer"
     )
+
+
+def _look_at_identity(patient: _Patient) -> Iterator[Symptom]:
+    """Say whether the folder is the one of a ledger that was named by its URL."""
+    if patient.settings.ledger_path is not None:
+        return
+    with patient.ledger.reading() as rows:
+        device_uid = rows.recall(DEVICE_UID)
+    if device_uid is None:
+        return
+    folder = patient.spool.path("")
+    wrong = wrong_spool(patient.ledger, folder, device_uid)
+    if wrong is not None and patient.repair:
+        mark(patient.ledger, folder, device_uid)
+        wrong, said = None, "marked as the one of this ledger"
+    else:
+        said = "that of this ledger"
+    yield Symptom(name="spool", ok=wrong is None, detail=wrong or said)
 
 
 def _look_at_files(patient: _Patient) -> Iterator[Symptom]:

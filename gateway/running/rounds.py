@@ -62,8 +62,12 @@ class _Round:
 
     def rouse(self, seconds: float) -> None:
         # To the hundredth: thousands may wait for one moment.
-        at = round(time.monotonic() + seconds, 2)
+        now = time.monotonic()
+        at = round(now + seconds, 2)
         with self._changed:
+            is_due = bool(self._roused) and self._roused[0] <= now
+            if seconds <= 0 and is_due:
+                return  # the next round begins after this moment anyway
             if at not in self._roused:
                 insort(self._roused, at)
             self._changed.notify()

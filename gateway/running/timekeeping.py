@@ -7,6 +7,11 @@ step, in one transaction with an audit record of its own; then the new time is t
 up. So a pause lasts as long as it was meant to, a lease of a living worker does not
 run out, and a study is not called whole before it was quiet for real.
 
+Several processes go by one wall clock, that of the ledger's server or of their one
+machine, and each notices the step. The ledger keeps the sum of what its times were
+moved by, so that they are moved once: who finds the sum changed takes the step up
+without moving them again.
+
 What was written down as a record (moves, audit, results) stays as it was written; the
 order of the audit is that of its numbers.
 """
@@ -18,13 +23,17 @@ from datetime import datetime, timedelta
 
 from gateway.audit import kinds
 from gateway.errors import LedgerFailure
-from gateway.ledger import Ledger
+from gateway.ledger import Ledger, Reading, Writing
 from gateway.site import Clock
 
 logger = logging.getLogger(__name__)
 
 NOTICEABLE = timedelta(seconds=2)
 """Less than this is the work of a time service: taken up without a word."""
+
+
+MOVED = "clock-moved"
+"""By how many seconds the times of the ledger were moved since it was made."""
 
 
 class SteadyClock:
@@ -40,6 +49,8 @@ class SteadyClock:
         self._elapsed = elapsed
         self.base = wall(), elapsed()
         """What time it was, and when that was taken up."""
+        self.moved = timedelta()
+        """What the ledger's sum was when its time was last taken up."""
 
     def __call__(self) -> datetime:
         """Return the present moment, aware, UTC."""
@@ -47,8 +58,17 @@ class SteadyClock:
         return then + timedelta(seconds=self._elapsed() - since)
 
     def step(self) -> timedelta:
-        """Return by how much the wall clock is ahead of this one."""
-        return self._wall() - self()
+        """Return by how much the wall clock is ahead of this one.
+
+        Zero where that is less than the time it took to ask.
+        """
+        then, since = self.base
+        before = self._elapsed()
+        wall = self._wall()
+        after = self._elapsed()
+        step = wall - (then + timedelta(seconds=(before + after) / 2 - since))
+        is_known = abs(step) > timedelta(seconds=(after - before) / 2)
+        return step if is_known else timedelta()
 
     def take_up(self, step: timedelta) -> None:
         """Set this clock by `step`."""
@@ -64,18 +84,22 @@ def follow(
     tell : hears of the step before anybody else can write by the new time. Raises
     LedgerFailure where the ledger cannot be written now; the time stays as it was.
     """
-    step, kept = clock.step(), clock.base
+    step, kept = clock.step(), (clock.base, clock.moved)
     if abs(step) < NOTICEABLE:
         clock.take_up(step)
-        return False
+        return _catch_up(ledger, clock)
     try:
         with ledger.writing() as rows:
-            rows.move_times(step)
-            rows.append_audit(kinds.clock_set(step, clock() + step))
+            sum_of_all = moved_by(rows)
+            own = step - (sum_of_all - clock.moved)
+            if abs(own) >= _least(others_moved=sum_of_all != clock.moved):
+                _move(rows, own, clock() + step)
+                sum_of_all += own
             clock.take_up(step)
+            clock.moved = sum_of_all
             tell(step)
     except LedgerFailure:
-        clock.base = kept
+        clock.base, clock.moved = kept
         raise
     logger.warning("the clock was set by %+.1f s", step.total_seconds())
     return True
@@ -88,11 +112,45 @@ def resume(ledger: Ledger, clock: Clock) -> bool:
     told from a long stop, and is taken for one.
     """
     with ledger.writing() as rows:
-        last = rows.last_recorded_at()
-        step = timedelta() if last is None else clock() - last
-        if step > -NOTICEABLE:
-            return False
-        rows.move_times(step)
-        rows.append_audit(kinds.clock_set(step, clock()))
-    logger.warning("the clock was set back by %s while the gateway was down", -step)
-    return True
+        last, now = rows.last_recorded_at(), clock()
+        step = timedelta() if last is None else now - last
+        is_back = step <= -NOTICEABLE
+        if is_back:
+            _move(rows, step, now)
+        if isinstance(clock, SteadyClock):
+            clock.moved = moved_by(rows)
+    if is_back:
+        logger.warning("the clock was set back by %s while nobody looked", -step)
+    return is_back
+
+
+def moved_by(rows: Reading) -> timedelta:
+    """Return by how much the times of the ledger were moved since it was made."""
+    return timedelta(seconds=float(rows.recall(MOVED) or 0))
+
+
+def _least(*, others_moved: bool) -> timedelta:
+    """Return the least step that moves the times.
+
+    Processes measure the same step a little apart: what is left of it after another
+    one has moved the times is none.
+    """
+    return 2 * NOTICEABLE if others_moved else NOTICEABLE
+
+
+def _catch_up(ledger: Ledger, clock: SteadyClock) -> bool:
+    """Note a step that another process has measured as noticeable and we have not.
+
+    One that is larger we see ourselves the next time.
+    """
+    with ledger.reading() as rows:
+        sum_of_all = moved_by(rows)
+    if abs(sum_of_all - clock.moved) < _least(others_moved=True):
+        clock.moved = sum_of_all
+    return False
+
+
+def _move(rows: Writing, step: timedelta, now: datetime) -> None:
+    rows.move_times(step)
+    rows.remember(MOVED, f"{(moved_by(rows) + step).total_seconds():.6f}")
+    rows.append_audit(kinds.clock_set(step, now))

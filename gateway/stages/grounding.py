@@ -115,14 +115,17 @@ def _demand_case(rows: Reading, study: StudyRecord) -> None:
         raise IllegalMove(f"nothing can be looked for in this study: {reason}")
 
 
-def work(site: Site) -> int:
-    """Answer what is due; return how much was."""
+def work(site: Site, process: str | None = None) -> int:
+    """Answer what is due; return how much was.
+
+    process : the name of ours, by which others know what it held should it die.
+    """
     with site.ledger.reading() as rows:
         due = rows.groundings_due(site.clock(), _BATCH)
     hold = _HOLD + timedelta(seconds=site.settings.engine.deadline_seconds)
     for record in due:
         with site.ledger.writing() as rows:
-            claimed = rows.claim_grounding(record, site.clock() + hold)
+            claimed = rows.claim_grounding(record, site.clock() + hold, process)
         if claimed is not None:
             _work_on(site, claimed)
     return len(due)

@@ -84,12 +84,13 @@ class Turns:
 
     Each has an owner of its own, which no restart repeats, so that only a turn
     that is really at work has its lease renewed. `due` hears of the next work
-    that a turn made.
+    that a turn made. `process` is a name that no restart repeats; None: one is made.
     """
 
-    def __init__(self, due: Due = _nobody) -> None:
+    def __init__(self, due: Due = _nobody, process: str | None = None) -> None:
         self.due = due
-        self._process = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+        made = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+        self._process = process or made
         self._began: dict[str, datetime] = {}
         self._steps = 0
         self._lock = threading.Lock()

@@ -20,6 +20,7 @@ from gateway.ledger import (
     DeliveryState,
     Queue,
     Reading,
+    Sample,
     SilenceRecord,
     StudyFilter,
     StudyRecord,
@@ -30,7 +31,8 @@ from gateway.lifecycle import WAITING_FOR_A_PERSON, WORKING
 from gateway.receiving.reserves import UNKNOWN_BYTES, free_memory
 from gateway.showing.resending import UNDER_WAY, standing_of
 from gateway.site import Site
-from gateway.trend import Sample
+from gateway.trend import MOST_SAMPLES
+from gateway.watching.processes import ShownProcess, shown_processes
 from model.engine import EngineIdentity
 from model.version import VERSION
 
@@ -106,7 +108,9 @@ class SystemStanding:
     waiting_count: int
     commitments: int
     levels: tuple[Level, ...]
-    engine: EngineIdentity
+    processes: tuple[ShownProcess, ...]
+    engines: tuple[EngineIdentity, ...]
+    """Who reads, in the processes that live; several where an update is under way."""
     versions: tuple[tuple[str, str], ...]
     samples: Sequence[Sample]
 
@@ -115,6 +119,7 @@ def system_standing(site: Site, rows: Reading) -> SystemStanding:
     """Look at everything once."""
     contacts = rows.contacts()
     known = {silence.peer: silence for silence in rows.silences()}
+    processes = shown_processes(site.settings, rows, site.clock())
     return SystemStanding(
         peers=tuple(
             shown_peer(site.settings, name, contacts, known.get(name), rows)
@@ -128,9 +133,10 @@ def system_standing(site: Site, rows: Reading) -> SystemStanding:
         waiting_count=rows.count_studies(WAITING_FOR_A_PERSON),
         commitments=rows.commitments_open(),
         levels=levels_of(site),
-        engine=site.engine.identity,
+        processes=processes,
+        engines=tuple(dict.fromkeys(p.engine for p in processes if p.engine)),
         versions=versions(),
-        samples=site.trend.samples(),
+        samples=rows.samples(MOST_SAMPLES),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.trend import Sample
+from gateway.ledger import Sample
 
 WIDTH, HEIGHT = 480, 96
 _ABOVE, _BELOW = 6, 2

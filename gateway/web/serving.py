@@ -38,12 +38,14 @@ _STARTING_SECONDS = 30.0
 class PortOptions:
     """Where the console listens. `certificate` and `key` are "" without TLS.
 
-    `proxies` are the networks whose X-Forwarded-* is believed.
+    `proxies` are the networks whose X-Forwarded-* is believed. `section` is the table
+    of the settings that says so.
     """
 
     host: str
     port: int
     connections: int
+    section: str = "web"
     certificate: str = ""
     key: str = ""
     proxies: Sequence[str] = ()
@@ -67,7 +69,7 @@ class WebPort:
     def __init__(self, app: FastAPI, options: PortOptions) -> None:
         """Bind; raises NotReady where the port is taken or the certificate is none."""
         self._server = _Server(_configured(app, options))
-        self._socket = _bound(options.host, options.port)
+        self._socket = _bound(options)
         self._port = int(self._socket.getsockname()[1])
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="web", daemon=True
@@ -173,7 +175,8 @@ def _configured(app: FastAPI, options: PortOptions) -> uvicorn.Config:
     return config
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(options: PortOptions) -> socket.socket:
+    host, port = options.host, options.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     own = socket.socket(family, socket.SOCK_STREAM)
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -182,5 +185,6 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         own.close()
         where = f"{host}:{port}"
-        raise NotReady(f"web.port: cannot listen on {where}: {error}") from error
+        key = f"{options.section}.port"
+        raise NotReady(f"{key}: cannot listen on {where}: {error}") from error
     return own

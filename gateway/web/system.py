@@ -8,10 +8,9 @@ from fastapi.responses import RedirectResponse
 
 from gateway.accounts.person import Person
 from gateway.accounts.roles import Permission
-from gateway.ledger import Way
+from gateway.ledger import Sample, Way
 from gateway.showing.study_rows import NEXT_STEP
 from gateway.site import Site
-from gateway.trend import Sample
 from gateway.watching.echoing import echo_peer
 from gateway.watching.health import Finding
 from gateway.watching.system import system_standing

@@ -27,7 +27,7 @@ from gateway.reviewing.signing import Verdict, sign_off
 from gateway.running.composition import open_site
 from gateway.running.serve import Gateway
 from gateway.site import Site
-from gateway.trend import Room
+from gateway.trend import Room, sample
 from model.engine import EngineIdentity, ReportEngine
 from model.errors import RefusedRequest
 from model.options import Domain
@@ -189,7 +189,7 @@ def looked(stand: Stand) -> None:
     """Take a sample for the charts now, not when a minute is over."""
     site = stand.gateway.site
     room = Room(disk=site.spool.free_bytes, memory=free_memory)
-    site.trend.sample(site.ledger, room, site.clock())
+    sample(site.ledger, room, site.clock())
 
 
 @contextmanager

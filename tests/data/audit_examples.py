@@ -27,6 +27,7 @@ from gateway.ledger import (
     CommitmentItemRecord,
     DeliveryRecord,
     DeliveryState,
+    ProcessRecord,
     ResultRecord,
     Role,
 )
@@ -153,6 +154,18 @@ def identity(word: str) -> EngineIdentity:
 
 def question(word: str) -> StudyQuery:
     return StudyQuery(patient_id=word, issuer=word)
+
+
+def process(word: str) -> ProcessRecord:
+    return ProcessRecord(
+        name=f"{word}:12:ab",
+        host=word,
+        pid=12,
+        boot=word,
+        roles="listener,worker",
+        started_at=NOW,
+        beat_at=NOW,
+    )
 
 
 def asked(word: str) -> CommitmentRequest:
@@ -308,6 +321,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         lambda w: kinds.prior_retrieved(UID, w, w, 2, NOW),
         lambda w: kinds.prior_retrieved(UID, w, w, 0, NOW),
     ),
+    "process_lost": (lambda w: kinds.process_lost(process(w), 2, NOW),),
     "receiving_begun": (
         lambda w: kinds.receiving_begun(stored(w), UID, patient(w), NOW),
     ),

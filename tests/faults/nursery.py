@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -34,7 +35,9 @@ from dicom_io.results import apart
 from dicom_io.results.encode import encode_results
 from gateway.failpoints import VARIABLE
 from gateway.running import retention
-from gateway.running.composition import open_site
+from gateway.running.composition import NoEngine, open_site
+from gateway.running.job_leases import IsOver, JobLeases
+from gateway.running.process_roles import ALL_ROLES, ProcessRole, parse_roles, told
 from gateway.running.serve import Gateway
 from gateway.site import Site, utc_now
 from gateway.web.app import demand_declared
@@ -51,6 +54,9 @@ PATIENCE = 600.0
 """Seconds that a gateway may take to start or to stop, on a machine that is busy."""
 PURGING = "purging"
 """A gateway in this mode purges all that is finished, over and over."""
+TELLING = "telling"
+"""A gateway in this mode writes into `JOBS` when it begins and ends a recurring job."""
+JOBS = "jobs"
 
 
 class Stuck(Exception):  # noqa: N818 - says what it is
@@ -127,15 +133,24 @@ class Nursery:
         self._lock = threading.Lock()
 
     def start(
-        self, folder: Path, overrides: Table, kill_at: str = "", mode: str = ""
+        self,
+        folder: Path,
+        overrides: Table,
+        kill_at: str = "",
+        mode: str = "",
+        roles: str = told(ALL_ROLES),
     ) -> Child:
-        """Start a gateway on a folder, which its parent makes."""
+        """Start a gateway on a folder, which its parent makes.
+
+        The port of one that is no listener is that of its pages of health.
+        """
         reading, writing = os.pipe()
         request = {
             "folder": str(folder),
             "overrides": overrides,
             "kill_at": kill_at,
             "mode": mode,
+            "roles": roles,
         }
         try:
             pid = self._ask(request, writing)
@@ -253,7 +268,8 @@ def _become_gateway(
         child._SERVERS._running[DECODER] = child._Server(
             process=process, control=socket.socket(fileno=control)
         )
-        apart._ENCODERS._pool = _forked_encoders(report)
+        if ProcessRole.WORKER in parse_roles(request["roles"]):
+            apart._ENCODERS._pool = _forked_encoders(report)
         _run_gateway(request, report)
         code = 0
     except BaseException:  # a process of its own: the log has it
@@ -274,13 +290,39 @@ def _run_gateway(request: Mapping[str, str], report: int) -> None:
     settings = site_settings(folder, overrides)  # type: ignore[arg-type]
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    with Gateway(open_site(settings, CannedEngine())) as gateway:
-        os.write(report, f"{gateway.port}\n".encode())
+    roles = parse_roles(request["roles"])
+    if request["mode"] == TELLING:
+        _tell_of_jobs(folder / JOBS)
+    engine = CannedEngine() if ProcessRole.WORKER in roles else NoEngine()
+    with Gateway(open_site(settings, engine), roles=roles) as gateway:
+        is_listener = ProcessRole.LISTENER in roles
+        port = gateway.port if is_listener else gateway.web_port
+        os.write(report, f"{port}\n".encode())
         # Not without end: a signal that another thread was given, as where the main
         # one is traced, is not heeded before this one wakes.
         while not stop.wait(0.05):
             if request["mode"] == PURGING:
                 _purge(gateway.site)
+
+
+def _tell_of_jobs(path: Path) -> None:
+    """Write a line at the beginning and the end of each recurring job."""
+    do, lines = JobLeases.do, path.open("a", buffering=1)
+
+    def tell(what: str, name: str) -> None:
+        lines.write(f"{what} {name} {os.getpid()} {time.monotonic()}\n")
+
+    def told_of(self: JobLeases, name: str, job: Callable[[IsOver], object]) -> bool:
+        def work(is_over: IsOver) -> None:
+            tell("begin", name)
+            try:
+                job(is_over)
+            finally:
+                tell("end", name)
+
+        return do(self, name, work)
+
+    JobLeases.do = told_of  # type: ignore[method-assign]
 
 
 def _purge(site: Site) -> None:

@@ -40,8 +40,13 @@ def site_overrides(archive: Archive, **more: Table) -> Table:
 
     A study is at work at many kills here; five in one state would park it.
     """
+    return overrides_for("ARCHIVE", archive.port, **more)
+
+
+def overrides_for(title: str, port: int, **more: Table) -> Table:
+    """Return the same settings for an archive of any kind."""
     return {
-        **archive_peer("ARCHIVE", archive.port),
+        **archive_peer(title, port),
         "completeness": {"quiet_seconds": 0.2, "ask_archive": False},
         "work": {
             "lease_seconds": 30.0,

@@ -38,7 +38,7 @@ from gateway.ledger import AuditFilter, AuditRecord, ResultRecord, StudyRecord
 from gateway.lifecycle import WORKING, Event, State
 from gateway.running import timekeeping
 from gateway.running.composition import open_site
-from gateway.running.serve import sent_intake
+from gateway.running.listening import sent_intake
 from gateway.running.starting import reconcile
 from gateway.running.timekeeping import SteadyClock
 from gateway.site import Site

@@ -89,6 +89,24 @@ def test_a_failure_after_the_turn_goes_into_the_log(
     assert "a job with another node failed" in caplog.text
 
 
+def test_what_follows_a_job_may_fail_and_the_rest_is_done(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    release, done = Event(), Event()
+
+    def fail() -> None:
+        raise ValueError("the ledger is away")
+
+    couriers = Couriers(0.05)
+    couriers.run({"a": lambda: release.wait(LONG)})
+    couriers.when_ended("a", fail)
+    couriers.when_ended("a", done.set)
+    release.set()
+    assert done.wait(LONG)
+    couriers.close(LONG)
+    assert "what follows a job with another node failed" in caplog.text
+
+
 def test_closing_waits_no_longer_than_it_is_told() -> None:
     release = Event()
     couriers = Couriers(0.05)

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import NotReady
+from gateway.ledger import ProcessRecord
 from gateway.ledger.server_soundness import faults_of_server
 from gateway.lifecycle import State
 from gateway.running.doctor import Symptom, examine
+from gateway.running.spool_identity import FILE_NAME, demand_own_spool
 from tests.data.postgresql import database_of, name_of, shared_server
 from tests.data.stages import Bench, bench_at
 
@@ -73,3 +76,35 @@ def test_leases_of_other_hosts_are_left_alone(bench: Bench) -> None:
     assert claimed is not None
     assert looked(bench, repair=True)["leases"].detail == "1 studies are at work"
     assert bench.study().lease_owner == "another host"
+
+
+def test_nothing_is_repaired_while_a_process_of_another_host_lives(
+    bench: Bench,
+) -> None:
+    far = ProcessRecord(
+        name="far:7:aa",
+        host="far",
+        pid=7,
+        boot="another kernel",
+        roles="listener",
+        started_at=bench.clock(),
+        beat_at=bench.clock(),
+    )
+    with bench.site.ledger.writing() as rows:
+        rows.add_process(far)
+    with pytest.raises(NotReady, match="process 7 of far works on the ledger"):
+        looked(bench, repair=True)
+    assert "leases" in looked(bench)
+    bench.clock.add(days=1)
+    looked(bench, repair=True)
+
+
+def test_a_folder_without_its_file_is_marked_when_a_person_says_so(
+    bench: Bench,
+) -> None:
+    demand_own_spool(bench.site)
+    assert looked(bench)["spool"].ok
+    bench.site.spool.path(FILE_NAME).unlink()
+    assert "doctor --repair" in looked(bench)["spool"].detail
+    assert looked(bench, repair=True)["spool"].ok
+    demand_own_spool(bench.site)

@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -24,9 +25,11 @@ from gateway.ledger.probe import LedgerStanding, probe_ledger
 from gateway.ledger.schema import metadata
 from gateway.lifecycle import WORKING
 from gateway.patient_key import KeyPlace, text_of_key
+from gateway.site import utc_now
 from tests.data.ledgers import (
     NOW,
     STUDY_UID,
+    at,
     audit_entry,
     given_study,
     is_of,
@@ -399,3 +402,34 @@ def _wrapped_keys(tmp_path: Path) -> bytes:
 def _of_file(content: bytes) -> list[bytes]:
     """Return the longest stretch of base64, which is the wrapped key."""
     return [max(re.findall(rb"[A-Za-z0-9_\-+/=]{40,}", content), key=len)]
+
+
+def test_the_time_of_all_hosts_is_that_of_the_server(
+    ledger: Ledger, other: Ledger
+) -> None:
+    moments = [opened.now() for opened in (ledger, other, ledger)]
+    assert moments == sorted(moments)
+    assert abs((moments[0] - utc_now()).total_seconds()) < 60  # the same machine
+    assert moments[0].utcoffset() == timedelta()
+
+
+def test_of_two_hosts_one_does_a_job_until_its_lease_is_over(
+    ledger: Ledger, other: Ledger
+) -> None:
+    with ledger.writing() as rows:
+        assert rows.hold_jobs(["purge", "seal"], "one", NOW, at(60)) == {
+            "purge",
+            "seal",
+        }
+    with other.writing() as rows:
+        assert rows.hold_jobs(["purge", "forget"], "two", at(59), at(119)) == {"forget"}
+        assert rows.hold_jobs(["purge", "seal"], "two", at(60), at(120)) == {
+            "purge",
+            "seal",
+        }
+    with ledger.reading() as rows:
+        assert {job.name: job.holder for job in rows.jobs()} == {
+            "forget": "two",
+            "purge": "two",
+            "seal": "two",
+        }

@@ -62,8 +62,8 @@ def crash(settings: Settings) -> None:
     """Start a gateway and end it without its own `__exit__`, as a kill does."""
     gateway = Gateway(open_site(settings, CannedEngine()))
     gateway.__enter__()
-    assert gateway._listener is not None
-    gateway._listener.close()
+    assert gateway._listening is not None
+    gateway._listening.close()
     gateway._web.close()
     gateway._ledger_question.close()
     gateway._rounds.stop()
@@ -194,7 +194,9 @@ def impatient(tmp_path: Path) -> Iterator[Gateway]:
 
 def test_a_lease_is_renewed_while_its_worker_lives(impatient: Gateway) -> None:
     site = impatient.site
-    with impatient._turns.owner(site.clock()) as owner:
+    assert impatient._working is not None
+    turns = impatient._working.turns
+    with turns.owner(site.clock()) as owner:
         with site.ledger.writing() as rows:
             add_study(rows, state=State.PARKED, now=site.clock())
             first = rows.claim([State.PARKED], site.clock(), owner, 0.5)
@@ -287,7 +289,8 @@ def test_a_reserve_that_is_passed_is_recorded_once_for_all_instances(
     film = write_film(tmp_path / "film.dcm", film_dataset())
     settings = site_settings(tmp_path / "data")
     with running_gateway(settings, CannedEngine()) as gateway:
-        disk = gateway.gateway._reserves._disk
+        assert gateway.gateway._listening is not None
+        disk = gateway.gateway._listening.reserves._disk
         disk._reserve = 1 << 60
         for _ in range(3):
             (outcome,) = store_instances(MODALITY, gateway.remote, [film])
@@ -325,7 +328,9 @@ class _Hanging(CannedEngine):
 def test_work_that_does_not_end_is_given_back_at_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hurried: bool
 ) -> None:
-    monkeypatch.setattr("gateway.running.serve.STOP_SECONDS", 60.0 if hurried else 0.2)
+    monkeypatch.setattr(
+        "gateway.running.working.STOP_SECONDS", 60.0 if hurried else 0.2
+    )
     engine, hurry = _Hanging(), Event()
     film = write_film(tmp_path / "film.dcm", film_dataset())
     settings = site_settings(tmp_path / "data")
@@ -343,7 +348,9 @@ def test_work_that_does_not_end_is_given_back_at_a_stop(
     assert (study.state, study.lease_owner) == (State.GATHERED, None)
     assert study.attempts == 0
     engine.let_go.set()
-    wait_until(lambda: not gateway._turns._began or None, 60, lambda: "it ends")
+    assert gateway._working is not None
+    turns = gateway._working.turns
+    wait_until(lambda: not turns._began or None, 60, lambda: "it ends")
     late = running.study("1.2.3")
     gateway.site.ledger.close()
     assert late == study  # who was given up has nothing to say any more

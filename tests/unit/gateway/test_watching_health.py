@@ -57,7 +57,14 @@ def test_a_gateway_at_work_is_alive_and_ready(running: Running) -> None:
     assert asked(port, "live")[1].keys() == {"listener", "workers"}
     status, findings = asked(port, "ready")
     assert status == 200
-    assert findings.keys() == {"listener", "workers", "ledger", "disk", "engine"}
+    assert findings.keys() == {
+        "listener",
+        "workers",
+        "ledger",
+        "disk",
+        "engine",
+        "scheduler",
+    }
 
 
 def test_a_locked_ledger_is_not_ready_and_yet_alive(running: Running) -> None:
@@ -83,7 +90,8 @@ def test_a_disk_under_its_reserve_is_not_ready(tmp_path: Path) -> None:
 def test_a_listener_that_does_not_come_round_is_neither_alive_nor_ready(
     running: Running,
 ) -> None:
-    listener = running.gateway._listener
+    assert running.gateway._listening is not None
+    listener = running.gateway._listening.listener
     assert listener is not None
     listener._server.stop()
     listener._threads[0].join()

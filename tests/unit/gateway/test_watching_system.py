@@ -1,15 +1,18 @@
 """How the gateway stands as a whole."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
-from gateway.ledger import DeliveryState, SilenceRecord, Way
+from gateway.ledger import DeliveryState, ProcessRecord, SilenceRecord, Way
 from gateway.lifecycle import WORKING, State
 from gateway.running.composition import close_site, open_site
 from gateway.site import Site
 from gateway.watching.system import SystemStanding, system_standing
+from model.engine import EngineIdentity
 from tests.data.engines import CannedEngine
 from tests.data.ledgers import NOW, at, given_study, result_of
 from tests.data.sites import archive_peer, site_settings
@@ -80,9 +83,46 @@ def test_a_sender_without_a_place_in_the_settings_is_shown_apart(site: Site) -> 
     assert [each.peer for each in standing(site).strangers] == ["STRANGER"]
 
 
-def test_versions_and_the_digest_of_the_weights_are_told(site: Site) -> None:
-    found = standing(site)
-    assert found.engine == site.engine.identity
+def test_versions_are_told(site: Site) -> None:
     assert {"maira-gateway", "Python", "pydicom", "torch"} <= {
-        n for n, _ in found.versions
+        n for n, _ in standing(site).versions
     }
+
+
+def process(name: str, **changes: object) -> ProcessRecord:
+    plain = ProcessRecord(
+        name=name,
+        host="gateway-1",
+        pid=12,
+        boot="a",
+        roles="worker",
+        started_at=NOW,
+        beat_at=at(95),
+        findings='[{"name": "engine", "ok": false, "detail": "is being started"}]',
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def test_each_process_is_shown_with_what_it_last_said_of_itself(site: Site) -> None:
+    engine = TypeAdapter(EngineIdentity).dump_json(site.engine.identity).decode()
+    with site.ledger.writing() as rows:
+        rows.add_process(process("a", engine=engine))
+        rows.add_process(process("b", engine=engine, beat_at=at(90), findings="[]"))
+        rows.add_process(process("c", roles="scheduler", started_at=at(1)))
+        rows.hold_jobs(["purge", "seal"], "c", at(90), at(190))
+        rows.hold_jobs(["forget"], "c", at(0), at(10))
+    found = standing(site)
+    first, second, third = found.processes
+    assert [each.name for each in first.failing] == ["engine"]
+    assert second.failing == ()
+    assert (first.jobs, third.jobs) == ((), ("purge", "seal"))
+    assert not first.is_silent
+    assert found.engines == (site.engine.identity,)
+
+
+def test_a_process_that_is_not_heard_of_for_a_lease_is_silent(site: Site) -> None:
+    lease = site.settings.work.lease_seconds
+    with site.ledger.writing() as rows:
+        rows.add_process(process("a", beat_at=at(99 - lease)))
+        rows.add_process(process("b", beat_at=at(101 - lease), started_at=at(1)))
+    assert [each.is_silent for each in standing(site).processes] == [True, False]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.trend import Sample
+from gateway.ledger import Sample
 from gateway.web.charts import HEIGHT, MOST_POINTS, WIDTH, Series, chart_of
 from tests.data.ledgers import at
 

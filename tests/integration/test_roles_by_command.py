@@ -1,0 +1,97 @@
+"""`serve --role` as a site runs it: processes of their own, by the command line."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from tests.data.commands import call
+from tests.data.ledgers import skip_on_postgresql
+from tests.data.sites import toml_of
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    skip_on_postgresql()  # one machine, one file
+    path = tmp_path / "site.toml"
+    path.write_text(toml_of(tmp_path / "data", {"health": {"port": 0}}), "utf-8")
+    return path
+
+
+@contextmanager
+def serving(config: Path, roles: str, told: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run `serve` as systemd does, which listens on the socket `told`."""
+    command = [sys.executable, "-m", "gateway", "--config", str(config), "serve"]
+    process = subprocess.Popen(
+        [*command, "--role", roles],
+        env={"PATH": "", "NOTIFY_SOCKET": str(told)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_each_process_has_what_its_roles_need_and_no_more(
+    config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = tmp_path / "told"
+    with ExitStack() as opened:
+        systemd = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        systemd.bind(str(told))
+        systemd.settimeout(120)
+        listener = opened.enter_context(serving(config, "listener", told))
+        others = opened.enter_context(serving(config, "scheduler,web", told))
+        assert line_of(listener).startswith("MAIRA_GW listens on port ")
+        said, _, port = line_of(listener).rpartition(" ")
+        assert said == "listener: health is on port"
+        assert line_of(others).startswith("Nobody administers it: ")
+        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=60) as answer:
+            assert set(json.load(answer)["findings"]) == {"listener", "ledger", "disk"}
+        assert systemd.recv(100) == systemd.recv(100) == b"READY=1"
+        for process in (listener, others):
+            maps = Path(f"/proc/{process.pid}/maps").read_text()
+            assert "libtorch" not in maps
+        code, out, _ = call(
+            monkeypatch, capsys, "--config", config, "processes", "--json"
+        )
+        assert code == 0
+        assert {each["pid"]: each["roles"] for each in json.loads(out)} == {
+            listener.pid: "listener",
+            others.pid: "scheduler,web",
+        }
+        for process in (listener, others):
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(120) == 0
+    code, out, _ = call(monkeypatch, capsys, "--config", config, "processes")
+    assert code == 0
+    assert "scheduler" not in out
+
+
+def test_a_word_that_is_no_role_is_refused(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--config", config, "serve", "--role", "listener,janitor")
+    code, _, err = call(monkeypatch, capsys, *words)
+    assert code == 2
+    assert "'janitor' is no role" in err
