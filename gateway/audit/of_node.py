@@ -14,7 +14,7 @@ from gateway.audit.message import (
     Outcome,
 )
 from gateway.audit.parts import Happening
-from gateway.ledger.records import ProcessRecord
+from gateway.ledger.process_records import ProcessRecord
 
 
 def application_started(

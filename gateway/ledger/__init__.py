@@ -27,6 +27,7 @@ from gateway.ledger.engine import (
 from gateway.ledger.failures import ledger_failures
 from gateway.ledger.grouping import GroupCommit
 from gateway.ledger.master import Patients, open_patients
+from gateway.ledger.process_records import JobRecord, ProcessRecord, Sample
 from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
     Access,
@@ -46,16 +47,13 @@ from gateway.ledger.records import (
     GroundingRecord,
     GroundingState,
     InstanceRecord,
-    JobRecord,
     MoveRecord,
     NewInstance,
-    ProcessRecord,
     Repeat,
     RepositoryRecord,
     ResultRecord,
     RetrievalRecord,
     Role,
-    Sample,
     SilenceRecord,
     SlotRecord,
     StudyRecord,

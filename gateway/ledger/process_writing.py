@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 
 from gateway.ledger import process_tables
+from gateway.ledger.process_records import JobRecord, ProcessRecord, Sample
 from gateway.ledger.reading import Reading
-from gateway.ledger.records import JobRecord, ProcessRecord, Sample
 
 _PROCESSES, _JOBS = process_tables.processes, process_tables.jobs
 _SAMPLES = process_tables.samples

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from gateway.ledger import process_tables
-from gateway.ledger.records import JobRecord, ProcessRecord, Sample
+from gateway.ledger.process_records import JobRecord, ProcessRecord, Sample
 from gateway.ledger.rows import Rows, selected
 
 _PROCESSES, _JOBS = process_tables.processes, process_tables.jobs

@@ -97,7 +97,7 @@ def process(name: str, **changes: object) -> ProcessRecord:
         boot="a",
         roles="worker",
         started_at=NOW,
-        beat_at=at(95),
+        beat_at=at(97),
         findings='[{"name": "engine", "ok": false, "detail": "is being started"}]',
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def test_each_process_is_shown_with_what_it_last_said_of_itself(site: Site) -> N
     engine = TypeAdapter(EngineIdentity).dump_json(site.engine.identity).decode()
     with site.ledger.writing() as rows:
         rows.add_process(process("a", engine=engine))
-        rows.add_process(process("b", engine=engine, beat_at=at(90), findings="[]"))
+        rows.add_process(process("b", engine=engine, beat_at=at(98), findings="[]"))
         rows.add_process(process("c", roles="scheduler", started_at=at(1)))
         rows.hold_jobs(["purge", "seal"], "c", at(90), at(190))
         rows.hold_jobs(["forget"], "c", at(0), at(10))
