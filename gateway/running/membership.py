@@ -22,7 +22,7 @@ from gateway.audit import kinds
 from gateway.errors import LedgerFailure
 from gateway.ledger import Ledger, ProcessRecord, Writing
 from gateway.locking import forget_life, hold_life, is_over
-from gateway.running.process_roles import Roles, told
+from gateway.running.process_roles import Roles, words_of
 from gateway.site import Site, utc_now
 from gateway.watching.health import Finding
 
@@ -119,7 +119,7 @@ class Membership:
             host=socket.gethostname(),
             pid=os.getpid(),
             boot=boot_id(),
-            roles=told(self._roles),
+            roles=words_of(self._roles),
             started_at=self._started_at,
             beat_at=self._site.clock(),
         )

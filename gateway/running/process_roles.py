@@ -36,6 +36,6 @@ def parse_roles(text: str) -> frozenset[ProcessRole]:
     return frozenset(known[word] for word in words)
 
 
-def told(roles: Roles) -> str:
+def words_of(roles: Roles) -> str:
     """Return roles as `parse_roles` reads them, in their usual order."""
     return ",".join(role for role in ProcessRole if role in roles)

@@ -24,7 +24,7 @@ from gateway.running import timekeeping
 from gateway.running.composition import NoEngine, close_engine, close_site, open_site
 from gateway.running.listening import Listening
 from gateway.running.membership import Membership, new_name
-from gateway.running.process_roles import ALL_ROLES, ProcessRole, Roles, told
+from gateway.running.process_roles import ALL_ROLES, ProcessRole, Roles, words_of
 from gateway.running.rounds import Rounds
 from gateway.running.scheduling import Scheduling, look
 from gateway.running.signals import StopSignals, leave
@@ -122,7 +122,7 @@ class Gateway:
         if self._listening is not None:
             yield f"{self._site.local.title} listens on port {self.port}"
         if ProcessRole.WEB not in self._roles:
-            yield f"{told(self._roles)}: health is on port {self.web_port}"
+            yield f"{words_of(self._roles)}: health is on port {self.web_port}"
         link = self.first_link()
         if link is not None:
             yield f"Nobody administers it: within 24 hours, once: {link}"

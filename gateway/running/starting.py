@@ -12,7 +12,7 @@ from gateway.ledger.failures import WHAT_TO_DO
 from gateway.ledger.soundness import faults_of
 from gateway.running import settings_changes
 from gateway.running.membership import Membership
-from gateway.running.process_roles import ALL_ROLES, ProcessRole, Roles, told
+from gateway.running.process_roles import ALL_ROLES, ProcessRole, Roles, words_of
 from gateway.site import Site
 from gateway.spool import Reconciliation
 from model.version import VERSION
@@ -104,7 +104,7 @@ def record_stop(site: Site, roles: Roles, member: Membership) -> None:
 
 
 def _in_audit(roles: Roles) -> str:
-    return "" if frozenset(roles) == ALL_ROLES else told(roles)
+    return "" if frozenset(roles) == ALL_ROLES else words_of(roles)
 
 
 def _record_version(rows: Writing, now: datetime) -> None:

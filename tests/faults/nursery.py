@@ -37,7 +37,7 @@ from gateway.failpoints import VARIABLE
 from gateway.running import retention
 from gateway.running.composition import NoEngine, open_site
 from gateway.running.job_leases import IsOver, JobLeases
-from gateway.running.process_roles import ALL_ROLES, ProcessRole, parse_roles, told
+from gateway.running.process_roles import ALL_ROLES, ProcessRole, parse_roles, words_of
 from gateway.running.serve import Gateway
 from gateway.site import Site, utc_now
 from gateway.web.app import demand_declared
@@ -138,7 +138,7 @@ class Nursery:
         overrides: Table,
         kill_at: str = "",
         mode: str = "",
-        roles: str = told(ALL_ROLES),
+        roles: str = words_of(ALL_ROLES),
     ) -> Child:
         """Start a gateway on a folder, which its parent makes.
 

@@ -68,6 +68,8 @@ class Outcome:
     seconds: float
     rounds: int
     """Recurring jobs that were begun."""
+    proofs: Mapping[str, int]
+    """How it is known that results are kept, and of how many."""
     faults: tuple[str, ...]
 
     @property
@@ -227,11 +229,13 @@ def run(children: Nursery, folder: Path, plan: Plan) -> Outcome:
                 faults.append(f"{process.roles} stopped with the code {code}")
         faults += _count(stage, modality)
         rounds, twice = _jobs_at_once(stage)
+        proofs = stage.rows("SELECT committed_how, count(*) FROM deliveries GROUP BY 1")
     return Outcome(
         studies=plan.studies,
         kills=dict(kills),
         seconds=seconds,
         rounds=rounds,
+        proofs={str(how): int(str(count)) for how, count in proofs},
         faults=(*faults, *twice),
     )
 
@@ -418,6 +422,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 "seconds": round(found.seconds, 1),
                 "studies a minute": round(found.rate, 1),
                 "jobs": found.rounds,
+                "proofs": found.proofs,
                 "faults": found.faults,
             }
             sys.stdout.write(json.dumps(said) + "\n")

@@ -14,7 +14,7 @@ from gateway.lifecycle import State
 from gateway.locking import hold_life
 from gateway.running import membership
 from gateway.running.membership import Membership, bury_dead, new_name
-from gateway.running.process_roles import ALL_ROLES, ProcessRole, parse_roles, told
+from gateway.running.process_roles import ALL_ROLES, ProcessRole, parse_roles, words_of
 from gateway.site import Site
 from gateway.stages.turn import Turns
 from tests.data.ledgers import NOW, at, given_study
@@ -159,8 +159,8 @@ def test_who_was_taken_for_dead_and_lives_is_known_again(bench: Bench) -> None:
 
 def test_roles_are_words_with_commas() -> None:
     assert parse_roles("web, worker") == {ProcessRole.WEB, ProcessRole.WORKER}
-    assert told(parse_roles("web,worker,web")) == "worker,web"
-    assert parse_roles(told(ALL_ROLES)) == ALL_ROLES
+    assert words_of(parse_roles("web,worker,web")) == "worker,web"
+    assert parse_roles(words_of(ALL_ROLES)) == ALL_ROLES
     for wrong in ("", "worker,", "Worker", "listener;web", "all"):
         with pytest.raises(NotReady, match="is no role"):
             parse_roles(wrong)
