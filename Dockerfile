@@ -14,6 +14,8 @@ FROM ${PYTHON} AS build
 # it. Without both arguments it is the build that pip's own index has.
 ARG TORCH_REQUIREMENT="torch==2.13.0"
 ARG PIP_EXTRA_INDEX_URL=""
+# What is installed beside the gateway itself: "postgresql,ray" for the nodes of Ray.
+ARG EXTRAS="postgresql"
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_EXTRA_INDEX_URL=${PIP_EXTRA_INDEX_URL}
@@ -28,7 +30,7 @@ COPY config config
 COPY dicom_io dicom_io
 COPY gateway gateway
 COPY model model
-RUN /opt/maira-gateway/bin/pip install --quiet --no-build-isolation --constraint constraints.txt '.[postgresql]'
+RUN /opt/maira-gateway/bin/pip install --quiet --no-build-isolation --constraint constraints.txt ".[${EXTRAS}]"
 
 FROM ${PYTHON}
 RUN groupadd --gid 10001 maira \

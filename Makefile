@@ -15,7 +15,7 @@ ON_BOTH := $(filter-out %_postgresql.py,$(wildcard tests/unit/gateway/test_ledge
 	tests/acceptance/test_whole_way.py tests/acceptance/test_kill_and_restart.py
 
 .PHONY: help audit-attacks demo test check bench coded-findings differential disk-faults \
-	dockerfile-check evaluate-phantom failpoints fuzz golden kill-storm leaks roles-storm screenshots soak \
+	dockerfile-check evaluate-phantom failpoints fuzz golden kill-storm leaks roles-storm screenshots sizing soak \
 	state-machine test-postgresql train-phantom validate-results viewer views
 .DEFAULT_GOAL := help
 
@@ -46,6 +46,12 @@ bench: .venv/dev.stamp  ## Measure everything beside its peers, write docs/perfo
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.audit
 	$(BIN)/python -m benchmarks.audit_verify
+	$(BIN)/python -m benchmarks.page
+
+sizing: .venv/dev.stamp  ## Hold the simulation against the gateway (40 min), simulate the sites, write docs/sizing.md.
+	$(BIN)/python -m benchmarks.sizes
+	$(BIN)/python -m benchmarks.simulation --check
+	$(BIN)/python -m benchmarks.sizing
 	$(BIN)/python -m benchmarks.page
 
 soak: .venv/dev.stamp  ## Send N= studies through a whole gateway: nothing slows, grows or is lost.

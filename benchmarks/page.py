@@ -1,7 +1,7 @@
-"""Writes docs/performance.md and its plots from what the benchmarks have kept.
+"""Writes docs/performance.md, docs/sizing.md and their plots from what was kept.
 
-The words are in performance.md beside this module; whatever is measured stands there
-as a name between double braces, so no figure is copied by hand.
+The words are in the files of these names beside this module; whatever is measured or
+simulated stands there as a name between double braces, so no figure is copied by hand.
 Usage: python -m benchmarks.page
 """
 
@@ -23,29 +23,36 @@ from benchmarks.tables import (
     short,
 )
 
-TEMPLATE = Path(__file__).parent / "performance.md"
+TEMPLATES = Path(__file__).parent
+PAGES = ("performance", "sizing")
 DOCS = Path(__file__).parents[1] / "docs"
 _PLACE = re.compile(r"\{\{(\w+) ([^}]+)\}\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Fills the places of the template from the results in a folder."""
+    """Fills the places of a template from the results in a folder."""
 
+    name: str = "performance"
     results: Path = RESULTS
 
     def text(self) -> str:
         """Return the whole page."""
-        return _PLACE.sub(self._filled, TEMPLATE.read_text("utf-8"))
+        template = TEMPLATES / f"{self.name}.md"
+        return _PLACE.sub(self._filled, template.read_text("utf-8"))
 
     def plots(self) -> dict[str, Kept]:
-        """Return the plots that can be drawn, with their figures."""
+        """Return the plots of all pages that can be drawn, with their figures."""
         found = {name: read(self.results, plot[0]) for name, plot in PLOTS.items()}
         return {name: kept for name, kept in found.items() if kept is not None}
 
     def _filled(self, place: "re.Match[str]") -> str:
         kind, words = place[1], [word.strip() for word in place[2].split("|")]
-        name = TABLES[words[0]].benchmark if words[0] in TABLES else words[0]
+        name = words[0]
+        if kind == "plot":
+            name = PLOTS[name][0]
+        elif name in TABLES:
+            name = TABLES[name].benchmark
         kept = read(self.results, name)
         if kept is None:
             return NOT_MEASURED
@@ -80,7 +87,7 @@ def _note(kept: Kept, _words: Sequence[str]) -> str:
 
 
 def _plot(_kept: Kept, words: Sequence[str]) -> str:
-    return f"![{words[1]}](images/performance-{words[0]}.svg)"
+    return f"![{words[1]}](images/{plot_path(words[0]).name})"
 
 
 def _value(kept: Kept, words: Sequence[str]) -> str:
@@ -112,16 +119,17 @@ _KINDS: dict[str, Callable[[Kept, Sequence[str]], str]] = {
 
 
 def plot_path(name: str, docs: Path = DOCS) -> Path:
-    """Return where a plot lies."""
-    return docs / "images" / f"performance-{name}.svg"
+    """Return where a plot lies; its name begins with that of its page."""
+    page = next((page for page in PAGES if name.startswith(f"{page}-")), None)
+    return docs / "images" / f"{name if page else f'performance-{name}'}.svg"
 
 
 def main() -> None:
-    """Write the page and its plots."""
-    page = Page()
-    for name, kept in page.plots().items():
+    """Write the pages and their plots."""
+    for name, kept in Page().plots().items():
         draw(name, kept, plot_path(name))
-    (DOCS / "performance.md").write_text(page.text(), "utf-8")
+    for name in PAGES:
+        (DOCS / f"{name}.md").write_text(Page(name=name).text(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Figures as small plots; SVG, so that the same figures give the same file."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure as Drawing
 
 from benchmarks.kept import Kept
 from benchmarks.rounds import Figure
+from benchmarks.sizing import BACKFILL_GPUS, LOADS, SOON
 from benchmarks.tables import TABLES, grid_of
 
 _OURS, _OTHERS = "#1f4e79", ("#9dbad5", "#b9b9b9", "#8a8a8a", "#cfc6a8", "#d9b38c")
@@ -94,6 +96,62 @@ def _stages(axes: Axes, kept: Kept) -> None:
     _legend(axes)
 
 
+def _both(axes: Axes, kept: Kept) -> None:
+    """Draw what was measured beside what was simulated, seconds to a result."""
+    grid = grid_of(kept.figures, r"(?P<row>.+: .+, s), (?P<column>measured|simulated)")
+    for number, column in enumerate(grid.columns):
+        found = [row.get(column) for row in grid.rows.values()]
+        places = [place + 0.35 * number for place in range(len(found))]
+        colour = (_OURS, _OTHERS[0])[number]
+        _one_colour(axes, places, found, colour, column)
+    axes.set_yticks([place + 0.17 for place in range(len(grid.rows))], [*grid.rows])
+    _finish(axes, "seconds")
+    _legend(axes)
+
+
+def _curves(
+    pattern: str, at: Sequence[float], labels: tuple[str, str], axes: Axes, kept: Kept
+) -> None:
+    """Draw a line for each figure of several values, over `at`."""
+    found = [each for name, each in kept.figures.items() if re.match(pattern, name)]
+    for number, figure in enumerate(found):
+        colour = _STATES[number % len(_STATES)]
+        label = figure.name.partition(", ")[2]
+        axes.plot(at, figure.values, "o-", color=colour, label=label)
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.set_xticks(at, [f"{each:,}" for each in at], fontsize=7)
+    axes.grid(axis="both", color="#dddddd")
+    axes.legend(fontsize=8, frameon=False, loc="best")
+
+
+def _loads(axes: Axes, kept: Kept) -> None:
+    labels = ("studies an hour", "seconds, 95 % of the results")
+    _curves("load, ", LOADS, labels, axes, kept)
+    axes.set_ylim(0, 4 * SOON)
+    axes.axhline(SOON, color="#444444", lw=0.8, ls="--")
+
+
+def _lines(axes: Axes, kept: Kept) -> None:
+    _curves(
+        "back-fill, gateways", BACKFILL_GPUS, ("GPUs", "studies a second"), axes, kept
+    )
+
+
+def _tornado(axes: Axes, kept: Kept) -> None:
+    """Draw how far each assumption moves the 95th percentile, both ways."""
+    pattern = r"sensitivity, (?P<row>.+): 95 % .+, (?P<column>first|second), s"
+    grid = grid_of(kept.figures, pattern)
+    middle = kept.figures["sensitivity, as assumed"].median
+    for place, row in enumerate(grid.rows.values()):
+        for number, figure in enumerate(row.values()):
+            width = min(figure.median, 4 * SOON) - middle
+            colour = (_OTHERS[0], _OURS)[number]
+            axes.barh(place, width, left=middle, height=0.6, color=colour)
+    axes.axvline(middle, color="#444444", lw=0.8)
+    axes.set_yticks(range(len(grid.rows)), [*grid.rows])
+    _finish(axes, "seconds, 95 % of the results, with as many GPUs")
+
+
 def _parts(name: str, axes: Axes, kept: Kept) -> None:
     """Draw a value for each part of a long run, from zero."""
     figure = kept.figures[name]
@@ -138,6 +196,9 @@ PLOTS: Mapping[str, tuple[str, float, tuple[Panel, ...]]] = {
     "query": ("query", 1.9, (partial(_each, "milliseconds a study"),)),
     "engine": ("engine", 3.4, (partial(_bars, "engine", "seconds, log", log=True),)),
     "soak": ("soak", 2.8, (partial(_parts, "throughput"), partial(_parts, "memory"))),
+    "sizing-check": ("simulation", 2.6, (_both,)),
+    "sizing-load": ("sizing", 3.0, (_loads, _lines)),
+    "sizing-sensitivity": ("sizing", 3.0, (_tornado,)),
 }
 """By name: the benchmark, the height in inches, and the panels from left to right."""
 

@@ -1,7 +1,8 @@
 """What a study leaves on the disk: films, results, rows of the ledger and the audit.
 
 Studies of one film by a canned engine, each to its end; the ledger is measured as a
-copy without its log, and what it holds before the first study is taken off.
+copy without its log, and what it holds before the first study is taken off. One worker
+alone shares no transaction with others, so theirs are counted at their most.
 Usage: python -m benchmarks.sizes [--studies 20] [--side 2500]
 """
 
@@ -9,11 +10,14 @@ import argparse
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
+from benchmarks.rounds import Figure, keep
+from gateway.ledger import Ledger, Writing
 from gateway.lifecycle import State
 from model.options import Domain
 from tests.data.phantoms import phantom_files
@@ -22,12 +26,35 @@ from tests.data.stages import Bench, bench_at
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Bytes of the spool's folders and of the ledger, and rows of the audit."""
+    """Bytes of the spool's folders and of the ledger, and rows of the audit.
+
+    writes : transactions that write.
+    """
 
     instances: int
     results: int
     ledger: int
     audit_rows: int
+    writes: int = 0
+
+
+class Counted:
+    """Transactions that wrote."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count those of every ledger until the block ends."""
+        real = Ledger.writing
+
+        def writing(ledger: Ledger) -> AbstractContextManager[Writing]:
+            self.number += 1
+            return real(ledger)
+
+        with patch.object(Ledger, "writing", writing):
+            yield
 
 
 def main(arguments: Sequence[str]) -> Sizes:
@@ -38,24 +65,37 @@ def main(arguments: Sequence[str]) -> Sizes:
         "--side", type=int, default=2500, help="pixels of the short side"
     )
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, bench_at(Path(folder)) as bench:
+    count, counted = options.studies, Counted()
+    with (
+        counted.counting(),
+        tempfile.TemporaryDirectory() as folder,
+        bench_at(Path(folder)) as bench,
+    ):
         bench.engine.domain = Domain.PHANTOM
-        before = measured(bench)
-        for number in range(1, options.studies + 1):
+        before, counted.number = measured(bench), 0
+        for number in range(1, count + 1):
             _read(bench, number, options.side)
         after = measured(bench)
-    count = options.studies
     sizes = Sizes(
         instances=(after.instances - before.instances) // count,
         results=(after.results - before.results) // count,
         ledger=(after.ledger - before.ledger) // count,
         audit_rows=(after.audit_rows - before.audit_rows) // count,
+        writes=counted.number // count,
     )
-    print(f"films    {sizes.instances:12,} bytes a study")
-    print(f"results  {sizes.results:12,} bytes a study")
-    print(f"ledger   {sizes.ledger:12,} bytes a study")
-    print(f"audit    {sizes.audit_rows:12,} rows a study")
+    keep("sizes", list(_figures(sizes)))
     return sizes
+
+
+def _figures(sizes: Sizes) -> Iterator[Figure]:
+    for name, unit, value in (
+        ("films", "bytes a study", sizes.instances),
+        ("results", "bytes a study", sizes.results),
+        ("ledger", "bytes a study", sizes.ledger),
+        ("audit", "rows a study", sizes.audit_rows),
+        ("transactions that write", "a study", sizes.writes),
+    ):
+        yield Figure(name=name, unit=unit, values=(float(value),))
 
 
 def measured(bench: Bench) -> Sizes:

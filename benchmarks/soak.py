@@ -118,11 +118,11 @@ def _sample(pid: int, done: int, at: float) -> Sample:
 
 @contextmanager
 def serving(
-    folder: Path, archive: int, results: int
+    folder: Path, archive: int, results: int, *options: str
 ) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
-    """Run the gateway; yield its port and process."""
+    """Run the gateway with options of `soak_site`; yield its port and process."""
     here = [sys.executable, "-m", "benchmarks.soak_site"]
-    command = [*here, str(folder), str(archive), str(results)]
+    command = [*here, str(folder), str(archive), str(results), *options]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -23,10 +23,10 @@ class Drawn:
 class Films:
     """Writes studies into a folder, the next ones in place of those sent."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, short_side: int = SHORT_SIDE) -> None:
         self._folder = folder
         phantom = phantom_files(
-            folder / "phantom", seed=1, short_side=SHORT_SIDE, with_prior=False
+            folder / "phantom", seed=1, short_side=short_side, with_prior=False
         )
         self._images = [dcmread(path) for path in phantom.current]
 

@@ -2,8 +2,10 @@
 
 It asks one peer for priors and stores into another. Prints its port, and ends when its
 standard input does. Usage: python -m benchmarks.soak_site FOLDER ARCHIVE RESULTS
+[--engine-seconds 0.005] [--quiet-seconds 0.5]
 """
 
+import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -28,16 +30,20 @@ ENGINE_SECONDS = 0.005
 class FixedEngine(CannedEngine):
     """Answers after a fixed delay and, unlike the tests' engine, remembers nothing."""
 
+    delay: float = ENGINE_SECONDS
+
     def generate(
         self, requests: Sequence[ReportRequest]
     ) -> list[tuple[GroundedReport, ...]]:
-        time.sleep(ENGINE_SECONDS * len(requests))
+        time.sleep(self.delay * len(requests))
         answers = super().generate(requests)
         self.asked.clear()
         return answers
 
 
-def settings_of(folder: Path, archive: int, results: int) -> Settings:
+def settings_of(
+    folder: Path, archive: int, results: int, quiet_seconds: float = QUIET_SECONDS
+) -> Settings:
     """Return the settings of a gateway whose two peers listen on these ports."""
     overrides: Table = {
         "peers": {
@@ -51,7 +57,7 @@ def settings_of(folder: Path, archive: int, results: int) -> Settings:
         },
         "archive": {"peer": "archive"},
         "results": {"destinations": ["results"]},
-        "completeness": {"quiet_seconds": QUIET_SECONDS, "ask_archive": False},
+        "completeness": {"quiet_seconds": quiet_seconds, "ask_archive": False},
         "work": {"lease_seconds": 60.0},
     }
     return site_settings(folder, overrides)
@@ -59,9 +65,18 @@ def settings_of(folder: Path, archive: int, results: int) -> Settings:
 
 def main(words: Sequence[str]) -> None:
     """Run until standard input ends."""
-    folder, archive, results = Path(words[0]), int(words[1]), int(words[2])
-    engine = FixedEngine(domain=Domain.PHANTOM)
-    with running_gateway(settings_of(folder, archive, results), engine) as running:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("archive", type=int)
+    parser.add_argument("results", type=int)
+    parser.add_argument("--engine-seconds", type=float, default=ENGINE_SECONDS)
+    parser.add_argument("--quiet-seconds", type=float, default=QUIET_SECONDS)
+    given = parser.parse_args(words)
+    engine = FixedEngine(domain=Domain.PHANTOM, delay=given.engine_seconds)
+    settings = settings_of(
+        given.folder, given.archive, given.results, given.quiet_seconds
+    )
+    with running_gateway(settings, engine) as running:
         print(running.gateway.port, flush=True)
         sys.stdin.read()
 

@@ -86,6 +86,52 @@ TABLES = {
         corner="milliseconds, median (range)",
         pattern=r"ledger, (?P<row>.+), (?P<column>first|last)",
     ),
+    "simulation-check": Pivot(
+        benchmark="simulation",
+        corner="load",
+        pattern=r"(?P<row>.+: .+), (?P<column>measured|simulated)",
+        over=("simulated", "measured"),
+    ),
+    "simulation-stages": Pivot(
+        benchmark="simulation",
+        corner="milliseconds, median (range)",
+        pattern=r"(?P<column>one by one): (?P<row>.+)",
+    ),
+    "one-hospital": Pivot(
+        benchmark="sizing",
+        corner="GPU",
+        pattern=r"one hospital, (?P<row>.+): (?P<column>.+)",
+    ),
+    "ten-hospitals": Pivot(
+        benchmark="sizing",
+        corner="GPU",
+        pattern=r"ten hospitals, (?P<row>.+): (?P<column>.+)",
+    ),
+    "sizing-beside": Pivot(
+        benchmark="sizing",
+        corner="beside the GPUs",
+        pattern=r"(?P<column>(?:one|ten) hospitals?): (?P<row>.+)",
+    ),
+    "back-fill": Pivot(
+        benchmark="sizing",
+        corner="GPU",
+        pattern=r"back-fill, (?P<row>[A-Z].+): (?P<column>.+)",
+    ),
+    "back-fill-beside": Pivot(
+        benchmark="sizing",
+        corner="beside the GPUs",
+        pattern=r"back-fill in (?P<column>\d+ days): (?P<row>.+)",
+    ),
+    "back-fill-whole": Pivot(
+        benchmark="sizing",
+        corner="of all films",
+        pattern=r"back-fill, (?P<column>all of it): (?P<row>.+)",
+    ),
+    "sensitivity": Pivot(
+        benchmark="sizing",
+        corner="what is otherwise",
+        pattern=r"sensitivity, (?P<row>.+): (?P<column>.+)",
+    ),
 }
 """The tables with two sides, by name."""
 

@@ -46,6 +46,7 @@ LESSER_GPL: dict[str, str] = {"psycopg": _DRIVER, "psycopg-binary": _DRIVER}
 
 EXCEPTIONS = {
     "atheris": "its metadata name none; the LICENSE in the wheel is Apache-2.0",
+    "kubernetes-validate": "its metadata name no version; the LICENSE is Apache-2.0",
     "torchao": "its metadata name none; the LICENSE in the wheel is BSD-3-Clause",
     "nvidia-": "runtime of CUDA builds of torch; each site installs it, we ship none",
 }

@@ -17,6 +17,8 @@ from benchmarks import (
     query,
     receive,
     rounds,
+    simulation,
+    simulation_real,
     sizes,
     soak,
     study,
@@ -192,12 +194,31 @@ def test_the_slope_of_memory_is_in_megabytes_a_thousand() -> None:
     assert leaks.slope([7000] * 5, 2000) == 0
 
 
-def test_what_a_study_leaves_on_the_disk_is_counted() -> None:
+def test_what_a_study_leaves_on_the_disk_is_counted(results: Path) -> None:
     taken = sizes.main(["--studies", "2", "--side", "300"])
     assert taken.instances > 300 * 300 * 2
     assert taken.results > 0
     assert taken.ledger > 0
     assert taken.audit_rows >= 5
+    assert taken.writes >= taken.audit_rows
+    assert len(json.loads((results / "sizes.json").read_text())["figures"]) == 5
+
+
+def test_the_simulation_gets_the_arrivals_of_the_gateway(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulation, "WARM_UP", 1)
+    monkeypatch.setattr(simulation, "LOADS", {"half": 0.5})
+    monkeypatch.setattr(simulation_real, "IDLE_SECONDS", 0.1)
+    few = ["--studies", "2", "--one-by-one", "2", "--side", "192"]
+    quick = ["--engine-seconds", "0.1", "--quiet-seconds", "0.2"]
+    simulation.main(["--check", *few, *quick])
+    kept = json.loads((results / "simulation.json").read_text())
+    assert len(kept["targets"]) == 3
+    values = {figure["name"]: figure["values"] for figure in kept["figures"]}
+    assert len(values["one by one: encoded"]) == 2
+    assert len(values["half: median, s, measured"]) == 1
+    assert len(values["half: median, s, simulated"]) == simulation.REPEATS
 
 
 def test_every_page_of_the_console_shows_what_it_is_asked_for(results: Path) -> None:

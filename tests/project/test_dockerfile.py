@@ -55,7 +55,7 @@ def test_spool_and_weights_are_volumes() -> None:
 def test_the_torch_build_is_an_argument_and_its_number_is_pinned() -> None:
     texts = [each.rest for each in BUILD.instructions if each.name == "ARG"]
     arguments = {name: value for text in texts for name, value in pairs(text).items()}
-    assert set(arguments) == {"TORCH_REQUIREMENT", "PIP_EXTRA_INDEX_URL"}
+    assert set(arguments) == {"TORCH_REQUIREMENT", "PIP_EXTRA_INDEX_URL", "EXTRAS"}
     assert arguments["PIP_EXTRA_INDEX_URL"] == ""
     pinned = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     assert arguments["TORCH_REQUIREMENT"] in pinned

@@ -1,4 +1,4 @@
-"""docs/performance.md is what the kept figures say, and nothing else."""
+"""docs/performance.md and docs/sizing.md are what the kept figures say."""
 
 import json
 from pathlib import Path
@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks import rounds
-from benchmarks.page import DOCS, Page, plot_path
+from benchmarks.page import DOCS, PAGES, Page, plot_path
 from benchmarks.plots import PLOTS, digest, draw
 from benchmarks.rounds import RESULTS
 from benchmarks.tables import NOT_MEASURED
 
 
-def test_the_page_is_the_rendering_of_the_results() -> None:
-    page = (DOCS / "performance.md").read_text("utf-8")
-    assert page == Page().text(), "run `python -m benchmarks.page`"
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_the_rendering_of_the_results(name: str) -> None:
+    page = (DOCS / f"{name}.md").read_text("utf-8")
+    assert page == Page(name=name).text(), "run `python -m benchmarks.page`"
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -32,8 +33,8 @@ def test_each_result_is_on_the_page(path: Path, tmp_path: Path) -> None:
     for target in body["targets"]:
         target["reached"] = 777_777.0
     (tmp_path / path.name).write_text(json.dumps(body), "utf-8")
-    text = Page(results=tmp_path).text()
-    assert "777,777" in text
+    texts = [Page(name=name, results=tmp_path).text() for name in PAGES]
+    assert "777,777" in "".join(texts)
 
 
 def test_a_plot_changes_with_its_figures(tmp_path: Path) -> None:
@@ -50,8 +51,10 @@ def test_a_plot_changes_with_its_figures(tmp_path: Path) -> None:
 def test_a_benchmark_that_was_not_run_is_said_to_be_not_measured(
     tmp_path: Path,
 ) -> None:
-    assert NOT_MEASURED in Page(results=tmp_path).text()
-    assert "{{" not in Page(results=tmp_path).text()
+    for name in PAGES:
+        text = Page(name=name, results=tmp_path).text()
+        assert NOT_MEASURED in text
+        assert "{{" not in text
 
 
 def test_a_command_is_kept_without_the_folder_of_a_machine(
