@@ -14,6 +14,15 @@ from gateway.audit.message import Patient
 from gateway.audit.patients import MasterKey
 from gateway.errors import LedgerCorrupt, LedgerFailure
 from gateway.failpoints import pass_failpoint
+from gateway.ledger.campaign_records import (
+    CampaignCounts,
+    CampaignRecord,
+    CampaignState,
+    CohortRecord,
+    CohortState,
+    NewCampaign,
+    Throttle,
+)
 from gateway.ledger.engine import (
     BUSY_SECONDS,
     begin_writing,
@@ -28,6 +37,7 @@ from gateway.ledger.master import Patients, open_patients
 from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
     Access,
+    Admission,
     AuditColumn,
     AuditFilter,
     AuditPage,
@@ -57,19 +67,25 @@ from gateway.ledger.records import (
     Way,
 )
 from gateway.ledger.reviews import Finding, Review, SavedFilter
-from gateway.ledger.standing import Queue
+from gateway.ledger.standing import Queue, Waiting
 from gateway.ledger.study_listing import Mark, Said, StudyFilter, StudyPage
 from gateway.ledger.writing import Writing
 from gateway.patient_key import FILE_NAME, KeyPlace
 
 __all__ = [
     "Access",
+    "Admission",
     "AuditColumn",
     "AuditFilter",
     "AuditPage",
     "AuditPlace",
     "AuditRecord",
     "Backlog",
+    "CampaignCounts",
+    "CampaignRecord",
+    "CampaignState",
+    "CohortRecord",
+    "CohortState",
     "CommitmentItemRecord",
     "CommitmentRecord",
     "CommitmentState",
@@ -84,6 +100,7 @@ __all__ = [
     "Ledger",
     "Mark",
     "MoveRecord",
+    "NewCampaign",
     "NewInstance",
     "Queue",
     "Reading",
@@ -100,6 +117,8 @@ __all__ = [
     "StudyFilter",
     "StudyPage",
     "StudyRecord",
+    "Throttle",
+    "Waiting",
     "Way",
     "Writing",
     "is_postgresql",

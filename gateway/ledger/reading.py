@@ -14,9 +14,11 @@ from dicom_io.reports.values import OutsideReport
 from gateway.audit.message import Patient
 from gateway.audit.sealing import revealed
 from gateway.errors import NoSuchStudy
+from gateway.fairness import Group
 from gateway.ledger import patients, schema
 from gateway.ledger.accounts import AccountReading
 from gateway.ledger.audit_reading import AuditReading, conditions
+from gateway.ledger.campaigns import CampaignReading
 from gateway.ledger.checkpoints import CheckpointReading
 from gateway.ledger.groundings import GroundingReading
 from gateway.ledger.records import (
@@ -50,6 +52,7 @@ class Reading(
     AccountReading,
     CheckpointReading,
     GroundingReading,
+    CampaignReading,
     StandingReading,
 ):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
@@ -93,6 +96,11 @@ class Reading(
         """
         found = self._connection.execute(_WORK, {"states": [*states], "now": now})
         return found.first() is not None
+
+    def waiting_groups(self, states: Collection[State], now: datetime) -> list[Group]:
+        """Return of whom a claim in `states` would find something."""
+        values = {"states": [*states], "now": now}
+        return self._all(Group, _GROUPS_WAITING.params(values))
 
     def purgeable(
         self, states: Collection[State], before: datetime, limit: int
@@ -343,12 +351,23 @@ _WORK = (
             schema.studies.c.lease_owner.is_(None),
             schema.studies.c.lease_until <= bindparam("now"),
         ),
-        or_(
-            schema.studies.c.not_before.is_(None),
-            schema.studies.c.not_before <= bindparam("now"),
-        ),
+        schema.studies.c.due_at <= bindparam("now"),
     )
     .limit(1)
+)
+_GROUPS_WAITING = select(schema.work_groups).where(
+    select(schema.studies.c.id)
+    .where(
+        schema.studies.c.state.in_(bindparam("states", expanding=True)),
+        schema.studies.c.priority == schema.work_groups.c.priority,
+        schema.studies.c.project == schema.work_groups.c.project,
+        schema.studies.c.due_at <= bindparam("now"),
+        or_(
+            schema.studies.c.lease_owner.is_(None),
+            schema.studies.c.lease_until <= bindparam("now"),
+        ),
+    )
+    .exists()
 )
 _INSTANCE = select(schema.instances).where(
     schema.instances.c.sop_instance_uid == bindparam("uid")

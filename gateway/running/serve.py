@@ -18,6 +18,7 @@ from config.settings import Settings
 from dicom_io.scp.listener import Listener, ListenerEvents, open_listener
 from gateway.accounts import links
 from gateway.accounts.forgetting import forget_ended
+from gateway.campaigning import working as campaigning
 from gateway.errors import LedgerFailure, NotReady
 from gateway.failpoints import demand_known_failpoint, pass_failpoint
 from gateway.forwarding import routes
@@ -26,6 +27,7 @@ from gateway.lifecycle import State
 from gateway.locking import hold_folder
 from gateway.log_keeping import keeping
 from gateway.receiving import association_audit, committing
+from gateway.receiving.admitting import admission_rule
 from gateway.receiving.intake import Intake
 from gateway.receiving.matching import role_of_sent
 from gateway.receiving.reserves import free_memory, reserves_of
@@ -244,6 +246,8 @@ class Gateway:
             self._rounds.every(2.0, f"forward-{route.name}", job)
         # What was asked while it was on is answered though it is off by now.
         self._rounds.every(1.0, "commit", lambda: committing.work(site))
+        stopping = self._stopping.is_set
+        self._rounds.every(1.0, "campaigns", lambda: campaigning.work(site, stopping))
 
     def _follow_clock(self) -> None:
         timekeeping.follow(self._site.ledger, self._clock, self._turns.clock_set)
@@ -296,7 +300,11 @@ def serve(settings: Settings, ready: Callable[[Gateway], None] | None = None) ->
 def sent_intake(site: Site) -> Intake:
     """Return the intake of what peers send to the listener."""
     return Intake(
-        ledger=site.ledger, spool=site.spool, clock=site.clock, role_of=role_of_sent
+        ledger=site.ledger,
+        spool=site.spool,
+        clock=site.clock,
+        role_of=role_of_sent,
+        admit=admission_rule(site.settings),
     )
 
 

@@ -50,6 +50,7 @@ def _free_leases(site: Site) -> int:
         return 0
     with site.ledger.writing() as rows:
         rows.free_groundings(site.clock())
+        rows.free_cohorts()
         return rows.free_leases()
 
 

@@ -14,8 +14,11 @@ from importlib.metadata import version as installed_version
 from config.peers import Peer
 from config.settings import Settings
 from dicom_io.ae import WebService
+from gateway.campaigning.progress import Progress, progress_of
+from gateway.campaigning.showing import why_held_up
 from gateway.errors import SpoolFailure
 from gateway.ledger import (
+    CampaignState,
     ContactRecord,
     DeliveryState,
     Queue,
@@ -34,6 +37,8 @@ from gateway.trend import Sample
 from model.engine import EngineIdentity
 from model.version import VERSION
 
+SHOWN_CAMPAIGNS = 20
+"""Campaigns that are listed, the latest first."""
 SHOWN_WAITING = 50
 """Studies that wait for a person: so many are listed, the latest first."""
 
@@ -109,6 +114,19 @@ class SystemStanding:
     engine: EngineIdentity
     versions: tuple[tuple[str, str], ...]
     samples: Sequence[Sample]
+    campaigns: Sequence["StandingCampaign"] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingCampaign:
+    """A campaign and how far it is; `held_up`: why it asks for nothing just now."""
+
+    name: str
+    project: str
+    state: CampaignState
+    emit: bool
+    progress: Progress
+    held_up: str | None
 
 
 def system_standing(site: Site, rows: Reading) -> SystemStanding:
@@ -131,6 +149,22 @@ def system_standing(site: Site, rows: Reading) -> SystemStanding:
         engine=site.engine.identity,
         versions=versions(),
         samples=site.trend.samples(),
+        campaigns=_campaigns(site, rows),
+    )
+
+
+def _campaigns(site: Site, rows: Reading) -> tuple[StandingCampaign, ...]:
+    """Return the latest campaigns."""
+    return tuple(
+        StandingCampaign(
+            name=each.name,
+            project=each.project,
+            state=each.state,
+            emit=each.emit,
+            progress=progress_of(rows.campaign_counts(each.id)),
+            held_up=why_held_up(site, rows, each),
+        )
+        for each in rows.campaigns()[: -SHOWN_CAMPAIGNS - 1 : -1]
     )
 
 
