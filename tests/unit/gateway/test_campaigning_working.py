@@ -1,6 +1,7 @@
 """Rounds of a campaign at a bench: an archive that is a script, a clock that is set."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from tests.data.films import film_dataset, write_film
 from tests.data.stages import Bench, ScriptedPriors, bench_at, prior_film
 
 ARCHIVE = RemoteAE(name="archive", title=AETitle("ARCHIVE"), host="127.0.0.1", port=1)
+PACS = replace(ARCHIVE, name="pacs")
 ANN = Decider(name="ann", why="for the study of lungs")
 FIRST, SECOND = "1.2.91", "1.2.92"
 QUICK: Table = {
@@ -44,7 +46,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     """A site whose archive holds two films, and is asked for nothing else."""
     priors = ScriptedPriors(peer=ARCHIVE)
     priors.holds = {uid: [prior_film(tmp_path, uid)] for uid in (FIRST, SECOND)}
-    with bench_at(tmp_path, QUICK, priors=priors, destinations=[ARCHIVE]) as opened:
+    with bench_at(tmp_path, QUICK, priors=priors, destinations=[PACS]) as opened:
         yield opened
 
 
