@@ -8,7 +8,7 @@ INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet 
 
 # What the ledger, its users and the whole way do, whichever database it lies in.
 ON_BOTH := $(filter-out %_postgresql.py,$(wildcard tests/unit/gateway/test_ledger_*.py)) \
-	$(patsubst %,tests/unit/gateway/test_%.py,away receiving_committing receiving_intake \
+	$(patsubst %,tests/unit/gateway/test_%.py,away campaigning_working receiving_committing receiving_intake \
 	running_job_leases running_membership running_retention running_roles \
 	running_timekeeping showing_choices showing_review stages_delivery \
 	stages_grounding stages_pipeline stages_turn) \

@@ -13,6 +13,12 @@ from pydantic import Field, model_validator
 
 from config.openid import OpenIdSettings
 from config.peers import ListenerSettings, Peer
+from config.queue import (
+    CampaignSettings,
+    ProjectName,
+    ProjectSettings,
+    QueueSettings,
+)
 from config.repositories import AuditRepository
 from config.sections import (
     Archive,
@@ -78,6 +84,9 @@ class Settings(Section):
     engine: EngineSettings
     licence: Licence
     work: Work
+    queue: QueueSettings
+    projects: dict[ProjectName, ProjectSettings] = Field(default_factory=dict)
+    campaigns: CampaignSettings
     delivery: Delivery
     commitment: Commitment
     retention: Retention
@@ -113,6 +122,18 @@ class Settings(Section):
                     raise ValueError(
                         f"peers.{name}: {title!r} is a title of peers.{other} too; "
                         "a calling title must tell whose association it is"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _calling_titles_tell_projects_apart(self) -> Self:
+        owner: dict[str, str] = {}
+        for name, project in self.projects.items():
+            for title in project.titles:
+                other = owner.setdefault(title, name)
+                if other != name:
+                    raise ValueError(
+                        f"projects.{name}: {title!r} is a title of projects.{other} too"
                     )
         return self
 

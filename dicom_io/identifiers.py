@@ -15,6 +15,19 @@ class StudyQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CohortQuery:
+    """A STUDY-level question about all studies of one day; no patient is named.
+
+    None: whatever it is. `description` may hold the wildcards * and ?.
+    """
+
+    study_date: date
+    modality: str | None = None
+    description: str | None = None
+    institution: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyAnswer:
     """One study that an archive named; what it left out is None or empty.
 

@@ -15,6 +15,7 @@ GatewayError
 ├── UnreadableNote           a signed note, checkpoint or key that is none
 ├── BadQuestion              a reviewer's question that can find nothing
 ├── NotSigned                the audit log cannot be signed: its key, or what it holds
+├── CampaignRefused          a campaign that cannot be started or changed like this
 ├── NoSuchStudy              a study UID that the ledger does not know
 ├── NoSuchPatient            nobody whom the audit can name
 ├── NoSuchPeer               a peer that the settings do not name
@@ -96,6 +97,10 @@ class BadQuestion(GatewayError):  # noqa: N818 - says what it is
 
 class NotSigned(GatewayError):  # noqa: N818 - says what was not done
     """The audit log could not be signed; the message says what to look at."""
+
+
+class CampaignRefused(GatewayError):  # noqa: N818 - says what was refused
+    """A campaign that cannot be started or changed like this; nothing was changed."""
 
 
 class NoSuchStudy(GatewayError):  # noqa: N818 - says what is missing

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from dicom_io.inputs.prior import PriorGuard
 from dicom_io.options import PictureOptions, ViewRules
+from gateway.fairness import Priority, Weights
 from gateway.site import Site
 from model.options import Domain
 
@@ -29,4 +30,17 @@ def picture_options(site: Site) -> PictureOptions:
     """Return how pictures are made for the model."""
     return PictureOptions(
         rendering=site.settings.pictures.rendering, limits=site.settings.decode_limits()
+    )
+
+
+def weights(site: Site) -> Weights:
+    """Return the turns of each priority and project."""
+    queue = site.settings.queue
+    return Weights(
+        priorities={
+            Priority.URGENT: queue.urgent_share,
+            Priority.ROUTINE: queue.routine_share,
+            Priority.BACK_FILL: queue.back_fill_share,
+        },
+        projects={name: p.weight for name, p in site.settings.projects.items()},
     )

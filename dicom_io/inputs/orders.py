@@ -27,3 +27,5 @@ class Order:
     """Clinical history that came with the order."""
     procedure: str | None = None
     """Requested Procedure Description."""
+    urgent: bool = False
+    """It says that somebody waits for the report: STAT, ASAP or high priority."""

@@ -13,7 +13,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
 from dicom_io.header import PatientIdentity
-from dicom_io.identifiers import StudyAnswer, StudyQuery
+from dicom_io.identifiers import CohortQuery, StudyAnswer, StudyQuery
 from dicom_io.identity import is_exact_key
 from dicom_io.malformed import MALFORMED
 from dicom_io.uid import is_uid
@@ -45,6 +45,14 @@ _REQUIRED_KEYS = (
     "PatientID",
 )
 """Required and unique keys of the STUDY level, Study Root (PS3.4 table C.6-5)."""
+
+_COHORT_KEYS = (
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyDescription",
+    "ModalitiesInStudy",
+    "InstitutionName",
+)
 
 _OPTIONAL_KEYS = ("IssuerOfPatientID", "PatientBirthDate", "PatientSex")
 """What the patient is told by and no archive need support (PS3.4 table C.6-5)."""
@@ -96,6 +104,41 @@ def required_study_identifier(query: StudyQuery) -> Dataset:
     if not query.patient_id.isascii():
         identifier.SpecificCharacterSet = asked.SpecificCharacterSet
     return identifier
+
+
+def cohort_identifier(query: CohortQuery) -> Dataset:
+    """Ask for the studies of one day, and for nothing about their patients.
+
+    Raises ValueError where a key is longer than its VR allows, or a list.
+    """
+    identifier = _identifier("STUDY", _COHORT_KEYS)
+    identifier.StudyDate = f"{query.study_date:%Y%m%d}"
+    for keyword, value, longest in (
+        ("ModalitiesInStudy", query.modality, 16),
+        ("StudyDescription", query.description, _LONG_STRING),
+        ("InstitutionName", query.institution, _LONG_STRING),
+    ):
+        if value is not None:
+            setattr(identifier, keyword, _key(value, keyword, longest))
+    texts = f"{query.description or ''}{query.institution or ''}"
+    if not texts.isascii():
+        identifier.SpecificCharacterSet = "ISO_IR 192"
+    return identifier
+
+
+def in_cohort(query: CohortQuery, answer: Dataset) -> str | None:
+    """Return the study that an answer names; None: it is not what was asked for.
+
+    An archive may ignore a key. What it leaves out of the answer is believed.
+    """
+    uid, day = text_of(answer, "StudyInstanceUID"), text_of(answer, "StudyDate")
+    modalities = _values(answer, "ModalitiesInStudy")
+    if uid is None or not is_uid(uid):
+        return None
+    if day is not None and _date(day) != query.study_date:
+        return None
+    is_other = query.modality is not None and query.modality not in modalities
+    return None if modalities and is_other else uid
 
 
 def count_identifier(study_instance_uid: str) -> Dataset:
@@ -157,6 +200,13 @@ def _single(value: str, keyword: str) -> str:
     text = value.strip(" ")
     if len(text) > _LONG_STRING or not is_exact_key(text):
         raise ValueError(f"{keyword} is not one exact value: no query is sent")
+    return text
+
+
+def _key(value: str, keyword: str, longest: int) -> str:
+    text = value.strip(" ")
+    if not 0 < len(text) <= longest or "\\" in text or not text.isprintable():
+        raise ValueError(f"{keyword} takes 1 to {longest} characters, and no backslash")
     return text
 
 

@@ -9,7 +9,7 @@ from math import inf
 from pathlib import Path
 
 from dicom_io.ae import LocalAE, RemoteAE, WebService
-from dicom_io.identifiers import StudyAnswers, StudyQuery
+from dicom_io.identifiers import CohortQuery, StudyAnswers, StudyQuery
 from dicom_io.scu import query, retrieve, send, web, web_retrieve, web_store
 from dicom_io.scu.send import StoreOutcome
 from dicom_io.scu.suboperations import Retrieved
@@ -31,6 +31,15 @@ def find_studies(
     if remote.uses_web_for(WebService.QUERY):
         return web.find_studies(remote, question, limit)
     return query.find_studies(local, remote, question, limit)
+
+
+def find_cohort(
+    local: LocalAE, remote: RemoteAE, question: CohortQuery
+) -> tuple[str, ...]:
+    """Return the studies of one day; as `query.find_cohort`."""
+    if remote.uses_web_for(WebService.QUERY):
+        return web.find_cohort(remote, question)
+    return query.find_cohort(local, remote, question)
 
 
 def count_instances(

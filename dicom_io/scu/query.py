@@ -15,11 +15,13 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from dicom_io.ae import LocalAE, RemoteAE
 from dicom_io.contexts import message_context
 from dicom_io.errors import IdentifierRefused, PeerFailure
-from dicom_io.identifiers import StudyAnswers, StudyQuery
+from dicom_io.identifiers import CohortQuery, StudyAnswers, StudyQuery
 from dicom_io.scu.answers import (
+    cohort_identifier,
     count_identifier,
     count_of,
     image_identifier,
+    in_cohort,
     required_study_identifier,
     series_identifier,
     study_answer,
@@ -76,6 +78,20 @@ def find_studies(
         studies=tuple(each for each in studies if each is not None),
         remarks=(*remarks, *([found.cut] if found.cut else [])),
     )
+
+
+def find_cohort(
+    local: LocalAE, remote: RemoteAE, query: CohortQuery, limit: int = 5000
+) -> tuple[str, ...]:
+    """Return the studies of one day, each once, as they were answered.
+
+    Raises PeerFailure where there may be more of them than were named: part of a
+    cohort is none.
+    """
+    identifier = cohort_identifier(query)
+    with _query(local, remote) as find:
+        answers = _every(find(identifier, limit))
+    return tuple(dict.fromkeys(u for a in answers if (u := in_cohort(query, a))))
 
 
 def count_instances(

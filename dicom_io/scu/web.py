@@ -15,10 +15,13 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from dicom_io.ae import RemoteAE
-from dicom_io.identifiers import StudyAnswers, StudyQuery
+from dicom_io.errors import PeerFailure
+from dicom_io.identifiers import CohortQuery, StudyAnswers, StudyQuery
 from dicom_io.scu.answers import (
+    cohort_identifier,
     count_identifier,
     count_of,
+    in_cohort,
     retrieve_identifier,
     study_answer,
     study_identifier,
@@ -57,6 +60,20 @@ def find_studies(remote: RemoteAE, query: StudyQuery, limit: int = 500) -> Study
     return StudyAnswers(
         studies=tuple(each for each in answers if each is not None), remarks=remarks
     )
+
+
+def find_cohort(
+    remote: RemoteAE, query: CohortQuery, limit: int = 5000
+) -> tuple[str, ...]:
+    """Return the studies of one day, each once; raises PeerFailure for part of them."""
+    identifier = cohort_identifier(query)
+    found = _studies(remote, identifier, limit)
+    if found.is_cut or len(found.objects) >= limit:
+        raise PeerFailure(
+            f"{remote.name} names {len(found.objects)}: there may be more"
+        )
+    answers = (data_set_of(each, _keys(identifier)) for each in found.objects)
+    return tuple(dict.fromkeys(u for a in answers if (u := in_cohort(query, a))))
 
 
 def count_instances(remote: RemoteAE, study_instance_uid: str) -> int | None:

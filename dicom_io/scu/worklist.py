@@ -34,6 +34,8 @@ _FIND = ModalityWorklistInformationFind
 _SHORT_STRING = 16
 """Characters of a VR SH."""
 _MAX_ANSWERS = 50
+_URGENT = frozenset({"STAT", "HIGH"})
+"""Requested Procedure Priority (0040,1003), PS3.4 table K.6-1."""
 _RETURN_KEYS = (
     "PatientName",
     "PatientID",
@@ -44,6 +46,7 @@ _RETURN_KEYS = (
     "StudyInstanceUID",
     "RequestedProcedureID",
     "RequestedProcedureDescription",
+    "RequestedProcedurePriority",
     "ReasonForTheRequestedProcedure",
 )
 _STEP_KEYS = (
@@ -111,6 +114,7 @@ def _order(answer: Dataset, accession_number: str) -> Order:
         reason_codes=_meanings(answer, "ReasonForRequestedProcedureCodeSequence"),
         history=text_of(answer, "AdditionalPatientHistory"),
         procedure=text_of(answer, "RequestedProcedureDescription"),
+        urgent=text_of(answer, "RequestedProcedurePriority") in _URGENT,
     )
 
 

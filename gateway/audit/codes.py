@@ -72,6 +72,14 @@ RESEND_DECIDED = _ours("resend-decided", "Person had refused results sent again"
 PEER_SILENT = _ours("peer-silent", "Node does not answer")
 PEER_ANSWERS = _ours("peer-answers", "Node answers again")
 
+CAMPAIGN_QUERIED = _ours("campaign-queried", "Studies of a campaign asked for by name")
+CAMPAIGN_STARTED = _ours("campaign-started", "Person started a campaign")
+CAMPAIGN_PAUSED = _ours("campaign-paused", "Person paused a campaign")
+CAMPAIGN_RESUMED = _ours("campaign-resumed", "Person resumed a campaign")
+CAMPAIGN_CANCELLED = _ours("campaign-cancelled", "Person cancelled a campaign")
+CAMPAIGN_STUDY = _ours("campaign-study", "Study asked for by a campaign")
+CAMPAIGN_ENDED = _ours("campaign-ended", "Campaign ended")
+
 # Event types of the console and of the log itself.
 PHRASE_GROUNDED = _ours("phrase-grounded", "Person had a phrase grounded")
 RESULTS_DOWNLOADED = _ours("results-downloaded", "Person took results away")
@@ -154,6 +162,13 @@ EVENTS = (
     RESEND_DECIDED,
     PEER_SILENT,
     PEER_ANSWERS,
+    CAMPAIGN_QUERIED,
+    CAMPAIGN_STARTED,
+    CAMPAIGN_PAUSED,
+    CAMPAIGN_RESUMED,
+    CAMPAIGN_CANCELLED,
+    CAMPAIGN_STUDY,
+    CAMPAIGN_ENDED,
     PHRASE_GROUNDED,
     RESULTS_DOWNLOADED,
     ACCOUNT_CREATED,

@@ -13,6 +13,13 @@ from gateway.audit.of_account import (
     token_made,
     token_revoked,
 )
+from gateway.audit.of_campaign import (
+    campaign_decided,
+    campaign_ended,
+    campaign_queried,
+    campaign_started,
+    campaign_study,
+)
 from gateway.audit.of_installation import (
     network_joined,
     network_left,
@@ -124,6 +131,11 @@ __all__ = [
     "audit_searched",
     "audit_used",
     "audit_viewed",
+    "campaign_decided",
+    "campaign_ended",
+    "campaign_queried",
+    "campaign_started",
+    "campaign_study",
     "checkpoint_delivered",
     "checkpoint_signed",
     "checkpoint_undelivered",

@@ -12,6 +12,7 @@ import typer
 from config.errors import ConfigError
 from dicom_io.errors import DicomError
 from gateway.cli.audit import app as audit_verbs
+from gateway.cli.campaign import app as campaign_verbs
 from gateway.cli.config import app as config_verbs
 from gateway.cli.delivery import app as delivery_verbs
 from gateway.cli.doctor import app as spool_verbs
@@ -54,6 +55,7 @@ app = typer.Typer(
     help="Chest radiographs in by DICOM, grounded reports back. For research only.",
 )
 app.add_typer(study_verbs, name="study")
+app.add_typer(campaign_verbs, name="campaign")
 app.add_typer(delivery_verbs, name="delivery")
 app.add_typer(audit_verbs, name="audit")
 app.add_typer(user_verbs, name="user")

@@ -15,6 +15,15 @@ from gateway.audit.message import Patient
 from gateway.audit.patients import MasterKey
 from gateway.errors import LedgerCorrupt, LedgerFailure
 from gateway.failpoints import pass_failpoint
+from gateway.ledger.campaign_records import (
+    CampaignCounts,
+    CampaignRecord,
+    CampaignState,
+    CohortRecord,
+    CohortState,
+    NewCampaign,
+    Throttle,
+)
 from gateway.ledger.engine import (
     BUSY_SECONDS,
     begin_writing,
@@ -31,6 +40,7 @@ from gateway.ledger.process_records import JobRecord, ProcessRecord, Sample
 from gateway.ledger.reading import Reading
 from gateway.ledger.records import (
     Access,
+    Admission,
     AuditColumn,
     AuditFilter,
     AuditPage,
@@ -60,19 +70,25 @@ from gateway.ledger.records import (
     Way,
 )
 from gateway.ledger.reviews import Finding, Review, SavedFilter
-from gateway.ledger.standing import Queue
+from gateway.ledger.standing import Queue, Waiting
 from gateway.ledger.study_listing import Mark, Said, StudyFilter, StudyPage
 from gateway.ledger.writing import Writing
 from gateway.patient_key import FILE_NAME, KeyPlace
 
 __all__ = [
     "Access",
+    "Admission",
     "AuditColumn",
     "AuditFilter",
     "AuditPage",
     "AuditPlace",
     "AuditRecord",
     "Backlog",
+    "CampaignCounts",
+    "CampaignRecord",
+    "CampaignState",
+    "CohortRecord",
+    "CohortState",
     "CommitmentItemRecord",
     "CommitmentRecord",
     "CommitmentState",
@@ -88,6 +104,7 @@ __all__ = [
     "Ledger",
     "Mark",
     "MoveRecord",
+    "NewCampaign",
     "NewInstance",
     "ProcessRecord",
     "Queue",
@@ -106,6 +123,8 @@ __all__ = [
     "StudyFilter",
     "StudyPage",
     "StudyRecord",
+    "Throttle",
+    "Waiting",
     "Way",
     "Writing",
     "is_postgresql",

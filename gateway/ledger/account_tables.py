@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from gateway.accounts.roles import AccountRole
-from gateway.ledger.schema import Moment, metadata
+from gateway.ledger.columns import Moment, metadata
 
 DIGEST = String(64)
 """SHA-256 of a secret; the secret itself is not kept."""

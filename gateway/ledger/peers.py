@@ -78,7 +78,7 @@ class PeerWriting(Reading):
         self._connection.execute(
             update(studies)
             .where(studies.c.id.in_(waiting), studies.c.not_before > now)
-            .values(not_before=now)
+            .values(not_before=now, due_at=now)
         )
 
     def add_commitment(

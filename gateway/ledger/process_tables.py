@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Integer, Table, Text
 
-from gateway.ledger.schema import Moment, metadata
+from gateway.ledger.columns import Moment, metadata
 
 processes = Table(
     "processes",

@@ -26,9 +26,11 @@ from dicom_io.reports.values import OutsideReport
 from gateway.audit.message import Patient
 from gateway.audit.sealing import revealed
 from gateway.errors import NoSuchStudy
+from gateway.fairness import Group
 from gateway.ledger import patients, schema
 from gateway.ledger.accounts import AccountReading
 from gateway.ledger.audit_reading import AuditReading, conditions
+from gateway.ledger.campaigns import CampaignReading
 from gateway.ledger.checkpoints import CheckpointReading
 from gateway.ledger.groundings import GroundingReading
 from gateway.ledger.processes import ProcessReading
@@ -64,6 +66,7 @@ class Reading(
     CheckpointReading,
     GroundingReading,
     ProcessReading,
+    CampaignReading,
     StandingReading,
 ):
     """An open snapshot of the ledger; made by `Ledger.reading`."""
@@ -111,6 +114,11 @@ class Reading(
     def states_due(self, now: datetime) -> set[State]:
         """Return the states of which `has_work` would be true."""
         return set(self._connection.scalars(_DUE, {"now": now}))
+
+    def waiting_groups(self, states: Collection[State], now: datetime) -> list[Group]:
+        """Return of whom a claim in `states` would find something."""
+        values = {"states": [*states], "now": now}
+        return self._all(Group, _GROUPS_WAITING.params(values))
 
     def purgeable(
         self, states: Collection[State], before: datetime, limit: int
@@ -358,10 +366,7 @@ _CLAIMABLE = and_(
         schema.studies.c.lease_owner.is_(None),
         schema.studies.c.lease_until <= bindparam("now"),
     ),
-    or_(
-        schema.studies.c.not_before.is_(None),
-        schema.studies.c.not_before <= bindparam("now"),
-    ),
+    schema.studies.c.due_at <= bindparam("now"),
 )
 _WORK = (
     select(schema.studies.c.id)
@@ -377,6 +382,14 @@ _DUE = union_all(
     )
 )
 """Each state ends its search with the first study that is found."""
+_GROUPS_WAITING = select(schema.work_groups).where(
+    exists().where(
+        schema.studies.c.state.in_(bindparam("states", expanding=True)),
+        schema.studies.c.priority == schema.work_groups.c.priority,
+        schema.studies.c.project == schema.work_groups.c.project,
+        _CLAIMABLE,
+    )
+)
 _INSTANCE = select(schema.instances).where(
     schema.instances.c.sop_instance_uid == bindparam("uid")
 )

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from dicom_io.evidence import SlotName
+from gateway.fairness import NO_PROJECT, PLAIN, Group, Priority
 from gateway.lifecycle import Event, State
 
 
@@ -70,7 +71,9 @@ class StudyRecord:
     takes it earlier. `lease_*`: who works on it, and until when. `reason` says
     why it is declined, held, rejected or parked, or why the last attempt failed.
     `accession_number` is that of the image that opened it. `findings` and `flags`
-    count those of its reports; None: its present revision has none yet.
+    count those of its reports; None: its present revision has none yet. `due_at`: when
+    a worker may take it, what is due the longest first; `emit`: its results go to the
+    destinations; `campaign_id`: the campaign that had it brought here.
     """
 
     id: int
@@ -89,6 +92,28 @@ class StudyRecord:
     accession_number: str | None = None
     findings: int | None = None
     flags: int | None = None
+    due_at: datetime | None = None
+    priority: Priority = Priority.ROUTINE
+    project: str = NO_PROJECT
+    emit: bool = True
+    campaign_id: int | None = None
+
+    @property
+    def group(self) -> Group:
+        """With which other studies it takes its turns."""
+        return Group(priority=self.priority, project=self.project)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """As what a study is opened; `campaign_id`: the campaign that had it brought."""
+
+    group: Group = PLAIN
+    emit: bool = True
+    campaign_id: int | None = None
+
+
+ORDINARY = Admission()
 
 
 class Document(StrEnum):

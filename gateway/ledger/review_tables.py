@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, UniqueConstraint
 
-from gateway.ledger.schema import Moment, metadata
+from gateway.ledger.columns import Moment, metadata
 
 saved_filters = Table(
     "saved_filters",

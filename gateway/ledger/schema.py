@@ -4,30 +4,24 @@ What the tables hold is decided here; how a ledger of an earlier version comes t
 hold it is in `migrations`. Only types that SQLite and PostgreSQL share.
 """
 
-from datetime import UTC, datetime
-from enum import StrEnum
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
-    Enum,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 
 from dicom_io.evidence import SlotName
 from dicom_io.options import OrderSource, ReportSource
+from gateway.fairness import Priority
+from gateway.ledger.columns import ORDERED_UID, UID, Moment, metadata, words
 from gateway.ledger.records import (
     CommitmentState,
     DeliveryState,
@@ -38,68 +32,12 @@ from gateway.ledger.records import (
 )
 from gateway.lifecycle import Event, State
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    }
-)
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware time, kept in UTC; a naive one is refused with ValueError."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(
-        self,
-        value: datetime | None,
-        dialect: Dialect,  # noqa: ARG002 - given by SQLAlchemy
-    ) -> datetime | None:
-        """Turn any zone into UTC, for SQLite keeps no zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("the ledger keeps no time without a zone")
-        return value.astimezone(UTC)
-
-    def process_result_value(
-        self,
-        value: datetime | None,
-        dialect: Dialect,  # noqa: ARG002 - given by SQLAlchemy
-    ) -> datetime | None:
-        """Give the zone back that SQLite does not keep."""
-        if value is None or value.tzinfo is not None:
-            return value and value.astimezone(UTC)
-        return value.replace(tzinfo=UTC)
-
-
-def _words(kind: type[StrEnum]) -> Enum:
-    """Return a column type that keeps the values of `kind` as plain text."""
-    return Enum(
-        kind,
-        native_enum=False,
-        length=32,
-        values_callable=lambda members: [member.value for member in members],
-    )
-
-
-UID = String(64)
-"""A UID has at most 64 characters (PS3.5 9.1)."""
-
-_ORDERED_UID = UID.with_variant(String(64, collation="C"), "postgresql")
-"""Searched by its beginning, so in the order of its characters whatever the order of
-words that the database was made with."""
-
 studies = Table(
     "studies",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("study_instance_uid", _ORDERED_UID, nullable=False, unique=True),
-    Column("state", _words(State), nullable=False),
+    Column("study_instance_uid", ORDERED_UID, nullable=False, unique=True),
+    Column("state", words(State), nullable=False),
     Column("revision", Integer, nullable=False),
     Column("reason", Text),
     Column("calling_title", String(16), nullable=False),
@@ -113,7 +51,13 @@ studies = Table(
     Column("lease_until", Moment),
     Column("findings", Integer),
     Column("flags", Integer),
+    Column("due_at", Moment, nullable=False),
+    Column("priority", words(Priority), nullable=False),
+    Column("project", Text, nullable=False),
+    Column("emit", Boolean, nullable=False),
+    Column("campaign_id", Integer),
     Index(None, "state", "changed_at"),
+    Index(None, "state", "priority", "project", "due_at"),
     Index(None, "changed_at"),
     Index(None, "calling_title", "changed_at"),
 )
@@ -125,6 +69,23 @@ Index(
     sqlite_where=_flagged,
     postgresql_where=_flagged,
 )
+
+_campaigned = studies.c.campaign_id.is_not(None)
+Index(
+    None,
+    studies.c.campaign_id,
+    studies.c.state,
+    sqlite_where=_campaigned,
+    postgresql_where=_campaigned,
+)
+
+work_groups = Table(
+    "work_groups",
+    metadata,
+    Column("priority", words(Priority), primary_key=True),
+    Column("project", Text, primary_key=True),
+)
+"""Every priority and project that a study ever had: who may have work."""
 
 # Partial: few studies are leased at one time, and a whole index would offer itself
 # to whoever looks for one that is not.
@@ -138,9 +99,9 @@ moves = Table(
     Column("id", Integer, primary_key=True),
     Column("study_id", ForeignKey("studies.id"), nullable=False, index=True),
     Column("revision", Integer, nullable=False),
-    Column("from_state", _words(State)),
-    Column("event", _words(Event), nullable=False),
-    Column("to_state", _words(State), nullable=False),
+    Column("from_state", words(State)),
+    Column("event", words(Event), nullable=False),
+    Column("to_state", words(State), nullable=False),
     Column("at", Moment, nullable=False),
     Column("reason", Text),
 )
@@ -156,7 +117,7 @@ def _instance_columns() -> list[Column[object]]:
         Column("file_name", Text, nullable=False),
         Column("size", BigInteger, nullable=False),
         Column("digest", String(80), nullable=False),
-        Column("role", _words(Role), nullable=False),
+        Column("role", words(Role), nullable=False),
         Column("calling_title", String(16), nullable=False),
         Column("received_at", Moment, nullable=False),
     ]
@@ -185,7 +146,7 @@ documents = Table(
     metadata,
     Column("study_id", ForeignKey("studies.id"), primary_key=True),
     Column("revision", Integer, primary_key=True, autoincrement=False),
-    Column("document", _words(Document), primary_key=True),
+    Column("document", words(Document), primary_key=True),
     Column("body", Text, nullable=False),
 )
 
@@ -194,7 +155,7 @@ slots = Table(
     metadata,
     Column("study_id", ForeignKey("studies.id"), primary_key=True),
     Column("revision", Integer, primary_key=True, autoincrement=False),
-    Column("name", _words(SlotName), primary_key=True),
+    Column("name", words(SlotName), primary_key=True),
     Column("filled", Boolean, nullable=False),
     Column("source", Text),
     Column("sop_instance_uid", UID),
@@ -208,7 +169,7 @@ orders = Table(
     "orders",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("source", _words(OrderSource), nullable=False),
+    Column("source", words(OrderSource), nullable=False),
     Column("document", Text, nullable=False),
     Column("accession_number", String(64), nullable=False, index=True),
     Column("body", Text, nullable=False),
@@ -221,7 +182,7 @@ outside_reports = Table(
     "outside_reports",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("source", _words(ReportSource), nullable=False),
+    Column("source", words(ReportSource), nullable=False),
     Column("document", Text, nullable=False),
     Column("accession_number", String(64), index=True),
     Column("study_instance_uid", UID, index=True),
@@ -259,7 +220,7 @@ deliveries = Table(
     Column("sop_class_uid", UID, nullable=False),
     Column("sop_instance_uid", UID, nullable=False),
     Column("file_name", Text, nullable=False),
-    Column("state", _words(DeliveryState), nullable=False),
+    Column("state", words(DeliveryState), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("first_tried_at", Moment),
     Column("not_before", Moment),
@@ -274,7 +235,7 @@ contacts = Table(
     "contacts",
     metadata,
     Column("peer", Text, primary_key=True),
-    Column("way", _words(Way), primary_key=True),
+    Column("way", words(Way), primary_key=True),
     Column("answered_at", Moment),
     Column("failed_at", Moment),
     Column("detail", Text),
@@ -298,7 +259,7 @@ commitments = Table(
     Column("id", Integer, primary_key=True),
     Column("transaction_uid", UID, nullable=False, unique=True),
     Column("peer", Text, nullable=False),
-    Column("state", _words(CommitmentState), nullable=False),
+    Column("state", words(CommitmentState), nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("not_before", Moment, nullable=False),
@@ -326,7 +287,7 @@ groundings = Table(
     Column("study_id", ForeignKey("studies.id"), nullable=False),
     Column("revision", Integer, nullable=False),
     Column("phrase", Text, nullable=False),
-    Column("state", _words(GroundingState), nullable=False),
+    Column("state", words(GroundingState), nullable=False),
     Column("asked_by", Text, nullable=False),
     Column("asked_at", Moment, nullable=False),
     Column("attempts", Integer, nullable=False),

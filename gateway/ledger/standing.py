@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
+from gateway.fairness import Priority
 from gateway.ledger import schema
 from gateway.ledger.records import ContactRecord, DeliveryState, StudyRecord
 from gateway.ledger.study_listing import StudyListing
@@ -29,6 +30,16 @@ class Queue:
     since: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Studies of one priority in one state: how many, and since when the oldest."""
+
+    priority: Priority
+    state: State
+    count: int
+    since: datetime
+
+
 class StandingReading(StudyListing):
     """What the pages ask beside the list itself."""
 
@@ -46,6 +57,21 @@ class StandingReading(StudyListing):
             )
             for state in states
         ]
+
+    def waiting(self, states: Collection[State]) -> list[Waiting]:
+        """Return how many studies of each priority are in each of `states`."""
+        keys = (_STUDIES.c.priority, _STUDIES.c.state)
+        found = (
+            select(
+                *keys,
+                func.count().label("count"),
+                func.min(_STUDIES.c.changed_at).label("since"),
+            )
+            .where(_STUDIES.c.state.in_(states))
+            .group_by(*keys)
+            .order_by(*keys)
+        )
+        return self._all(Waiting, found)
 
     def slots_filled(
         self, studies: Sequence[StudyRecord]

@@ -1,18 +1,22 @@
 """Moves of a study, and the leases by which workers share them."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.audit.message import AuditEntry
 from gateway.errors import LostRace
+from gateway.fairness import Group
 from gateway.ledger import schema
 from gateway.ledger.audit_log import append
 from gateway.ledger.reading import Reading
-from gateway.ledger.records import StudyRecord
+from gateway.ledger.records import ORDINARY, Admission, StudyRecord
 from gateway.lifecycle import Event, State, next_state
 
 WORKER_LOST = "the worker stopped before the stage ended"
@@ -37,6 +41,7 @@ class StudyWriting(Reading):
         calling_title: str,
         now: datetime,
         accession_number: str | None = None,
+        admission: Admission = ORDINARY,
     ) -> StudyRecord:
         """Begin the life of a study with its first current image.
 
@@ -53,8 +58,14 @@ class StudyWriting(Reading):
             "opened_at": now,
             "last_arrival_at": now,
             "changed_at": now,
+            "due_at": now,
+            "priority": admission.group.priority,
+            "project": admission.group.project,
+            "emit": admission.emit,
+            "campaign_id": admission.campaign_id,
             **_AFRESH,
         }
+        self._enlist(admission.group)
         row = self._connection.execute(_OPENED, values).mappings().one()
         study = StudyRecord(**row)
         self._record_move(study, None, Event.IMAGE_ARRIVED)
@@ -70,7 +81,12 @@ class StudyWriting(Reading):
         self._set_one(
             update(table)
             .where(table.c.id == study_id, table.c.state == State.RECEIVING)
-            .values(last_arrival_at=now, not_before=None, **_NO_LEASE)
+            .values(
+                last_arrival_at=now,
+                not_before=None,
+                due_at=table.c.changed_at,
+                **_NO_LEASE,
+            )
         )
 
     def move(
@@ -97,6 +113,7 @@ class StudyWriting(Reading):
             "revision": study.revision + 1 if reopened else study.revision,
             "reason": reason,
             "changed_at": now,
+            "due_at": now,
             **_AFRESH,
         }
         if arrived:
@@ -124,22 +141,30 @@ class StudyWriting(Reading):
         now: datetime,
         owner: str,
         lease_seconds: float,
+        group: Group | None = None,
     ) -> StudyRecord | None:
         """Lease the study that is due the longest in `states`; None without one.
 
-        A lease that ran out counts as a failed attempt of its study, so work that
-        kills its worker is seen in `attempts`.
+        group : of this one alone; None: of all, which is fair to none. A lease that
+        ran out counts as a failed attempt of its study, so work that kills its worker
+        is seen in `attempts`.
         """
         self.expire_leases(now)
         table = schema.studies
+        due = [
+            table.c.state.in_(states),
+            table.c.lease_owner.is_(None),
+            table.c.due_at <= now,
+        ]
+        if group is not None:
+            due += [
+                table.c.priority == group.priority,
+                table.c.project == group.project,
+            ]
         waiting = (
             select(table.c.id)
-            .where(
-                table.c.state.in_(states),
-                table.c.lease_owner.is_(None),
-                or_(table.c.not_before.is_(None), table.c.not_before <= now),
-            )
-            .order_by(func.coalesce(table.c.not_before, table.c.changed_at), table.c.id)
+            .where(*due)
+            .order_by(table.c.due_at, table.c.id)
             .limit(1)
             # SQLite has one writer at a time and leaves this out.
             .with_for_update(skip_locked=True)
@@ -182,7 +207,8 @@ class StudyWriting(Reading):
     ) -> None:
         """Give a claimed study back for later; raise LostRace where it is lost."""
         later = {"not_before": not_before, "reason": reason, "attempts": attempts}
-        self._set_one(_still(study).values({**later, **_NO_LEASE}))
+        due = {"due_at": not_before}
+        self._set_one(_still(study).values({**later, **due, **_NO_LEASE}))
 
     def wake(self, study_id: int, now: datetime) -> None:
         """Let a worker take a postponed study at once: what it waited for is here."""
@@ -190,7 +216,25 @@ class StudyWriting(Reading):
         self._connection.execute(
             update(table)
             .where(table.c.id == study_id, table.c.not_before > now)
-            .values(not_before=now)
+            .values(not_before=now, due_at=now)
+        )
+
+    def regroup(self, study_id: int, group: Group) -> None:
+        """Let a study take its turns with other ones from now on."""
+        self._enlist(group)
+        table = schema.studies
+        self._connection.execute(
+            update(table).where(table.c.id == study_id).values(**asdict(group))
+        )
+
+    def let_out(self, study_id: int) -> None:
+        """Let the results of a study go to the destinations from now on.
+
+        Who keeps them back just now loses the study.
+        """
+        table = schema.studies
+        self._connection.execute(
+            update(table).where(table.c.id == study_id).values(emit=True, **_NO_LEASE)
         )
 
     def expire_leases(self, now: datetime) -> int:
@@ -216,6 +260,15 @@ class StudyWriting(Reading):
             .values(attempts=table.c.attempts + 1, reason=WORKER_LOST, **_NO_LEASE)
         )
         return self._connection.execute(freed).rowcount
+
+    def _enlist(self, group: Group) -> None:
+        """Remember that studies of this group may have work."""
+        table, key = schema.work_groups, asdict(group)
+        known = select(table.c.project).filter_by(**key)
+        if self._connection.execute(known).first() is None:
+            # Somebody else may just have done so; a savepoint, for PostgreSQL.
+            with suppress(IntegrityError), self._connection.begin_nested():
+                self._connection.execute(insert(table).values(**key))
 
     def _set_one(self, change: Update) -> None:
         if self._connection.execute(change).rowcount != 1:

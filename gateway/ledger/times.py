@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ColumnElement
 
-from gateway.ledger import account_tables, process_tables, schema
+from gateway.ledger import account_tables, campaign_tables, process_tables, schema
 
 MOVED: tuple[Column[datetime], ...] = (
     schema.studies.c.opened_at,
@@ -23,6 +23,10 @@ MOVED: tuple[Column[datetime], ...] = (
     schema.studies.c.changed_at,
     schema.studies.c.not_before,
     schema.studies.c.lease_until,
+    schema.studies.c.due_at,
+    campaign_tables.campaigns.c.next_at,
+    campaign_tables.campaign_studies.c.not_before,
+    campaign_tables.campaign_studies.c.asked_at,
     schema.deliveries.c.first_tried_at,
     schema.deliveries.c.not_before,
     schema.silences.c.since,

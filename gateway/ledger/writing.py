@@ -16,6 +16,7 @@ from gateway.errors import LostRace
 from gateway.ledger import master, patients, schema, times
 from gateway.ledger.account_writing import AccountWriting
 from gateway.ledger.audit_log import append
+from gateway.ledger.campaigns import CampaignWriting
 from gateway.ledger.checkpointing import CheckpointWriting
 from gateway.ledger.groundings import GroundingWriting
 from gateway.ledger.messages import MessageWriting
@@ -61,6 +62,7 @@ class Writing(
     CheckpointWriting,
     GroundingWriting,
     ProcessWriting,
+    CampaignWriting,
 ):
     """An open transaction of the ledger; made by `Ledger.writing`."""
 

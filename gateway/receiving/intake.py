@@ -30,6 +30,11 @@ from gateway.ledger import (
     Writing,
 )
 from gateway.lifecycle import Event, State
+from gateway.receiving.admitting import (
+    AdmissionRule,
+    admit_as_ordinary,
+    asked_by_campaign,
+)
 from gateway.receiving.matching import RoleRule, Unmatched
 from gateway.receiving.reserves import Reserves
 from gateway.receiving.tallies import Tallies
@@ -44,7 +49,8 @@ class Intake:
     """Makes received instances durable and files them under their study.
 
     `reserves` are demanded before each instance; None: those of the spool alone.
-    `tallies` count what the listener's associations bring.
+    `tallies` count what the listener's associations bring; `admit` says as what a
+    study of theirs is opened.
     """
 
     ledger: Ledger
@@ -53,6 +59,7 @@ class Intake:
     role_of: RoleRule
     reserves: Reserves | None = None
     tallies: Tallies = field(default_factory=Tallies)
+    admit: AdmissionRule = admit_as_ordinary
 
     def receive(self, facts: StoreFacts) -> Incoming:
         """Open a place for one instance; raises NoRoom under a reserve."""
@@ -92,7 +99,72 @@ class Intake:
         role = self.role_of(rows, facts, header, new.received_at)
         if isinstance(role, Role):
             self._say_begun(rows, facts, new, header)
-        return _Recorded(role=role, is_kept=_record(rows, facts, new, header, role))
+        is_kept = self._record(rows, facts, new, header, role)
+        return _Recorded(role=role, is_kept=is_kept)
+
+    def _record(
+        self,
+        rows: Writing,
+        facts: StoreFacts,
+        new: NewInstance,
+        header: Instance,
+        role: Role | Unmatched | None,
+    ) -> bool:
+        """Record an instance as what it is, and say whether its file stays."""
+        match role:
+            case None:
+                rows.append_audit(kinds.delivery_refused(facts, new.received_at))
+                return False
+            case Unmatched(reason=reason):
+                return not _set_aside(rows, new, reason)
+            case Role.OWN:
+                return False
+            case _:
+                study = rows.study(new.study_instance_uid)
+                if role is Role.CURRENT:
+                    study = self._open(rows, facts, study, new, header)
+                revision = study.revision if study else 0
+                rows.add_instance(replace(new, role=role), revision)
+                rows.append_audit(_received(facts, new, header, role))
+                return True
+
+    def _open(
+        self,
+        rows: Writing,
+        facts: StoreFacts,
+        study: StudyRecord | None,
+        new: NewInstance,
+        header: Instance,
+    ) -> StudyRecord:
+        """Open a study, or the one that is known again."""
+        now = new.received_at
+        if study is None:
+            uid, title = new.study_instance_uid, new.calling_title
+            asked = asked_by_campaign(rows, facts, uid, now)
+            admission = asked or self.admit(title)
+            return rows.open_study(uid, title, now, header.accession_number, admission)
+        study = self._wanted(rows, facts, study, new)
+        if study.state is State.RECEIVING:
+            rows.touch_study(study.id, now)
+            return study
+        return rows.move(study, Event.IMAGE_ARRIVED, now, reason="a new image arrived")
+
+    def _wanted(
+        self, rows: Writing, facts: StoreFacts, study: StudyRecord, new: NewInstance
+    ) -> StudyRecord:
+        """Read a campaign's study for who sends it now, as any other of theirs.
+
+        Results that the campaign kept back go to the destinations.
+        """
+        uid, now = new.study_instance_uid, new.received_at
+        if study.emit or asked_by_campaign(rows, facts, uid, now) is not None:
+            return study
+        rows.let_out(study.id)
+        rows.regroup(study.id, self.admit(new.calling_title).group)
+        if study.state is State.KEPT:
+            reason = "sent to be read, after a campaign had it read"
+            return rows.move(study, Event.SENDING_RETRIED, now, reason=reason)
+        return rows.study_by_id(study.id)
 
     def _say_begun(
         self, rows: Writing, facts: StoreFacts, new: NewInstance, header: Instance
@@ -131,8 +203,7 @@ class Intake:
         """
         if not self._is_same(known, new, header):
             return self._quarantine(new)
-        if known.role is Role.RETRIEVED:
-            self._take_as_sent(facts, known, new, header)
+        self._take_as_sent(facts, known, new, header)
         self._count(facts, new, Action.READ)
         if self.spool.path(known.file_name).is_file():
             self.spool.remove([new.file_name])
@@ -156,13 +227,24 @@ class Intake:
         new: NewInstance,
         header: Instance,
     ) -> None:
-        """Open the study of an image that we knew only as somebody's prior."""
+        """Open the study of an image that we knew only as somebody's prior.
+
+        One that a campaign keeps to itself is not its own any more.
+        """
+        with self.ledger.reading() as known_rows:
+            study = known_rows.study(new.study_instance_uid)
+        if known.role is not Role.RETRIEVED and (study is None or study.emit):
+            return
         with self.ledger.writing() as rows:
             role = self.role_of(rows, facts, header, new.received_at)
             if role is not Role.CURRENT:
                 return
-            known_study = rows.study(new.study_instance_uid)
-            study = _open(rows, known_study, new, header.accession_number)
+            study = rows.study(new.study_instance_uid)
+            if known.role is not Role.RETRIEVED:
+                if study is not None:
+                    self._wanted(rows, facts, study, new)
+                return
+            study = self._open(rows, facts, study, new, header)
             rows.make_current(known.id, study.revision)
             rows.append_audit(_received(facts, new, header, role))
 
@@ -280,28 +362,6 @@ def _received(
     return kinds.instance_received(facts, new, role, new.received_at, patient=patient)
 
 
-def _record(
-    rows: Writing,
-    facts: StoreFacts,
-    new: NewInstance,
-    header: Instance,
-    role: Role | Unmatched | None,
-) -> bool:
-    """Record an instance as what it is, and say whether its file stays."""
-    match role:
-        case None:
-            rows.append_audit(kinds.delivery_refused(facts, new.received_at))
-            return False
-        case Unmatched(reason=reason):
-            return not _set_aside(rows, new, reason)
-        case Role.OWN:
-            return False
-        case _:
-            _file_under_study(rows, new, role, header.accession_number)
-            rows.append_audit(_received(facts, new, header, role))
-            return True
-
-
 def _set_aside(rows: Writing, new: NewInstance, reason: str) -> bool:
     """Quarantine an instance; true where the same one is kept there already."""
     again = rows.is_quarantined(new.sop_instance_uid, new.digest)
@@ -310,29 +370,3 @@ def _set_aside(rows: Writing, new: NewInstance, reason: str) -> bool:
     rows.append_audit(kinds.instance_quarantined(new, reason))
     logger.warning("quarantined %s: %s", new.sop_instance_uid, reason)
     return again
-
-
-def _file_under_study(
-    rows: Writing, new: NewInstance, role: Role, accession_number: str | None
-) -> None:
-    study = rows.study(new.study_instance_uid)
-    if role is Role.CURRENT:
-        study = _open(rows, study, new, accession_number)
-    revision = study.revision if study else 0
-    rows.add_instance(replace(new, role=role), revision)
-
-
-def _open(
-    rows: Writing,
-    study: StudyRecord | None,
-    new: NewInstance,
-    accession_number: str | None,
-) -> StudyRecord:
-    now = new.received_at
-    if study is None:
-        uid, title = new.study_instance_uid, new.calling_title
-        return rows.open_study(uid, title, now, accession_number)
-    if study.state is State.RECEIVING:
-        rows.touch_study(study.id, now)
-        return study
-    return rows.move(study, Event.IMAGE_ARRIVED, now, reason="a new image arrived")

@@ -16,6 +16,7 @@ from dicom_io.header import Instance
 from dicom_io.product import PRODUCT_NAME
 from dicom_io.sink import StoreFacts
 from gateway.ledger import Role, Writing
+from gateway.receiving.admitting import asked_by_campaign
 
 IMAGE_CLASSES = frozenset(FILM_CLASSES + FRAMES_CLASSES)
 
@@ -36,17 +37,20 @@ def role_of_sent(
 ) -> Role | Unmatched:
     """Decide for what a peer sends to our listener.
 
-    Answers to our own retrievals, our own outputs and documents never open a study.
+    Answers to our own retrievals, our own outputs and documents never open a study,
+    but for what a campaign had asked for.
     """
     if rows.is_own_result(header.sop_instance_uid):
         return Role.OWN
+    if asked_by_campaign(rows, facts, header.study_instance_uid, now) is not None:
+        return _role_to_be_read(header)
     if rows.open_retrieval(header.study_instance_uid, now):
         return Role.RETRIEVED
     if _is_late(rows, facts, header, now):
         return Unmatched(reason="it came after its retrieval had ended")
     if facts.is_move_delivery:
         return Unmatched(reason="no retrieval of ours waits for it")
-    return Role.CURRENT if _is_picture(header) else Role.DOCUMENT
+    return _role_to_be_read(header)
 
 
 def role_of_retrieved(
@@ -58,6 +62,10 @@ def role_of_retrieved(
         return Role.OWN
     waiting = rows.open_retrieval(header.study_instance_uid, now)
     return Role.RETRIEVED if waiting else None
+
+
+def _role_to_be_read(header: Instance) -> Role:
+    return Role.CURRENT if _is_picture(header) else Role.DOCUMENT
 
 
 def _is_late(rows: Writing, facts: StoreFacts, header: Instance, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from dicom_io.scp.listener import Listener, ListenerEvents, open_listener
 from gateway.errors import NotReady
 from gateway.receiving import association_audit, committing
+from gateway.receiving.admitting import admission_rule
 from gateway.receiving.intake import Intake
 from gateway.receiving.matching import role_of_sent
 from gateway.receiving.reserves import reserves_of
@@ -85,7 +86,11 @@ class Listening:
 def sent_intake(site: Site) -> Intake:
     """Return the intake of what peers send to the listener."""
     return Intake(
-        ledger=site.ledger, spool=site.spool, clock=site.clock, role_of=role_of_sent
+        ledger=site.ledger,
+        spool=site.spool,
+        clock=site.clock,
+        role_of=role_of_sent,
+        admit=admission_rule(site.settings),
     )
 
 

@@ -81,6 +81,7 @@ class Membership:
             if is_alone and not site.ledger.has_server:
                 freed += rows.free_leases()
                 rows.free_groundings(now)
+                rows.free_cohorts()
                 rows.free_jobs(now)
             rows.add_process(self._record())
         started.callback(self._leave)

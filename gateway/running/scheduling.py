@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 
 from gateway.accounts.forgetting import forget_ended
+from gateway.campaigning import working as campaigning
 from gateway.forwarding import routes
 from gateway.forwarding.forwarder import Route, drain
 from gateway.log_keeping import keeping
@@ -49,6 +50,7 @@ def jobs_of(site: Site) -> tuple[Job, ...]:
         Job(name="forget", seconds=3600.0, work=lambda _: _forget(site)),
         Job(name=SEAL, seconds=signing, work=lambda _: keeping.keep(site)),
         Job(name="trend", seconds=SAMPLE_SECONDS, work=lambda _: look(site)),
+        Job(name="campaigns", seconds=1.0, work=partial(campaigning.work, site)),
         # What was asked while it was on is answered though it is off by now.
         Job(name="commit", seconds=1.0, work=lambda _: committing.work(site)),
         *(

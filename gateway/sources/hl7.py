@@ -7,7 +7,7 @@ of the message.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dicom_io.inputs.orders import Order
@@ -18,6 +18,7 @@ from gateway.sources.hl7_results import read_results
 from gateway.sources.hl7_values import (
     MAX_REPETITIONS,
     accession_number,
+    is_urgent,
     joined,
     patient_of,
     short,
@@ -142,7 +143,9 @@ def _orders(message: Message) -> Keep:
         if control is not None and _ends(control):
             dropped.append(document)
         elif request is not None:
-            orders.append(_order(message, request, document))
+            order = _order(message, request, document)
+            urgent = is_urgent(message, control, request)
+            orders.append(replace(order, urgent=urgent))
     if not orders and not dropped:
         raise UnreadableMessage("there is neither an OBR nor a cancellation")
     return Keep(orders=tuple(orders), dropped_orders=tuple(dropped))

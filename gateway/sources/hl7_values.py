@@ -71,6 +71,23 @@ def accession_number(message: Message, request: Segment) -> str | None:
     return found if found and len(found) <= MAX_ACCESSION else None
 
 
+_URGENT = frozenset({"S", "STAT", "A", "ASAP"})
+"""Priorities of TQ1-9 (table 0485), and of the older fields."""
+
+
+def is_urgent(message: Message, control: Segment | None, request: Segment) -> bool:
+    """Return whether an order says that it is urgent.
+
+    In TQ1-9 where the message is about one request, in component 6 of ORC-7 or OBR-27
+    before version 2.5, or in OBR-5 before 2.3 (chapters 4.5.1, 4.5.3, 4.5.4).
+    """
+    timing = [] if message.is_about_several else message.all("TQ1")
+    said = [segment.component(9, 1) for segment in timing]
+    said += [] if control is None else [control.component(7, 6)]
+    said += [request.component(27, 6), request.component(5, 1)]
+    return any(each.upper() in _URGENT for each in said)
+
+
 def patient_of(message: Message) -> PatientIdentity:
     """Read PID; raises UnreadableMessage without one patient and an identifier."""
     segments = message.all("PID")

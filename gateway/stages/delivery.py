@@ -35,11 +35,18 @@ from gateway.stages.turn import Later, Moved, Outcome
 LOOK_AGAIN = timedelta(seconds=2)
 """When a study is looked at again while something is under way for it."""
 
+KEPT_BACK = "its campaign keeps its results here"
+
 _WITHDRAWING = frozenset({ResultKind.WITHDRAWAL_SR, ResultKind.REJECTION_NOTE})
 
 
 def store(site: Site, study: StudyRecord) -> Outcome:
-    """Send what is due; return where the study stands after it."""
+    """Send what is due; return where the study stands after it.
+
+    What a campaign keeps back goes nowhere, whatever a person has sent again.
+    """
+    if not study.emit:
+        return Moved(event=Event.RESULTS_KEPT, reason=KEPT_BACK)
     with site.ledger.writing() as rows:
         results = [r for r in rows.results(study.id, study.revision) if r.send]
         for remote in site.destinations:

@@ -28,6 +28,7 @@ from gateway import away
 from gateway.audit import kinds
 from gateway.documents import HISTORY
 from gateway.failpoints import pass_failpoint
+from gateway.fairness import Priority
 from gateway.ledger import Document, StudyRecord
 from gateway.lifecycle import Event
 from gateway.pausing import pause_before
@@ -64,13 +65,17 @@ def gather(site: Site, study: StudyRecord, views: Views) -> Outcome:
         return history
     asked = ask_for_orders(site, study, views.frontal)
     refused = (f"order not used: {each.what}: {each.reason}" for each in asked.rejected)
-    return _settle(
+    settled = _settle(
         replace(
             history,
             orders=asked.orders,
             notes=(*history.notes, *asked.notes, *refused),
         )
     )
+    believed = site.settings.queue.order_priority
+    if believed and any(order.urgent for order in asked.orders):
+        return replace(settled, priority=Priority.URGENT)
+    return settled
 
 
 def read_gathered(site: Site, study: StudyRecord) -> History:

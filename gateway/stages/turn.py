@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
@@ -21,10 +21,12 @@ from dicom_io.traces import frames_of
 from gateway.audit import AuditEntry, kinds
 from gateway.errors import LostRace
 from gateway.failpoints import pass_failpoint
+from gateway.fairness import Group, Priority, Shares, more_urgent
 from gateway.ledger import Document, ResultRecord, SlotRecord, StudyRecord, Writing
 from gateway.ledger.studies import WORKER_LOST
 from gateway.lifecycle import Event, State
 from gateway.pausing import pause_before
+from gateway.rules import weights
 from gateway.site import Site
 from model.errors import EngineDied
 
@@ -46,6 +48,7 @@ class Moved:
     """A stage is done: the event, what it keeps, and its audit records.
 
     `said`: how many findings and flags its reports have, where it made any.
+    `priority`: what the stage learned of it; a study never becomes less urgent.
     """
 
     event: Event
@@ -55,6 +58,7 @@ class Moved:
     results: tuple[ResultRecord, ...] = ()
     slots: tuple[SlotRecord, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
+    priority: Priority = Priority.BACK_FILL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,7 @@ class Turns:
         self._steps = 0
         self._lock = threading.Lock()
         self._count = 0
+        self._shares: dict[tuple[State, ...], Shares] = {}
 
     @contextmanager
     def owner(self, now: datetime) -> Iterator[str]:
@@ -108,6 +113,14 @@ class Turns:
         finally:
             with self._lock:
                 del self._began[owner]
+
+    def shares(self, site: Site, states: Collection[State]) -> Shares:
+        """Return who has had how many turns at work in these states."""
+        line = tuple(states)
+        with self._lock:
+            if line not in self._shares:
+                self._shares[line] = Shares(weights(site))
+            return self._shares[line]
 
     def end_by(self, is_over: Callable[[], bool]) -> bool:
         """Wait until no turn is under way, or `is_over`; true: none is."""
@@ -161,10 +174,9 @@ def take_turn(
     with site.ledger.reading() as known:
         if not known.has_work(states, site.clock()):
             return False
+        waiting = known.waiting_groups(states, site.clock())
     with turns.owner(site.clock()) as owner:
-        with site.ledger.claiming() as rows:
-            lease = site.settings.work.lease_seconds
-            study = rows.claim(states, site.clock(), owner, lease)
+        study = _claim(site, states, owner, turns.shares(site, states), waiting)
         if study is None:
             return False
         pass_failpoint(f"{study.state}:claimed")
@@ -175,6 +187,26 @@ def take_turn(
     if next_work is not None:
         turns.due(*next_work)
     return True
+
+
+def _claim(
+    site: Site,
+    states: Collection[State],
+    owner: str,
+    shares: Shares,
+    waiting: Collection[Group],
+) -> StudyRecord | None:
+    """Lease a study of the group whose turn it is, or of the next that has any."""
+    lease = site.settings.work.lease_seconds
+    with site.ledger.claiming() as rows:
+        for group in shares.in_turn(waiting):
+            study = rows.claim(states, site.clock(), owner, lease, group)
+            if study is not None:
+                break
+        else:
+            return None
+    shares.took(study.group, waiting)
+    return study
 
 
 def _work(
@@ -243,6 +275,8 @@ def _write(
     rows.put_slots(outcome.slots)
     if outcome.said is not None:
         rows.count_report(study, *outcome.said)
+    if (priority := more_urgent(study.priority, outcome.priority)) != study.priority:
+        rows.regroup(study.id, replace(study.group, priority=priority))
     audit = outcome.audit or (_say(study, outcome, now),)
     return rows.move(study, outcome.event, now, reason=outcome.reason, audit=audit)
 

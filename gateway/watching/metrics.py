@@ -1,11 +1,12 @@
 """What the ledger counts, as Prometheus text exposition; no patient data."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from dicom_io.evidence import SlotName
-from gateway.ledger import Backlog, DeliveryState, Reading
-from gateway.lifecycle import State
+from gateway.campaigning.progress import Progress, progress_of
+from gateway.ledger import Backlog, CampaignState, DeliveryState, Reading, Waiting
+from gateway.lifecycle import WORKING, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,8 @@ class Metrics:
     `filled[name] / readings` is the share of readings in which an input was given.
     `deliveries` by destination and state; `silences` are failures in a row of peers
     that do not answer just now; `commitments` are those that we owe others; `backlogs`
-    are what audit repositories have not got yet.
+    are what audit repositories have not got yet; `waiting` are the studies at work, by
+    priority and state; `campaigns` are those that are not over, by name.
     """
 
     studies: Mapping[State, int]
@@ -25,6 +27,8 @@ class Metrics:
     silences: Mapping[str, int] = field(default_factory=dict)
     commitments: int = 0
     backlogs: Sequence[Backlog] = ()
+    waiting: Sequence[Waiting] = ()
+    campaigns: Mapping[str, Progress] = field(default_factory=dict)
 
 
 def collect(rows: Reading) -> Metrics:
@@ -38,6 +42,11 @@ def collect(rows: Reading) -> Metrics:
         silences={each.peer: each.failures for each in rows.silences()},
         commitments=rows.commitments_open(),
         backlogs=rows.backlogs(),
+        waiting=rows.waiting(WORKING),
+        campaigns={
+            each.name: progress_of(rows.campaign_counts(each.id))
+            for each in rows.campaigns([CampaignState.RUNNING, CampaignState.PAUSED])
+        },
     )
 
 
@@ -61,7 +70,33 @@ def _lines(metrics: Metrics) -> Iterator[str]:
     yield from _head(name, "counter", "Readings in which the model had this input.")
     for slot, count in metrics.filled.items():
         yield f'{name}{{input="{slot}"}} {count}'
+    yield from _lines_of_queues(metrics.waiting)
+    yield from _lines_of_campaigns(metrics.campaigns)
     yield from _lines_of_peers(metrics)
+
+
+def _lines_of_queues(waiting: Sequence[Waiting]) -> Iterator[str]:
+    name = "maira_gateway_queue"
+    yield from _head(name, "gauge", "Studies at work, by priority and state.")
+    for each in waiting:
+        yield f"{name}{_of_queue(each)} {each.count}"
+    name = "maira_gateway_queue_oldest_seconds"
+    yield from _head(name, "gauge", "Since when the oldest is there, since 1970.")
+    for each in waiting:
+        yield f"{name}{_of_queue(each)} {each.since.timestamp():.0f}"
+
+
+def _of_queue(waiting: Waiting) -> str:
+    return f'{{priority="{waiting.priority}",state="{waiting.state}"}}'
+
+
+def _lines_of_campaigns(campaigns: Mapping[str, Progress]) -> Iterator[str]:
+    name = "maira_gateway_campaign_studies"
+    yield from _head(name, "gauge", "Studies of campaigns that are not over.")
+    for campaign, progress in campaigns.items():
+        for where, count in asdict(progress).items():
+            labels = f'campaign="{_label(campaign)}",where="{where}"'
+            yield f"{name}{{{labels}}} {count}"
 
 
 def _lines_of_peers(metrics: Metrics) -> Iterator[str]:

@@ -14,8 +14,11 @@ from importlib.metadata import version as installed_version
 from config.peers import Peer
 from config.settings import Settings
 from dicom_io.ae import WebService
+from gateway.campaigning.progress import Progress, progress_of
+from gateway.campaigning.showing import why_held_up
 from gateway.errors import SpoolFailure
 from gateway.ledger import (
+    CampaignState,
     ContactRecord,
     DeliveryState,
     Queue,
@@ -36,6 +39,8 @@ from gateway.watching.processes import ShownProcess, shown_processes
 from model.engine import EngineIdentity
 from model.version import VERSION
 
+SHOWN_CAMPAIGNS = 20
+"""Campaigns that are listed, the latest first."""
 SHOWN_WAITING = 50
 """Studies that wait for a person: so many are listed, the latest first."""
 
@@ -113,6 +118,19 @@ class SystemStanding:
     """Who reads, in the processes that live; several where an update is under way."""
     versions: tuple[tuple[str, str], ...]
     samples: Sequence[Sample]
+    campaigns: Sequence["StandingCampaign"] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingCampaign:
+    """A campaign and how far it is; `held_up`: why it asks for nothing just now."""
+
+    name: str
+    project: str
+    state: CampaignState
+    emit: bool
+    progress: Progress
+    held_up: str | None
 
 
 def system_standing(site: Site, rows: Reading) -> SystemStanding:
@@ -137,6 +155,22 @@ def system_standing(site: Site, rows: Reading) -> SystemStanding:
         engines=tuple(dict.fromkeys(p.engine for p in processes if p.engine)),
         versions=versions(),
         samples=rows.samples(MOST_SAMPLES),
+        campaigns=_campaigns(site, rows),
+    )
+
+
+def _campaigns(site: Site, rows: Reading) -> tuple[StandingCampaign, ...]:
+    """Return the latest campaigns."""
+    return tuple(
+        StandingCampaign(
+            name=each.name,
+            project=each.project,
+            state=each.state,
+            emit=each.emit,
+            progress=progress_of(rows.campaign_counts(each.id)),
+            held_up=why_held_up(site, rows, each),
+        )
+        for each in rows.campaigns()[: -SHOWN_CAMPAIGNS - 1 : -1]
     )
 
 

@@ -34,6 +34,7 @@ from model.options import Domain
 from model.report import Flag, FlagKind, GroundedReport, ReportRequest
 from tests.data.console import PASSWORD, add_accounts
 from tests.data.engines import CannedEngine
+from tests.data.ledgers import given_campaign
 from tests.data.phantoms import Phantom, phantom_files
 from tests.data.sites import MODALITY, Running, archive_peer, site_settings
 from tests.viewers.ohif import BROWSER_OPTIONS
@@ -174,6 +175,8 @@ def fill(stand: Stand, words: Words) -> None:
     site.contacts.keep(site.ledger)
     log_keeping.keep(site)
     reviewed(site)
+    with site.ledger.writing() as rows:
+        given_campaign(rows, ["1.2.3"], peer="elsewhere")
 
 
 def reviewed(site: Site) -> None:

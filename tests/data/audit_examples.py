@@ -237,6 +237,23 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "audit_searched": (lambda w: kinds.audit_searched(by(w), w, NOW),),
     "audit_used": (lambda w: kinds.audit_used(w, w, NOW),),
     "audit_viewed": (lambda w: kinds.audit_viewed(by(w), 7, NOW),),
+    "campaign_decided": (
+        lambda w: kinds.campaign_decided(w, "paused", decider(w), NOW),
+        lambda w: kinds.campaign_decided(w, "resumed", decider(w), NOW),
+        lambda w: kinds.campaign_decided(w, "cancelled", decider(w), NOW),
+    ),
+    "campaign_ended": (lambda w: kinds.campaign_ended(w, w, NOW),),
+    "campaign_queried": (
+        lambda w: kinds.campaign_queried({"StudyDate": w}, w, 3, decider(w), NOW),
+    ),
+    "campaign_started": (
+        lambda w: kinds.campaign_started(w, w, decider(w), NOW, emit=False),
+        lambda w: kinds.campaign_started(w, w, decider(w), NOW, emit=True),
+    ),
+    "campaign_study": (
+        lambda w: kinds.campaign_study(UID, w, w, NOW, came=True),
+        lambda w: kinds.campaign_study(UID, w, w, NOW, came=False),
+    ),
     "checkpoint_delivered": (lambda w: kinds.checkpoint_delivered(w, NOW),),
     "checkpoint_signed": (lambda w: kinds.checkpoint_signed(9, w, NOW),),
     "checkpoint_undelivered": (lambda w: kinds.checkpoint_undelivered(w, w, NOW),),

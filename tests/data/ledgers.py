@@ -1,6 +1,7 @@
 """Ledgers, studies, instances and results for tests; times are given, not read."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,17 @@ import pytest
 
 from gateway.audit.message import AuditEntry
 from gateway.audit.patients import MasterKey
-from gateway.ledger import Ledger, NewInstance, ResultRecord, Role, StudyRecord, Writing
+from gateway.ledger import (
+    CampaignRecord,
+    Ledger,
+    NewCampaign,
+    NewInstance,
+    ResultRecord,
+    Role,
+    StudyRecord,
+    Throttle,
+    Writing,
+)
 from gateway.ledger.master import Patients
 from gateway.lifecycle import Event, State
 from tests.data.postgresql import database_of, name_of
@@ -103,6 +114,23 @@ def given_study(
     """Add a study in a transaction of its own."""
     with ledger.writing() as rows:
         return add_study(rows, uid, state, now)
+
+
+def given_campaign(
+    rows: Writing, uids: Sequence[str] = (STUDY_UID,), **changes: object
+) -> CampaignRecord:
+    """Start a campaign without limits that keeps its results; `changes` replace."""
+    throttle = Throttle(per_hour=3600.0, in_flight=4, opens="00:00", closes="00:00")
+    plain = NewCampaign(
+        name="lung",
+        project="",
+        emit=False,
+        peer="archive",
+        source="a file",
+        throttle=throttle,
+    )
+    new = replace(plain, **changes)  # type: ignore[arg-type]
+    return rows.add_campaign(new, uids, "ann", NOW)
 
 
 def new_instance(

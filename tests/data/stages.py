@@ -69,6 +69,7 @@ class ScriptedPriors:
     counts: list[int | Exception | None] = field(default_factory=list)
     retrieval_failures: list[Exception] = field(default_factory=list)
     is_whole: bool = True
+    peer: RemoteAE | None = None
     remarks: tuple[str, ...] = ()
     brought: Brought = field(
         default_factory=lambda: Brought(how="script", is_whole=True)
@@ -102,7 +103,8 @@ class ScriptedPriors:
         self.retrieved.append(study_instance_uid)
         self.on_retrieve()
         for path in self.holds.get(study_instance_uid, ()):
-            self.statuses.append(deliver(sink, path, calling_title="ARCHIVE"))
+            status = deliver(sink, path, calling_title="ARCHIVE", peer=self.peer)
+            self.statuses.append(status)
         if self.retrieval_failures:
             raise self.retrieval_failures.pop(0)
         return replace(self.brought, is_whole=self.is_whole)

@@ -10,7 +10,7 @@ import pytest
 from config.load import Secrets, load_settings
 from config.urls import has_secret
 from gate.dockerfile import words
-from gateway.running.serve import STOP_SECONDS
+from gateway.running.working import STOP_SECONDS
 from model.version import VERSION
 from tests.data.manifests import (
     IMAGE,

@@ -143,6 +143,23 @@ def test_two_peers_cannot_share_a_calling_title(other: Table) -> None:
         load_settings(None, {"peers": peers})
 
 
+def test_a_title_is_of_one_project_and_of_one_priority() -> None:
+    projects: Table = {"a": {"titles": ["CR1"]}, "b": {"titles": ["CR1"]}}
+    with pytest.raises(InvalidSettings, match=r"^projects\.b: 'CR1' is a title of"):
+        load_settings(None, {"projects": projects})
+    both: Table = {"urgent_titles": ["CR1"], "back_fill_titles": ["CR1"]}
+    with pytest.raises(InvalidSettings, match="'CR1' is in urgent_titles and"):
+        load_settings(None, {"queue": both})
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0])
+def test_a_share_of_nothing_is_refused(share: float) -> None:
+    with pytest.raises(InvalidSettings, match=r"queue\.back_fill_share"):
+        load_settings(None, {"queue": {"back_fill_share": share}})
+    with pytest.raises(InvalidSettings, match=r"projects\.a\.weight"):
+        load_settings(None, {"projects": {"a": {"weight": share}}})
+
+
 def test_a_peer_may_call_us_with_its_own_title_written_twice() -> None:
     peer: Table = {**PACS, "send_titles": ["PACS"]}
     assert load_settings(None, {"peers": {"pacs": peer}}).remote_aes()

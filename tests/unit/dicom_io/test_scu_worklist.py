@@ -20,6 +20,17 @@ def test_the_accession_number_is_the_only_key() -> None:
     assert all(not each.value for each in asked.ScheduledProcedureStepSequence[0])
 
 
+@pytest.mark.parametrize(
+    ("priority", "urgent"),
+    [("STAT", True), ("HIGH", True), ("ROUTINE", False), (None, False)],
+)
+def test_a_step_of_high_priority_is_urgent(priority: str | None, urgent: bool) -> None:
+    answer = Dataset()
+    answer.AccessionNumber, answer.RequestedProcedurePriority = "ACC1", priority
+    (order,) = read_orders([answer], "ACC1")
+    assert order.urgent is urgent
+
+
 def test_answers_about_another_number_are_dropped_and_steps_are_one_order() -> None:
     code = Dataset()
     code.CodeMeaning = "Cough"

@@ -12,8 +12,8 @@ from sqlalchemy import Engine, event, inspect, text
 
 from gateway.errors import LedgerFailure
 from gateway.ledger import Ledger
+from gateway.ledger.columns import metadata
 from gateway.ledger.engine import open_engine
-from gateway.ledger.schema import metadata
 from tests.data.ledgers import STUDY_UID, given_study, is_of, only_sqlite, url_of
 
 

@@ -20,8 +20,8 @@ from sqlalchemy.types import TypeEngine
 from gateway.audit.leaf import leaf_of
 from gateway.ledger import Ledger
 from gateway.ledger import engine as opening
+from gateway.ledger.columns import metadata
 from gateway.ledger.engine import engine_of, migrate, open_engine
-from gateway.ledger.schema import metadata
 from tests.data.ledgers import empty_url_of, url_of
 
 MOMENT = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
+from gateway.fairness import Group, Priority
 from gateway.ledger import (
     AuditColumn,
     AuditFilter,
     AuditPage,
     AuditPlace,
+    CampaignState,
     Writing,
 )
 from gateway.ledger.engine import open_engine
@@ -24,12 +26,14 @@ from tests.data.ledgers import (
     add_study,
     at,
     audit_entry,
+    given_campaign,
     new_instance,
     only_sqlite,
     result_of,
     url_of,
 )
 
+URGENT = Group(priority=Priority.URGENT)
 Statement = tuple[str, object]
 
 SCANNED = re.compile(
@@ -38,8 +42,8 @@ SCANNED = re.compile(
 """As SQLite and PostgreSQL say it. The newest of all studies are read from their index,
 as many as are shown."""
 EXPLAIN = "EXPLAIN" if ON_POSTGRESQL else "EXPLAIN QUERY PLAN"
-SMALL = {"audit_head", "audit_repositories", "notes"}
-"""Tables that do not grow with the studies."""
+SMALL = {"audit_head", "audit_repositories", "notes", "work_groups", "anon_1"}
+"""Tables that do not grow with the studies; the last is of rows up to a limit."""
 
 
 @pytest.fixture
@@ -73,6 +77,16 @@ def _receive(rows: Writing) -> None:
     rows.is_quarantined(new_instance().sop_instance_uid, "0" * 64)
 
 
+def _ask(rows: Writing) -> None:
+    campaign = given_campaign(rows)
+    asked = rows.claim_cohort(campaign, NOW, until=at(60), next_at=at(1))
+    assert asked is not None
+    rows.campaign_in_flight(campaign.id, 4)
+    rows.campaign_is_over(campaign.id)
+    rows.campaign_counts(campaign.id)
+    rows.postpone_cohort(asked, at(60), "later", 1)
+
+
 def _retrieve(rows: Writing) -> None:
     study = add_study(rows)
     begun = rows.begin_retrieval(STUDY_UID, study.id, "pacs", NOW, at(1))
@@ -82,6 +96,13 @@ def _retrieve(rows: Writing) -> None:
 QUESTIONS: dict[str, Callable[[Writing], object]] = {
     "work": lambda rows: rows.has_work(WORKING, NOW),
     "claim": lambda rows: rows.claim(WORKING, NOW, "worker", 60.0),
+    "claim of a group": lambda rows: rows.claim(WORKING, NOW, "worker", 60.0, URGENT),
+    "groups": lambda rows: rows.waiting_groups(WORKING, NOW),
+    "others": lambda rows: rows.others_wait(WORKING),
+    "asked by a campaign": lambda rows: rows.asked_by_campaign(STUDY_UID, NOW),
+    "campaigns": lambda rows: rows.campaigns([CampaignState.RUNNING]),
+    "ask": _ask,
+    "free": lambda rows: rows.free_cohorts(),
     "expire": lambda rows: rows.expire_leases(NOW),
     "renew": lambda rows: rows.renew_owned("worker", NOW),
     "receiving": lambda rows: rows.receiving(),
@@ -165,3 +186,21 @@ def test_the_claim_looks_for_lost_leases_and_for_work_by_their_indexes(
     steps = "\n".join(plans(engine, QUESTIONS["claim"]))
     assert "INDEX ix_studies_lease_until" in steps
     assert "INDEX ix_studies_state_changed_at (state=?)" in steps
+
+
+@only_sqlite
+def test_the_claim_of_a_group_takes_the_first_row_of_its_index(engine: Engine) -> None:
+    steps = plans(
+        engine, lambda rows: rows.claim([State.COMPLETE], NOW, "worker", 60.0, URGENT)
+    )
+    index = "INDEX ix_studies_state_priority_project_due_at"
+    found = [step for step in steps if index in step]
+    assert found
+    assert "(state=? AND priority=? AND project=? AND due_at<?)" in found[0]
+    assert not [step for step in steps if "TEMP B-TREE" in step]
+
+
+@only_sqlite
+def test_who_has_work_is_asked_of_the_same_index(engine: Engine) -> None:
+    steps = plans(engine, lambda rows: rows.waiting_groups([State.COMPLETE], NOW))
+    assert "(state=? AND priority=? AND project=? AND due_at<?)" in "".join(steps)

@@ -20,9 +20,9 @@ from gateway.audit.leaf import leaf_of
 from gateway.audit.message import Patient
 from gateway.errors import LedgerCorrupt, LedgerFailure
 from gateway.ledger import AuditFilter, Ledger, StudyFilter, Writing
+from gateway.ledger.columns import metadata
 from gateway.ledger.engine import engine_of, migrate, open_engine
 from gateway.ledger.probe import LedgerStanding, probe_ledger
-from gateway.ledger.schema import metadata
 from gateway.lifecycle import WORKING
 from gateway.patient_key import KeyPlace, text_of_key
 from gateway.site import utc_now

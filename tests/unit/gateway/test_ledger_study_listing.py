@@ -22,8 +22,8 @@ from gateway.ledger import (
     schema,
     study_listing,
 )
+from gateway.ledger.columns import metadata
 from gateway.ledger.engine import open_engine
-from gateway.ledger.schema import metadata
 from gateway.lifecycle import WAITING_FOR_A_PERSON, WORKING, Event, State
 from tests.data.ledgers import (
     NOW,

@@ -69,6 +69,23 @@ def test_an_imaging_order_is_read_and_its_ipc_names_the_accession() -> None:
     assert found.accession_number == "ACC-IPC"
 
 
+@pytest.mark.parametrize(
+    ("found", "put", "urgent"),
+    [
+        (b"", b"", False),
+        (b"|PL1^RIS", b"|PL1^RIS|||||^^^^^S", True),  # ORC-7.6
+        (b"|PL1^RIS", b"|PL1^RIS|||||^^^^^R", False),
+        (b"OBR|", b"TQ1|1||||||||ASAP\rOBR|", True),
+        (b"OBR|", b"TQ1|1||||||||R\rOBR|", False),
+    ],
+)
+def test_an_order_says_whether_it_is_urgent(
+    found: bytes, put: bytes, urgent: bool
+) -> None:
+    (read,) = kept(order().replace(found, put, 1)).orders
+    assert read.urgent is urgent
+
+
 @pytest.mark.parametrize("control", ["CA", "OC", "DC"])
 def test_a_cancelled_order_is_dropped(control: str) -> None:
     assert kept(order(control)).dropped_orders == ("PL1^RIS",)

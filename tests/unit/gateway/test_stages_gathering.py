@@ -9,10 +9,12 @@ import pytest
 
 from config.load import Table, merge
 from dicom_io.errors import PeerRefused
+from dicom_io.header import PatientIdentity
 from dicom_io.identifiers import StudyQuery
 from dicom_io.inputs.history import History
 from gateway.away import note_silence
 from gateway.errors import SourceFailure
+from gateway.fairness import Priority
 from gateway.ledger import AuditFilter
 from gateway.lifecycle import State
 from tests.data.gatherings import (
@@ -368,6 +370,25 @@ def test_the_orders_are_asked_for_where_no_archive_is(tmp_path: Path) -> None:
         )
     assert ORDER in found.orders
     assert found.notes == ("no archive is asked for priors",)
+
+
+@pytest.mark.parametrize(
+    ("believed", "patient", "priority"),
+    [
+        (True, ORDER.patient, Priority.URGENT),
+        (False, ORDER.patient, Priority.ROUTINE),
+        (True, STRANGER, Priority.ROUTINE),
+    ],
+)
+def test_an_urgent_order_of_the_patient_makes_the_study_urgent(
+    tmp_path: Path, believed: bool, patient: PatientIdentity, priority: Priority
+) -> None:
+    stat = ScriptedOrders(held=(replace(ORDER, urgent=True, patient=patient),))
+    overrides: Table = {"queue": {"order_priority": believed}}
+    with bench_at(tmp_path, overrides) as opened:
+        bench = opened.at(orders=(stat,))
+        gathered(bench, AccessionNumber=ORDER.accession_number)
+        assert bench.study().priority is priority
 
 
 def test_orders_that_cannot_be_asked_for_cost_a_note_and_no_prior(

@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 
 from config.load import Table
 from gateway.errors import LostRace
-from gateway.ledger import Document, StudyRecord
+from gateway.fairness import Group, Priority
+from gateway.ledger import Admission, Document, StudyRecord
 from gateway.ledger.studies import WORKER_LOST
 from gateway.lifecycle import Event, State
 from gateway.pausing import pause_before
@@ -68,6 +69,33 @@ def die(bench: Bench) -> None:
 
 def test_without_work_a_turn_says_so(bench: Bench) -> None:
     assert take(bench, failing) is False
+
+
+def test_an_urgent_study_is_taken_before_older_ones(bench: Bench) -> None:
+    with bench.site.ledger.writing() as rows:
+        for number, priority in enumerate(reversed(Priority)):
+            admission = Admission(group=Group(priority=priority))
+            study = rows.open_study(f"1.{number}", "CR", START, None, admission)
+            rows.move(study, Event.QUIET_PERIOD_ENDED, START)
+    turns, taken = Turns(), []
+
+    def stage(_site: Site, study: StudyRecord) -> Outcome:
+        taken.append(study.priority)
+        return CHOSEN
+
+    for _ in range(3):
+        turn.take_turn(bench.site, {State.COMPLETE: stage}, [State.COMPLETE], turns)
+    assert taken == [*Priority]
+
+
+def test_a_stage_may_learn_that_a_study_is_urgent_and_never_that_it_is_not(
+    bench: Bench,
+) -> None:
+    study = given_study(bench.site.ledger, now=START)
+    urgent = Moved(event=Event.VIEWS_CHOSEN, priority=Priority.URGENT)
+    assert take(bench, always(urgent))
+    assert study.priority is Priority.ROUTINE
+    assert now(bench).priority is Priority.URGENT
 
 
 def test_a_finished_stage_moves_its_study_and_keeps_its_documents(

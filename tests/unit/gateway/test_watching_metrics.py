@@ -2,7 +2,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dicom_io.evidence import SlotName
-from gateway.ledger import Backlog, DeliveryState, RepositoryRecord
+from gateway.campaigning.progress import Progress
+from gateway.fairness import Priority
+from gateway.ledger import Backlog, DeliveryState, RepositoryRecord, Waiting
 from gateway.lifecycle import State
 from gateway.watching.metrics import Metrics, collect, exposition
 from tests.data.stages import bench_at
@@ -43,6 +45,26 @@ def test_the_text_is_that_of_prometheus() -> None:
             ),
             Backlog(repository=RepositoryRecord(name="second"), records=0, oldest=None),
         ],
+        waiting=[
+            Waiting(
+                priority=Priority.URGENT,
+                state=State.GATHERED,
+                count=3,
+                since=datetime(1970, 1, 1, 0, 2, tzinfo=UTC),
+            )
+        ],
+        campaigns={
+            "lung": Progress(
+                total=9,
+                waiting=1,
+                at_work=2,
+                read=3,
+                declined=0,
+                parked=1,
+                known=1,
+                failed=1,
+            )
+        },
     )
     assert exposition(counted) == (
         "# HELP maira_gateway_studies Studies in each state.\n"
@@ -56,6 +78,24 @@ def test_the_text_is_that_of_prometheus() -> None:
         "Readings in which the model had this input.\n"
         "# TYPE maira_gateway_input_filled_total counter\n"
         'maira_gateway_input_filled_total{input="prior_report"} 1\n'
+        "# HELP maira_gateway_queue Studies at work, by priority and state.\n"
+        "# TYPE maira_gateway_queue gauge\n"
+        'maira_gateway_queue{priority="urgent",state="gathered"} 3\n'
+        "# HELP maira_gateway_queue_oldest_seconds "
+        "Since when the oldest is there, since 1970.\n"
+        "# TYPE maira_gateway_queue_oldest_seconds gauge\n"
+        'maira_gateway_queue_oldest_seconds{priority="urgent",state="gathered"} 120\n'
+        "# HELP maira_gateway_campaign_studies "
+        "Studies of campaigns that are not over.\n"
+        "# TYPE maira_gateway_campaign_studies gauge\n"
+        'maira_gateway_campaign_studies{campaign="lung",where="total"} 9\n'
+        'maira_gateway_campaign_studies{campaign="lung",where="waiting"} 1\n'
+        'maira_gateway_campaign_studies{campaign="lung",where="at_work"} 2\n'
+        'maira_gateway_campaign_studies{campaign="lung",where="read"} 3\n'
+        'maira_gateway_campaign_studies{campaign="lung",where="declined"} 0\n'
+        'maira_gateway_campaign_studies{campaign="lung",where="parked"} 1\n'
+        'maira_gateway_campaign_studies{campaign="lung",where="known"} 1\n'
+        'maira_gateway_campaign_studies{campaign="lung",where="failed"} 1\n'
         "# HELP maira_gateway_deliveries Results by destination and state.\n"
         "# TYPE maira_gateway_deliveries gauge\n"
         'maira_gateway_deliveries{destination="pacs",state="refused"} 2\n'

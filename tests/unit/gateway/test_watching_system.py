@@ -14,7 +14,7 @@ from gateway.site import Site
 from gateway.watching.system import SystemStanding, system_standing
 from model.engine import EngineIdentity
 from tests.data.engines import CannedEngine
-from tests.data.ledgers import NOW, at, given_study, result_of
+from tests.data.ledgers import NOW, at, given_campaign, given_study, result_of
 from tests.data.sites import archive_peer, site_settings
 
 
@@ -38,6 +38,15 @@ def test_work_that_waits_is_shown_by_state_and_since_when(site: Site) -> None:
     assert list(queues) == list(WORKING)
     assert (queues[State.SELECTED].count, queues[State.SELECTED].since) == (2, at(5))
     assert queues[State.GATHERED].count == 0
+
+
+def test_a_campaign_is_shown_with_what_holds_it_up(site: Site) -> None:
+    with site.ledger.writing() as rows:
+        given_campaign(rows, ["1.2.1", "1.2.2"])
+        given_campaign(rows, ["1.2.3"], name="other", peer="gone")
+    other, lung = standing(site).campaigns
+    assert (lung.name, lung.progress.total, lung.held_up) == ("lung", 2, None)
+    assert (other.name, other.held_up) == ("other", "archive.peer is not gone")
 
 
 def test_what_waits_for_a_person_is_listed_with_its_reason(site: Site) -> None:

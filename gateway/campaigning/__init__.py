@@ -1,0 +1,1 @@
+"""Campaigns: cohorts that are brought from the archive and read off-peak."""
