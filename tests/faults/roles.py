@@ -45,7 +45,7 @@ SERVER = "postgresql"
 _ENDS_SECONDS = 600.0
 """Nothing moves for so long: what is left will not end."""
 _PAUSE = 0.05
-_LEASE_SECONDS = 8.0
+_LEASE_SECONDS = 20.0
 _SERVER_SHARE = 0.2
 """Share of the kills that meet the server of the ledger."""
 _OPTIONS = ("max_connections=400",)
