@@ -230,7 +230,8 @@ class Ledger:
     def claiming(self) -> Iterator[Writing]:
         """Hold a transaction that claims work; on PostgreSQL it waits for no writer.
 
-        It may only take and free leases: those statements pass over what others hold.
+        It may only take, keep and free leases, by statements that pass over what others
+        hold, and change a row that is the process's own.
         SQLite has one writer at a time, whatever it writes.
         """
         if not self.has_server:

@@ -185,10 +185,18 @@ class StudyWriting(Reading):
         self._set_one(_still(study).values(lease_until=until))
 
     def renew_owned(self, owner: str, until: datetime) -> None:
-        """Hold every study that `owner` has claimed longer."""
+        """Hold every study that `owner` has claimed longer.
+
+        Passes over a row that somebody changes: it is being moved, or put off.
+        """
         table = schema.studies
+        held = (
+            select(table.c.id)
+            .where(table.c.lease_owner == owner)
+            .with_for_update(skip_locked=True)
+        )
         self._connection.execute(
-            update(table).where(table.c.lease_owner == owner).values(lease_until=until)
+            update(table).where(table.c.id.in_(held)).values(lease_until=until)
         )
 
     def release_owned(self, owner: str) -> None:

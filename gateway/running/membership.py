@@ -93,7 +93,7 @@ class Membership:
         """Say that this process lives, and how it is; raises LedgerFailure."""
         now = self._site.clock()
         said = json.dumps([asdict(each) for each in findings])
-        with self._site.ledger.writing() as rows:
+        with self._site.ledger.claiming() as rows:  # not behind all who write
             if rows.beat(self.name, now, engine, said):
                 return
             logger.warning("this process was taken for dead, and lives")

@@ -157,7 +157,7 @@ class Turns:
             owners = [owner for owner, began in self._began.items() if began > oldest]
         if not owners:
             return
-        with site.ledger.writing() as rows:
+        with site.ledger.claiming() as rows:  # not behind all who write
             for owner in owners:
                 until = now + timedelta(seconds=work.lease_seconds)
                 rows.renew_owned(owner, until)
