@@ -6,6 +6,7 @@ when it has ended, once.
 """
 
 import logging
+import math
 import threading
 import time
 from bisect import bisect_right, insort
@@ -61,9 +62,8 @@ class _Round:
         self._thread.start()
 
     def rouse(self, seconds: float) -> None:
-        # To the hundredth: thousands may wait for one moment.
         now = time.monotonic()
-        at = round(now + seconds, 2)
+        at = now if seconds <= 0 else _hundredth_after(now + seconds)
         with self._changed:
             is_due = bool(self._roused) and self._roused[0] <= now
             if seconds <= 0 and is_due:
@@ -100,3 +100,11 @@ class _Round:
                     return True
                 self._changed.wait(min(left, threading.TIMEOUT_MAX))
         return False
+
+
+def _hundredth_after(moment: float) -> float:
+    """Round up: thousands may wait for one moment, and none may begin before its own.
+
+    A round that comes too early finds nothing, and the next is the regular one.
+    """
+    return math.ceil(100 * moment) / 100

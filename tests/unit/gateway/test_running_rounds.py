@@ -1,6 +1,8 @@
 """Recurring jobs: roused, never twice at once, never stopped by a failure."""
 
+import queue
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -43,6 +45,16 @@ def test_a_roused_job_does_not_wait_for_its_interval(rounds: Rounds) -> None:
     rounds.start()
     rounds.rouse("job")
     assert came.wait(SOON)
+
+
+def test_a_roused_job_is_never_early(rounds: Rounds) -> None:
+    came = queue.Queue[float]()
+    rounds.every(NEVER, "job", lambda: came.put(time.monotonic()))
+    rounds.start()
+    for thousandths in range(1, 21):
+        due = time.monotonic() + thousandths / 1000
+        rounds.rouse("job", seconds=due - time.monotonic())
+        assert came.get(timeout=SOON) >= due - 1e-6
 
 
 def test_to_rouse_for_later_puts_nothing_off(rounds: Rounds) -> None:
