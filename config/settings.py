@@ -11,6 +11,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from config.cluster import RaySettings
 from config.openid import OpenIdSettings
 from config.peers import ListenerSettings, Peer
 from config.repositories import AuditRepository
@@ -75,6 +76,7 @@ class Settings(Section):
     identity: Identity
     pictures: Pictures
     engine: EngineSettings
+    ray: RaySettings
     licence: Licence
     work: Work
     delivery: Delivery

@@ -31,7 +31,8 @@ from gateway.receiving.reserves import UNKNOWN_BYTES, free_memory
 from gateway.showing.resending import UNDER_WAY, standing_of
 from gateway.site import Site
 from gateway.trend import Sample
-from model.engine import EngineIdentity
+from model.engine import EngineIdentity, ReportEngine
+from model.errors import EngineAway
 from model.version import VERSION
 
 SHOWN_WAITING = 50
@@ -106,7 +107,8 @@ class SystemStanding:
     waiting_count: int
     commitments: int
     levels: tuple[Level, ...]
-    engine: EngineIdentity
+    engine: EngineIdentity | None
+    """None: it is behind Ray Serve, and no replica has answered yet."""
     versions: tuple[tuple[str, str], ...]
     samples: Sequence[Sample]
 
@@ -128,10 +130,17 @@ def system_standing(site: Site, rows: Reading) -> SystemStanding:
         waiting_count=rows.count_studies(WAITING_FOR_A_PERSON),
         commitments=rows.commitments_open(),
         levels=levels_of(site),
-        engine=site.engine.identity,
+        engine=_known_engine(site.engine),
         versions=versions(),
         samples=site.trend.samples(),
     )
+
+
+def _known_engine(engine: ReportEngine) -> EngineIdentity | None:
+    try:
+        return engine.identity
+    except EngineAway:
+        return None
 
 
 def shown_peer(

@@ -1,6 +1,7 @@
 """How the gateway stands as a whole."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from gateway.lifecycle import WORKING, State
 from gateway.running.composition import close_site, open_site
 from gateway.site import Site
 from gateway.watching.system import SystemStanding, system_standing
+from model.engines.rayserve.asking import RayEngine
+from model.engines.rayserve.plan import ServePlace
+from model.options import Domain
 from tests.data.engines import CannedEngine
 from tests.data.ledgers import NOW, at, given_study, result_of
 from tests.data.sites import archive_peer, site_settings
@@ -86,3 +90,10 @@ def test_versions_and_the_digest_of_the_weights_are_told(site: Site) -> None:
     assert {"maira-gateway", "Python", "pydicom", "torch"} <= {
         n for n, _ in found.versions
     }
+
+
+def test_an_engine_that_nobody_has_heard_yet_is_told_as_unknown(site: Site) -> None:
+    place = ServePlace(
+        proxies=("http://127.0.0.1:1",), application="maira", domain=Domain.PHANTOM
+    )
+    assert standing(replace(site, engine=RayEngine(place))).engine is None
