@@ -15,7 +15,8 @@ ON_BOTH := $(filter-out %_postgresql.py,$(wildcard tests/unit/gateway/test_ledge
 	tests/acceptance/test_whole_way.py tests/acceptance/test_kill_and_restart.py
 
 .PHONY: help audit-attacks demo test check bench coded-findings differential disk-faults \
-	dockerfile-check evaluate-phantom failpoints fuzz golden kill-storm leaks roles-storm screenshots sizing soak \
+	dockerfile-check evaluate-phantom failpoints fuzz golden kill-storm leaks ray-storm roles-storm \
+	screenshots sizing soak \
 	state-machine test-postgresql train-phantom validate-results viewer views
 .DEFAULT_GOAL := help
 
@@ -44,6 +45,7 @@ bench: .venv/dev.stamp  ## Measure everything beside its peers, write docs/perfo
 	$(BIN)/python -m benchmarks.study --studies 16
 	$(BIN)/python -m benchmarks.query
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.engine_calls
 	$(BIN)/python -m benchmarks.audit
 	$(BIN)/python -m benchmarks.audit_verify
 	$(BIN)/python -m benchmarks.page
@@ -87,6 +89,10 @@ golden: .venv/dev.stamp  ## Run every golden answer through every fast path; the
 
 audit-attacks: .venv/dev.stamp  ## Attack 500 copies of an audit log, leave 100 honest ones alone; SEED= repeats.
 	SEED=$(or $(SEED),54) ATTACKS=500 LOGS=100 $(BIN)/python -m pytest -q tests/integration/test_audit_attacks.py
+
+ray-storm: .venv/dev.stamp  ## Kill and add replicas and nodes of a Ray cluster under load; FAULTS= (30), SEED=.
+	FAULTS=$(or $(FAULTS),30) SEED=$(or $(SEED),1) REQUIRE_PEERS=1 \
+		$(BIN)/python -m pytest -q -s tests/integration/test_ray_cluster.py
 
 coded-findings: .venv/dev.stamp  ## Measure how well sentences are coded.
 	$(BIN)/python -m benchmarks.coded_findings

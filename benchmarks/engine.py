@@ -5,6 +5,9 @@ weights made on the spot: small on a CPU, full size in bfloat16 with --device cu
 The peer is `generate` of the same classes, one call a task, with its own caches and
 the same attention code. Rounds alternate, medians count.
 Usage: python -m benchmarks.engine [--device cuda] [--rounds 5] [--new 24]
+       python -m benchmarks.engine --engine local,ray [--rounds 40]
+
+The second form asks what a call costs beside the model's work (`engine_calls`).
 """
 
 import argparse
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from benchmarks import engine_calls
 from benchmarks.rounds import Figure, Target, keep
 from model.maira2.answering import Answerer, FastPaths
 from model.maira2.configuration import Maira2Config
@@ -295,7 +299,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--attention", choices=("eager", "sdpa"), default="sdpa")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--bandwidth", type=float, help="of the device, TB/s")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--engine", help="compare calls instead: local,ray")
+    given, others = parser.parse_known_args(arguments)
+    if given.engine:
+        own = ["--engine", given.engine, "--rounds", str(given.rounds), *others]
+        return engine_calls.main(own)
+    if others:
+        parser.error(f"what is {' '.join(others)}?")
     given.full = given.device == "cuda"
     torch.set_num_threads(given.threads)
     bench = Bench(given)

@@ -11,6 +11,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from config.cluster import RaySettings
 from config.openid import OpenIdSettings
 from config.peers import ListenerSettings, Peer
 from config.queue import (
@@ -82,6 +83,7 @@ class Settings(Section):
     identity: Identity
     pictures: Pictures
     engine: EngineSettings
+    ray: RaySettings
     licence: Licence
     work: Work
     queue: QueueSettings

@@ -37,6 +37,8 @@ BROKEN_IMPORTS = {
     "images-and-words": ("dicom_io/uid.py", "import model.engine"),
     "no-arrays": ("gateway/spool.py", "import numpy"),
     "home-of-torch": ("gateway/lifecycle.py", "import torch"),
+    "home-of-ray": ("gateway/errors.py", "import ray"),
+    "asking-needs-no-ray": ("model/engines/rayserve/exchange.py", "import ray.serve"),
     "home-of-dicom": ("gateway/errors.py", "import pydicom"),
     "home-of-sql": ("dicom_io/ae.py", "import sqlalchemy"),
     "home-of-judges": ("gateway/errors.py", "import openai"),

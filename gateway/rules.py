@@ -6,12 +6,13 @@ from dicom_io.inputs.prior import PriorGuard
 from dicom_io.options import PictureOptions, ViewRules
 from gateway.fairness import Priority, Weights
 from gateway.site import Site
+from model.engine import domain_of
 from model.options import Domain
 
 
 def view_rules(site: Site) -> ViewRules:
     """Return which images may be read; the engine says phantoms or films."""
-    phantoms = site.engine.identity.domain is Domain.PHANTOM
+    phantoms = domain_of(site.engine) is Domain.PHANTOM
     return replace(site.settings.view_rules(), quality_control=phantoms)
 
 

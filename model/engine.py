@@ -1,5 +1,6 @@
 """The interface of a report engine. No torch object crosses it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -42,3 +43,34 @@ class ReportEngine(Protocol):
     ) -> list[tuple[GroundedReport, ...]]:
         """Answer each request, in order: one report a question of the request."""
         ...
+
+
+class ReplicatedEngine(ABC):
+    """A `ReportEngine` of several replicas, which differ while a new one is rolled out.
+
+    Its `identity` is that of the replica that answered last, and raises `EngineAway`
+    where none did yet.
+    """
+
+    @property
+    @abstractmethod
+    def domain(self) -> Domain:
+        """What all of them may read."""
+
+    @abstractmethod
+    def author(self, report: GroundedReport) -> EngineIdentity:
+        """Return which replica wrote a report that this engine gave."""
+
+
+def author_of(engine: ReportEngine, report: GroundedReport) -> EngineIdentity:
+    """Return who wrote a report that an engine gave."""
+    if isinstance(engine, ReplicatedEngine):
+        return engine.author(report)
+    return engine.identity
+
+
+def domain_of(engine: ReportEngine) -> Domain:
+    """Return what an engine may read, also while nobody is there to say so."""
+    if isinstance(engine, ReplicatedEngine):
+        return engine.domain
+    return engine.identity.domain

@@ -211,7 +211,8 @@ class Provenance:
     `crop_side` is the side, in pixels, of the square that the model reads: the
     shorter edge is resized to it and the centre kept. `settings` names what else
     decided the answer (attention code, format of the weights, adapter, fast paths);
-    `phases` are the parts of `seconds`.
+    `phases` are the parts of `seconds`. `settings_digest` is the engine's own; empty
+    in reports that an earlier version kept.
     """
 
     engine: str
@@ -230,6 +231,7 @@ class Provenance:
     seconds: float
     settings: tuple[tuple[str, str], ...] = ()
     phases: tuple[Phase, ...] = ()
+    settings_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from gateway.cli.config import app as config_verbs
 from gateway.cli.delivery import app as delivery_verbs
 from gateway.cli.doctor import app as spool_verbs
 from gateway.cli.doctor import doctor
+from gateway.cli.engine import app as engine_verbs
 from gateway.cli.evaluate import evaluate
 from gateway.cli.metrics import metrics
 from gateway.cli.model import app as model_verbs
@@ -61,6 +62,7 @@ app.add_typer(audit_verbs, name="audit")
 app.add_typer(user_verbs, name="user")
 app.add_typer(config_verbs, name="config")
 app.add_typer(model_verbs, name="model")
+app.add_typer(engine_verbs, name="engine")
 app.add_typer(spool_verbs, name="spool")
 app.command()(doctor)
 app.command()(evaluate)

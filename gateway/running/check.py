@@ -31,6 +31,7 @@ from gateway.errors import LedgerFailure
 from gateway.ledger.probe import probe_ledger
 from gateway.running.port import is_free, loopback
 from model.engines.process import ProcessEngine, local_command
+from model.engines.rayserve.asking import RayEngine
 from model.errors import CheckpointError, ModelError
 from model.maira2.configuration import read_config
 from model.maira2.snapshot import verify_snapshot, weights_digest
@@ -40,6 +41,8 @@ NOBODY = StudyQuery(patient_id="MAIRA-GATEWAY-CHECK")
 """A patient whom no archive has: the query is answered, with nothing."""
 
 _MIB = 1 << 20
+_REPLICA_SECONDS = 60.0
+"""How long `check` waits for a replica that has time for it."""
 _FAILURES: dict[type[PeerFailure], str] = {
     PeerUnreachable: "unreachable",
     PeerRefused: "refused",
@@ -153,7 +156,12 @@ def _ourselves(local: LocalAE) -> RemoteAE:
 
 
 def check_checkpoint(settings: Settings) -> tuple[Check, ...]:
-    """Check the files of the checkpoint, and the licence that they may need."""
+    """Check the files of the checkpoint, and the licence that they may need.
+
+    Behind Ray Serve the files are the replicas' affair.
+    """
+    if settings.engine.kind == "ray":
+        return (check_licence(settings, settings.ray.reads),)
     folder = settings.engine_options().checkpoint
     try:
         domain = read_config(folder).domain
@@ -173,7 +181,10 @@ def check_engine(settings: Settings) -> Check:
     """Say what engine reads; a child process is started, and must answer.
 
     Not beside a gateway that runs: its engine may hold all the memory there is.
+    Behind Ray Serve a replica must answer.
     """
+    if settings.engine.kind == "ray":
+        return _check_replica(settings)
     if settings.engine.kind == "local":
         detail = "in the gateway's own process, loaded when it starts"
         return Check(name="engine", ok=True, detail=detail)
@@ -188,6 +199,16 @@ def check_engine(settings: Settings) -> Check:
     engine.close()
     seconds, name = time.monotonic() - started, engine.identity.model_name
     detail = f"{name} on {engine.device} answers from a child after {seconds:.1f} s"
+    return Check(name="engine", ok=True, detail=detail)
+
+
+def _check_replica(settings: Settings) -> Check:
+    try:
+        ready = RayEngine(settings.ray.place()).greet(_REPLICA_SECONDS)
+    except ModelError as error:
+        return Check(name="engine", ok=False, detail=f"behind Ray Serve: {error}")
+    name, digest = ready.identity.model_name, ready.identity.weights_digest[:16]
+    detail = f"{name} on {ready.device} behind Ray Serve, digest {digest}"
     return Check(name="engine", ok=True, detail=detail)
 
 

@@ -21,6 +21,7 @@ from model.engine import EngineIdentity, ReportEngine
 from model.engines.collecting import CollectingEngine, Collection
 from model.engines.domain import declared_domain
 from model.engines.process import ProcessEngine, local_command
+from model.engines.rayserve.asking import RayEngine
 from model.errors import EngineAway
 from model.options import Domain, EngineOptions
 from model.report import GroundedReport, ReportRequest
@@ -80,11 +81,14 @@ def load_engine(settings: Settings) -> ReportEngine:
     """Load the engine of the settings; an unacknowledged licence raises NotReady.
 
     Several readers are answered together where the engine runs on CUDA, elsewhere
-    one after the other.
+    one after the other. Behind Ray Serve the replicas see to that, and nobody need be
+    there yet.
     """
+    if settings.engine.kind == "ray":
+        demand_licence(settings, settings.ray.reads)
+        return RayEngine(settings.ray.place())
     options = settings.engine_options()
-    if declared_domain(options.checkpoint) is Domain.RADIOGRAPH:
-        _demand_acknowledgement(settings)
+    demand_licence(settings, declared_domain(options.checkpoint))
     engine, device = _load(settings, options)
     if settings.engine.readers == 1:
         return engine
@@ -149,8 +153,9 @@ def _archive_priors(
     return ArchivePriors(local=local, remote=archive, pacing=pacing, recent=recent)
 
 
-def _demand_acknowledgement(settings: Settings) -> None:
-    if not settings.licence.acknowledged:
+def demand_licence(settings: Settings, domain: Domain) -> None:
+    """Raise `NotReady` where films would be read without the licence acknowledged."""
+    if domain is Domain.RADIOGRAPH and not settings.licence.acknowledged:
         raise NotReady(
             "this checkpoint reads films of people: read the research-only licence "
             "of its weights, then set licence.acknowledged_by and "

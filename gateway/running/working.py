@@ -24,6 +24,7 @@ from gateway.stages.lines import lines_of
 from gateway.stages.turn import Turns, take_turn
 from gateway.watching.health import Beats, Finding, engine_finding
 from model.engine import EngineIdentity
+from model.errors import EngineAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,9 +96,13 @@ class Working:
         """Say whether somebody is there to read."""
         return (engine_finding(self._site.engine),)
 
-    def engine(self) -> str:
-        """Return who reads here, as JSON, for who has no engine."""
-        return _IDENTITY.dump_json(self._site.engine.identity).decode()
+    def engine(self) -> str | None:
+        """Return who reads here, as JSON, for who has no engine; None: nobody yet."""
+        try:
+            identity = self._site.engine.identity
+        except EngineAway:  # behind Ray Serve, and no replica has answered
+            return None
+        return _IDENTITY.dump_json(identity).decode()
 
     def _is_over(self) -> bool:
         return self._hurry.is_set() or time.monotonic() > self._stop_by

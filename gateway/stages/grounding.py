@@ -30,6 +30,7 @@ from gateway.pausing import pause_before
 from gateway.rules import picture_options, view_rules
 from gateway.site import Site
 from gateway.stages.withdrawal import is_withdrawal
+from model.engine import author_of
 from model.errors import EngineAway, EngineUnavailable, RefusedRequest
 from model.report import ReportRequest
 
@@ -163,9 +164,8 @@ def _ground(site: Site, record: GroundingRecord) -> GroundedAnswer | _Unanswered
         deadline_seconds=site.settings.engine.deadline_seconds or None,
     )
     ((said,),) = site.engine.generate([request])
-    return GroundedAnswer(
-        report=said, frame=case.evidence.frame, engine=site.engine.identity
-    )
+    author = author_of(site.engine, said)
+    return GroundedAnswer(report=said, frame=case.evidence.frame, engine=author)
 
 
 def _case(site: Site, record: GroundingRecord) -> Case | _Unanswered:

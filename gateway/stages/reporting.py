@@ -21,6 +21,7 @@ from gateway.rules import picture_options
 from gateway.site import Site
 from gateway.stages.gathering import read_gathered
 from gateway.stages.turn import Later, Moved
+from model.engine import author_of
 from model.errors import ConstantImage, EngineAway, RefusedRequest
 from model.report import (
     Flag,
@@ -108,7 +109,7 @@ def _written(
         {flag.kind for said in reports for flag in said.flags}
         & set(site.settings.results.hold_flags)
     )
-    identity, now = site.engine.identity, site.clock()
+    identity, now = author_of(site.engine, reports[0]), site.clock()
     entry = kinds.report_written(
         study.study_instance_uid, evidence, identity, reports, now
     )

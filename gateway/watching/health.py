@@ -18,9 +18,14 @@ from gateway.spool import Spool
 from model.engine import ReportEngine
 from model.engines.collecting import CollectingEngine
 from model.engines.process import ProcessEngine
+from model.engines.rayserve.asking import RayEngine
+from model.errors import EngineAway
 
 ANSWER_SECONDS = 2.0
 """How long a question about the ledger may take before it counts as unanswered."""
+
+_PROXY_SECONDS = 0.5
+"""How long each proxy of Ray Serve gets to say that it knows the application."""
 
 _IDLE_SECONDS = 30.0
 """A worker without work looks for it five times a second."""
@@ -135,8 +140,18 @@ def engine_finding(engine: ReportEngine) -> Finding:
             number = engine.process_id
             detail = f"process {number}" if number else "its process is being started"
             return Finding(name="engine", ok=number is not None, detail=detail)
+        case RayEngine():
+            return _serve_finding(engine)
         case _:
             return Finding(name="engine", ok=True, detail="in this process")
+
+
+def _serve_finding(engine: RayEngine) -> Finding:
+    try:
+        engine.demand_application(_PROXY_SECONDS)
+    except EngineAway as error:
+        return Finding(name="engine", ok=False, detail=str(error))
+    return Finding(name="engine", ok=True, detail="behind Ray Serve")
 
 
 def listener_finding(*, is_accepting: bool) -> Finding:

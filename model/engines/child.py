@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> None:
     threading.Thread(target=_listen, args=(source, asks), daemon=True).start()
     threading.Thread(target=_beat, args=(outlet,), daemon=True).start()
     try:
-        engine, ready = _load(OPTIONS.validate_json(arguments[0]))
+        engine, ready = load_engine(OPTIONS.validate_json(arguments[0]))
     except ModelError as error:
         outlet.send(Failed.of(error))
         return
@@ -90,7 +90,7 @@ def warm_up_request() -> ReportRequest:
     )
 
 
-def _load(options: EngineOptions) -> "tuple[ReportEngine, Ready]":
+def load_engine(options: EngineOptions) -> "tuple[ReportEngine, Ready]":
     """Load, and answer once: memory and device then hold for a whole turn."""
     # Here, as the import alone takes seconds in which the parent should hear us.
     from model.engines.local import LocalEngine  # noqa: PLC0415

@@ -169,6 +169,7 @@ class LocalEngine:
             seconds=sum(phase.seconds for phase in phases),
             settings=(*self._settings(), *_course(answer)),
             phases=phases,
+            settings_digest=self._identity.settings_digest,
         )
 
     def _settings(self) -> tuple[tuple[str, str], ...]:

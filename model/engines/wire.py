@@ -34,6 +34,8 @@ from model.errors import (
     BadFrame,
     CheckpointError,
     ConstantImage,
+    EngineAway,
+    EngineDied,
     EngineUnavailable,
     ModelError,
     RefusedRequest,
@@ -48,7 +50,14 @@ MAX_BODY_BYTES = 1 << 32
 _MAGIC = b"MGEW"
 _ERRORS: Mapping[str, type[ModelError]] = {
     kind.__name__: kind
-    for kind in (CheckpointError, ConstantImage, EngineUnavailable, RefusedRequest)
+    for kind in (
+        CheckpointError,
+        ConstantImage,
+        EngineAway,
+        EngineDied,
+        EngineUnavailable,
+        RefusedRequest,
+    )
 }
 """Errors that cross by their name; an engine's other errors may be tried again."""
 

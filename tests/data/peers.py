@@ -25,28 +25,28 @@ _POLL_SECONDS = 0.05
 def require_peer(name: str) -> str:
     """Return the program's path; skip where it is absent, fail where it must not be."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
-    return found or _absent(f"{name} is not installed")
+    return found or absent(f"{name} is not installed")
 
 
 def require_jar(name: str) -> Path:
     """Return a Java library of Debian's; skip or fail as for a program."""
     path = Path("/usr/share/java") / f"{name}.jar"
-    return path if path.exists() else _absent(f"{path} does not exist")
+    return path if path.exists() else absent(f"{path} does not exist")
 
 
 def require_file(path: Path, advice: str) -> Path:
     """Return a file that an installation brings; skip or fail as for a program."""
-    return path if path.exists() else _absent(f"{path} does not exist: {advice}")
+    return path if path.exists() else absent(f"{path} does not exist: {advice}")
 
 
 def require_data(folder: str = "dicom") -> Path:
     """Return a folder of the shared radiographs, which MAIRA_DATA may name."""
     default = _REPOSITORY.parent / "shared" / "data"
     path = Path(os.environ.get("MAIRA_DATA", default)) / folder
-    return path if path.is_dir() else _absent(f"{path} does not exist")
+    return path if path.is_dir() else absent(f"{path} does not exist")
 
 
-def _absent(reason: str) -> NoReturn:
+def absent(reason: str) -> NoReturn:
     if os.environ.get("REQUIRE_PEERS") == "1":
         pytest.fail(f"REQUIRE_PEERS=1, but {reason}")
     pytest.skip(reason)
@@ -162,7 +162,7 @@ DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 def require_dicomweb() -> Path:
     """Return Orthanc's DICOMweb plugin; skip or fail as for a program."""
-    return DICOMWEB if DICOMWEB.exists() else _absent(f"{DICOMWEB} does not exist")
+    return DICOMWEB if DICOMWEB.exists() else absent(f"{DICOMWEB} does not exist")
 
 
 @contextmanager

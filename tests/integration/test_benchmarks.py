@@ -170,6 +170,23 @@ def test_the_engine_says_what_the_library_says(
     assert kept["targets"][1]["reached"] == 0
 
 
+def test_calls_of_an_engine_are_measured_beside_the_models_work(results: Path) -> None:
+    """Of the local one here; behind Ray Serve in `test_ray_cluster`."""
+    options = ["--rounds", "1", "--side", "300"]
+    assert engine.main(["--engine", "local", *options]) == 0
+    kept = json.loads((results / "engine_calls.json").read_text())
+    assert [figure["name"] for figure in kept["figures"][:2]] == [
+        "a call, local, phantom",
+        "beside the model, local, phantom",
+    ]
+    assert all(figure["median"] > 0 for figure in kept["figures"])
+
+
+def test_an_engine_of_another_name_is_not_compared() -> None:
+    with pytest.raises(SystemExit):
+        engine.main(["--engine", "local,other"])
+
+
 def test_ids_of_the_engine_are_compared_and_kept(results: Path) -> None:
     row = engine.Row(name="a", peers=(3.0, 1.0, 2.0), own=(1.0,), same=False)
     rounds.keep("engine", row.figures(), engine.targets({"five_tasks": row}))

@@ -31,7 +31,7 @@ def _names(group: typer.Typer) -> Iterator[str]:
 
 
 def test_there_are_verbs_and_pages_to_check() -> None:
-    assert len(verbs()) == 53
+    assert len(verbs()) == 56
     assert len(pages()) == 6
 
 

@@ -26,6 +26,7 @@ from gateway.running.check import (
 from model.maira2.snapshot import weights_digest
 from model.options import PHANTOM_CHECKPOINT, Domain
 from tests.data.network import LOCAL, Recorder, listening
+from tests.data.serve_proxy import fake_proxy
 from tests.data.tiny_maira2 import write_tiny
 
 ACKNOWLEDGED: Table = {"acknowledged_by": "R. Doe", "acknowledged_on": "2026-02-03"}
@@ -266,3 +267,31 @@ def test_no_second_engine_is_started_beside_a_gateway(tmp_path: Path) -> None:
         check = check_engine(apart(tmp_path, port=listener.port))
     assert check.ok
     assert "none is started" in check.detail
+
+
+def behind_ray(folder: Path, address: str, reads: str) -> Settings:
+    ray: Table = {"proxies": [address], "reads": reads}
+    return settings_with(folder, engine={"kind": "ray"}, ray=ray)
+
+
+def test_a_replica_behind_ray_serve_must_answer(tmp_path: Path) -> None:
+    with fake_proxy() as proxy:
+        films = behind_ray(tmp_path, proxy.address, "radiograph")
+        check = check_engine(films)
+        assert (check.ok, check.name) == (True, "engine")
+        assert "behind Ray Serve, digest" in check.detail
+        other = check_engine(behind_ray(tmp_path, proxy.address, "phantom"))
+        assert not other.ok
+        assert "ray.reads says phantom" in other.detail
+    gone = check_engine(films)
+    assert not gone.ok
+    assert "cannot be reached" in gone.detail
+
+
+def test_behind_ray_serve_the_licence_is_judged_by_what_is_to_be_read(
+    tmp_path: Path,
+) -> None:
+    films = behind_ray(tmp_path, "http://127.0.0.1:1", "radiograph")
+    assert by_name(check_checkpoint(films))["licence"].ok is False
+    phantoms = behind_ray(tmp_path, "http://127.0.0.1:1", "phantom")
+    assert by_name(check_checkpoint(phantoms))["licence"].ok

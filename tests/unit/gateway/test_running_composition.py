@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rounds import free_port
 from config.load import Table, merge
 from config.settings import Settings
 from dicom_io.ae import Proof
 from dicom_io.uid import is_uid
 from gateway.errors import LedgerFailure, NotReady
+from gateway.rules import view_rules
 from gateway.running.composition import close_engine, close_site, load_engine, open_site
 from gateway.sources.priors import ArchivePriors
 from gateway.sources.worklist import WorklistOrders
 from model.engines.collecting import CollectingEngine
 from model.engines.local import LocalEngine
 from model.engines.process import ProcessEngine
+from model.engines.rayserve.asking import RayEngine
 from model.errors import CheckpointError
 from tests.data.engines import CannedEngine
 from tests.data.sites import archive_peer, site_settings, toml_of
@@ -187,3 +190,46 @@ def test_a_gateway_whose_engine_is_a_process_never_loads_torch(tmp_path: Path) -
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+def behind_ray(port: int, **ray: object) -> Table:
+    own: Table = {"proxies": [f"http://127.0.0.1:{port}"], **ray}  # type: ignore[dict-item]
+    return {"engine": {"kind": "ray"}, "ray": own}
+
+
+def test_a_site_behind_ray_serve_opens_while_nobody_answers(tmp_path: Path) -> None:
+    settings = site_settings(tmp_path / "data", behind_ray(free_port()))
+    site = open_site(settings)
+    assert isinstance(site.engine, RayEngine)
+    assert view_rules(site).quality_control
+    close_site(site)
+
+
+def test_films_behind_ray_serve_need_the_licence_too(tmp_path: Path) -> None:
+    chosen = behind_ray(free_port(), reads="radiograph")
+    with pytest.raises(NotReady, match="acknowledged_by"):
+        open_site(site_settings(tmp_path / "data", chosen))
+    site = open_site(site_settings(tmp_path / "data", merge(chosen, ACKNOWLEDGED)))
+    assert not view_rules(site).quality_control
+    close_site(site)
+
+
+def test_asking_behind_ray_serve_loads_neither_ray_nor_torch(tmp_path: Path) -> None:
+    toml = toml_of(tmp_path / "data", behind_ray(free_port()))
+    (tmp_path / "site.toml").write_text(toml, "utf-8")
+    program = """
+import sys
+from pathlib import Path
+from config.load import load_settings
+from gateway.running.composition import load_engine
+from model.errors import EngineAway
+try:
+    load_engine(load_settings(Path(sys.argv[1]))).generate([])
+except EngineAway:
+    print(sorted({"ray", "torch"} & sys.modules.keys()))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "site.toml")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout == "[]\n"

@@ -19,8 +19,12 @@ from gateway.running.serve import Gateway
 from gateway.watching.health import Beats, Question, engine_finding
 from gateway.web.serving import PortOptions, WebPort
 from model.engines.process import ProcessEngine
+from model.engines.rayserve.asking import RayEngine
+from model.engines.rayserve.plan import ServePlace
+from model.options import Domain
 from tests.data.engine_child import child_command
 from tests.data.engines import CannedEngine
+from tests.data.serve_proxy import APPLICATION, fake_proxy
 from tests.data.sites import Running, running_gateway, site_settings, wait_until
 
 if TYPE_CHECKING:
@@ -204,3 +208,16 @@ def test_a_question_that_fails_says_why() -> None:
     found = question.finding()
     question.close()
     assert (found.ok, found.detail) == (False, "the ledger failed: disk I/O error")
+
+
+def test_an_engine_behind_ray_serve_is_ready_while_a_proxy_knows_it() -> None:
+    with fake_proxy() as proxy:
+        place = ServePlace(
+            proxies=(proxy.address,), application=APPLICATION, domain=Domain.PHANTOM
+        )
+        engine = RayEngine(place)
+        assert engine_finding(engine).ok
+        proxy.routes = {}
+        found = engine_finding(engine)
+    assert not found.ok
+    assert "has no application" in found.detail
