@@ -13,13 +13,17 @@ import pytest
 
 from dicom_io.scu.send import store_instances
 from gateway.errors import NotReady
-from gateway.ledger import AuditFilter, GroundingState
+from gateway.ledger import AuditFilter, GroundingState, ProcessRecord
 from gateway.lifecycle import State
 from gateway.running.composition import NoEngine, open_site
 from gateway.running.process_roles import ProcessRole, parse_roles
 from gateway.running.serve import Gateway
+from gateway.site import Site
 from gateway.stages import grounding
+from model.engines.rayserve.asking import RayEngine
+from model.engines.rayserve.plan import ServePlace
 from model.errors import EngineAway
+from model.options import Domain
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film
 from tests.data.ledgers import ON_POSTGRESQL
@@ -186,3 +190,19 @@ def test_a_taken_health_port_is_named(hosts: Hosts) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(NotReady, match=r"health\.port"):
             hosts.start("worker", health={"port": port})
+
+
+def test_a_worker_whose_replicas_nobody_has_heard_yet_says_so(tmp_path: Path) -> None:
+    place = ServePlace(
+        proxies=("http://127.0.0.1:1",), application="maira", domain=Domain.PHANTOM
+    )
+    site = open_site(site_settings(tmp_path / "data", NO_PORT), RayEngine(place))
+    with Gateway(site, roles=parse_roles("worker")) as worker:
+        (process,) = processes_of(worker.site)
+    assert process.engine is None
+    assert '"engine"' in (process.findings or "")
+
+
+def processes_of(site: Site) -> list[ProcessRecord]:
+    with site.ledger.reading() as rows:
+        return list(rows.processes())
