@@ -68,9 +68,3 @@ def loaded(text: str, folder: Path) -> Settings:
 
 def table(text: str) -> Mapping[str, Any]:
     return tomllib.loads(text)
-
-
-def demand_tables(*names: str) -> None:
-    """Skip what needs settings that this tree does not have yet."""
-    if lacking := [name for name in names if name not in Settings.model_fields]:
-        pytest.skip(f"there are no settings of this name: {', '.join(lacking)}")

@@ -12,7 +12,6 @@ from model.version import VERSION
 from tests.data.manifests import (
     IMAGE,
     ROOT,
-    demand_tables,
     image_variables,
     loaded,
     table,
@@ -146,7 +145,6 @@ def test_the_settings_load_and_name_the_services_and_their_secrets(
         assert f'"/run/secrets/{secret}"' in text + engine
     assert "@ledger/" in text
     assert "https://engine:8000" in text
-    demand_tables("ray", "health")
     settings = loaded(text, tmp_path)
     assert settings.storage.folder == Path("/var/lib/maira-gateway")
     assert f"{loaded(engine, tmp_path).engine.kind}" == "ray"

@@ -17,7 +17,6 @@ from tests.data.manifests import (
     ROOT,
     Manifest,
     containers,
-    demand_tables,
     image_variables,
     loaded,
     manifests,
@@ -224,7 +223,6 @@ def test_what_is_shared_by_hosts_can_be() -> None:
 
 
 def test_the_settings_load(tmp_path: Path) -> None:
-    demand_tables("ray", "health")
     settings = loaded(SITE, tmp_path)
     assert settings.ledger_url.startswith("postgresql://gateway:")
     engine = loaded(SETTINGS["data"]["engine.toml"], tmp_path)
