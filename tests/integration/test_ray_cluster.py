@@ -190,7 +190,7 @@ def test_calls_of_both_engines_are_measured_in_turn(cluster: Cluster) -> None:
     calls = engine_calls.measure(engines, engine_calls.questions(2, 0))
     assert [len(own) for own in calls.values()] == [2, 2]
     (milliseconds, share) = engine_calls.targets(calls)
-    assert 0 < milliseconds.reached == share.reached * 600
+    assert milliseconds.reached == pytest.approx(600 * share.reached)
     assert len(engine_calls.figures(calls, "phantom")) == 4
 
 
