@@ -6,6 +6,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(PIP) install --quiet --constraint constraints.txt
 
+# Dozens of gateways are started as processes: compile what they load once.
+COMPILED := PYTHONDONTWRITEBYTECODE=
+
 # What the ledger, its users and the whole way do, whichever database it lies in.
 ON_BOTH := $(filter-out %_postgresql.py,$(wildcard tests/unit/gateway/test_ledger_*.py)) \
 	$(patsubst %,tests/unit/gateway/test_%.py,away campaigning_working receiving_committing receiving_intake \
@@ -27,10 +30,10 @@ demo: .venv/run.stamp  ## Send a phantom study through the gateway; shows the re
 	@$(BIN)/maira-gateway demo --folder demo
 
 test: .venv/dev.stamp  ## Run every test.
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(COMPILED) $(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-postgresql: .venv/dev.stamp  ## Run the tests of ledger and pipeline on PostgreSQL (Debian: postgresql).
-	LEDGER=postgresql $(BIN)/python -m pytest -n 4 --dist worksteal $(ON_BOTH)
+	$(COMPILED) LEDGER=postgresql $(BIN)/python -m pytest -n 4 --dist worksteal $(ON_BOTH)
 
 check: .venv/dev.stamp  ## Format, lint, types, imports, licences, and the self-test.
 	$(BIN)/python -m gate

@@ -28,8 +28,8 @@ from tests.data.sites import (
 
 pytestmark = pytest.mark.slow
 
-KILLED_AT = ["gathered:moved", "stored:claimed"]
-"""Before and after the engine is asked; tests/faults has every point without it."""
+KILLED_AT = ["gathered:moved"]
+"""Before the engine is asked; tests/faults has every point without it."""
 
 
 @contextmanager

@@ -26,6 +26,7 @@ def served(
     config = tmp_path / "site.toml"
     config.write_text(toml_of(tmp_path / "data", {}), "utf-8")
     command = [sys.executable, "-m", "gateway", "--config", str(config), "serve"]
+    command += ["--role", "listener,scheduler,web"]  # a worker has no port
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

@@ -5,6 +5,7 @@ import tomllib
 import zipfile
 from importlib.metadata import distributions, packages_distributions, version
 from pathlib import Path
+from sysconfig import get_path
 
 import pytest
 from packaging.requirements import Requirement
@@ -97,11 +98,14 @@ def test_every_pin_satisfies_its_requirement() -> None:
 
 
 def test_what_is_installed_is_what_is_pinned() -> None:
-    """A build label (2.13.0+cpu) is not part of a pin; CUDA runtimes pin themselves."""
+    """A build label (2.13.0+cpu) is not part of a pin; CUDA runtimes pin themselves.
+
+    Looked for where pip installs: ray, once imported, adds a folder with copies.
+    """
     own_pins = ("nvidia-", "triton", "cuda-")
     installed = {
         canonicalize_name(one.name): one.version.partition("+")[0]
-        for one in distributions()
+        for one in distributions(path=[*{get_path("purelib"), get_path("platlib")}])
         if one.name != OURS and not one.name.startswith(own_pins)
     }
     exact = pins()

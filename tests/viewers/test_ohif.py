@@ -11,8 +11,8 @@ WITH_BOXES = ["phantom", "monochrome1", "many", "film"]
 ZERO_SPACING = pytest.param(
     "film-spacing-0",
     marks=pytest.mark.xfail(
-        strict=True,
-        reason="OHIF 3.13.2 draws neither image nor boxes at Pixel Spacing 0\\0",
+        strict=False,
+        reason="OHIF 3.13.2 draws image and boxes at Pixel Spacing 0\\0 hardly ever",
     ),
 )
 
