@@ -155,7 +155,8 @@ ZOO = [
         name="is slow without end",
         habits=Habits(repeats=True, pause_seconds=0.1),
         deadline_seconds=3.0,
-        says=("pacs did not end its answers in time",),
+        # or it "fell silent", where the machine holds its answer up
+        says=("pacs ", "answers", "there may be more"),
     ),
     Row(
         name="is silent for longer than a call may take",
@@ -310,6 +311,7 @@ ZOO = [
         name="sends after its answer, which counts nothing",
         films=2,
         habits=Habits(services=(MOVE,), delays_seconds=0.2, counts=False),
+        settings=(("settle_seconds", 5.0),),  # over when both are here
         says=("2 instances from pacs by c-move",),
     ),
     Row(
