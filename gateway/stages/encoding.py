@@ -4,6 +4,7 @@ Everything is read from what the stages before kept, so the stage may run twice:
 same case, same UIDs, same bytes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -200,15 +201,48 @@ def _predecessors(
 
 
 def documents_before(site: Site, study: StudyRecord) -> list[ResultRecord]:
-    """Return the SRs of the newest earlier revision of which any left."""
+    """Return the SRs that this revision takes the place of.
+
+    Those of the newest earlier revision that each destination surely has, and of every
+    later one that it may have.
+    """
     with site.ledger.reading() as rows:
         earlier = [
             result
             for result in rows.results(study.id)
             if result.revision < study.revision and _left(site, rows, result)
         ]
-    newest = max((result.revision for result in earlier), default=0)
-    return [r for r in earlier if r.revision == newest and r.kind in DOCUMENT_KINDS]
+        oldest = _surely_elsewhere(site, rows, study, earlier)
+    return [r for r in earlier if r.revision >= oldest and r.kind in DOCUMENT_KINDS]
+
+
+def _surely_elsewhere(
+    site: Site, rows: Reading, study: StudyRecord, earlier: Sequence[ResultRecord]
+) -> int:
+    """Return the oldest of the newest revisions that destinations surely have.
+
+    0 where a revision was tried and one of them surely has none. Where nothing is sent
+    it is the newest that was made here.
+    """
+    if not site.destinations:
+        return max((result.revision for result in earlier), default=0)
+    documents = {r.sop_instance_uid for r in earlier if r.kind in DOCUMENT_KINDS}
+    newest: dict[str, int] = {}
+    for revision in sorted({result.revision for result in earlier}):
+        on_their_way = [
+            row
+            for row in rows.deliveries(study.id, revision)
+            if row.sop_instance_uid in documents
+            and row.state is not DeliveryState.REPLACED
+        ]
+        for destination in {r.destination for r in on_their_way if r.first_tried_at}:
+            states = {r.state for r in on_their_way if r.destination == destination}
+            known = newest.get(destination, 0)
+            newest[destination] = revision if states <= _ARRIVED else known
+    return min(newest.values(), default=0)
+
+
+_ARRIVED = frozenset({DeliveryState.STORED, DeliveryState.COMMITTED})
 
 
 def reference_to(study: StudyRecord, result: ResultRecord) -> ReferencedInstance:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +23,9 @@ from tests.data.sites import MODALITY, toml_of
 from tests.faults import disk
 from tests.faults.nursery import Nursery
 from tests.faults.points import Stage
+
+if TYPE_CHECKING:
+    from config.load import Table
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
@@ -132,7 +136,7 @@ def test_output_and_log_that_nobody_takes_keep_no_gateway_from_its_work(
     tmp_path: Path,
 ) -> None:
     config, port = tmp_path / "site.toml", free_port()
-    ports = {"listener": {"port": port}, "health": {"port": 0}}
+    ports: "Table" = {"listener": {"port": port}, "health": {"port": 0}}
     config.write_text(toml_of(tmp_path / "data", ports), "utf-8")
     command = [sys.executable, "-m", "gateway", "--config", str(config), "serve"]
     command += ["--role", "listener"]

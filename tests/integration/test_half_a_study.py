@@ -125,6 +125,26 @@ def test_a_result_whose_answer_was_lost_is_superseded_by_name(
     assert named_by(sending, late) <= set(destination.held)
 
 
+def test_what_may_not_have_arrived_is_named_beside_what_surely_did(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination, uid = Destination(mood=Mood.UP), f"1.2.55.{next(_NUMBERS)}"
+    monkeypatch.setattr(delivery, "store_instances", destination.store)
+    monkeypatch.setattr(peer, "find_instances", destination.find)
+    sending = bench.at(destinations=(PACS,))
+    for number, mood in enumerate((Mood.UP, Mood.DOWN, Mood.UP), start=1):
+        destination.mood = mood
+        send(sending, uid, number, sender=1)
+        for _ in range(3):
+            sending.clock.add(seconds=100)
+            study = finish(sending, uid)
+    assert (study.state, study.revision) == (State.COMMITTED, 3)
+    first, second = (documents(sending, study, number) for number in (1, 2))
+    assert first <= set(destination.held)
+    assert named_by(sending, study) == first | second
+
+
+@pytest.mark.timeout(300 + 3 * PERMUTATIONS)
 @settings(
     max_examples=PERMUTATIONS,
     deadline=None,

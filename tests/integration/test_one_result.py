@@ -63,7 +63,12 @@ RULES: Table = {
         "first_pause_seconds": 1.0,
         "max_pause_seconds": 10.0,
     },
-    "delivery": {"first_pause_seconds": 1.0, "max_pause_seconds": 10.0},
+    # For ever: a clock set forward while nobody looked is taken for a long stop.
+    "delivery": {
+        "first_pause_seconds": 1.0,
+        "max_pause_seconds": 10.0,
+        "give_up_days": 50_000.0,
+    },
 }
 OF_MOVES = {
     "study-complete",
