@@ -136,7 +136,7 @@ def test_output_and_log_that_nobody_takes_keep_no_gateway_from_its_work(
     tmp_path: Path,
 ) -> None:
     config, port = tmp_path / "site.toml", free_port()
-    ports: "Table" = {"listener": {"port": port}, "health": {"port": 0}}
+    ports: Table = {"listener": {"port": port}, "health": {"port": 0}}
     config.write_text(toml_of(tmp_path / "data", ports), "utf-8")
     command = [sys.executable, "-m", "gateway", "--config", str(config), "serve"]
     command += ["--role", "listener"]
