@@ -137,7 +137,8 @@ def test_what_may_not_have_arrived_is_named_beside_what_surely_did(
         send(sending, uid, number, sender=1)
         for _ in range(3):
             sending.clock.add(seconds=100)
-            study = finish(sending, uid)
+            finish(sending, uid)
+    study = sending.study(uid)
     assert (study.state, study.revision) == (State.COMMITTED, 3)
     first, second = (documents(sending, study, number) for number in (1, 2))
     assert first <= set(destination.held)
