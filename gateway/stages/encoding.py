@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from dicom_io.errors import NotEncodable
@@ -21,9 +23,9 @@ from gateway.audit import kinds
 from gateway.documents import ENGINE, EVIDENCE, REPORTS, VIEWS
 from gateway.failpoints import pass_failpoint
 from gateway.ledger import (
+    DeliveryRecord,
     DeliveryState,
     Document,
-    Reading,
     ResultRecord,
     StudyRecord,
 )
@@ -204,39 +206,41 @@ def documents_before(site: Site, study: StudyRecord) -> list[ResultRecord]:
     """Return the SRs that this revision takes the place of.
 
     Those of the newest earlier revision that each destination surely has, and of every
-    later one that it may have.
+    later one that it may have. One whose answer was lost may be there: what was tried
+    counts, unless it went there in another form. Where nothing is sent they are the
+    newest that were made here.
     """
     with site.ledger.reading() as rows:
-        earlier = [
-            result
-            for result in rows.results(study.id)
-            if result.revision < study.revision and _left(site, rows, result)
+        earlier = [r for r in rows.results(study.id) if r.revision < study.revision]
+        revisions = sorted({result.revision for result in earlier})
+        sendings = [
+            (revision, row)
+            for revision in (revisions if site.destinations else ())
+            for row in rows.deliveries(study.id, revision)
+            if row.state is not DeliveryState.REPLACED
         ]
-        oldest = _surely_elsewhere(site, rows, study, earlier)
+    oldest = max(revisions, default=0)
+    if site.destinations:
+        tried = {row.sop_instance_uid for _, row in sendings if row.first_tried_at}
+        earlier = [result for result in earlier if result.sop_instance_uid in tried]
+        documents = {r.sop_instance_uid for r in earlier if r.kind in DOCUMENT_KINDS}
+        oldest = _surely_elsewhere(
+            [each for each in sendings if each[1].sop_instance_uid in documents]
+        )
     return [r for r in earlier if r.revision >= oldest and r.kind in DOCUMENT_KINDS]
 
 
-def _surely_elsewhere(
-    site: Site, rows: Reading, study: StudyRecord, earlier: Sequence[ResultRecord]
-) -> int:
+def _surely_elsewhere(sendings: Sequence[tuple[int, DeliveryRecord]]) -> int:
     """Return the oldest of the newest revisions that destinations surely have.
 
-    0 where a revision was tried and one of them surely has none. Where nothing is sent
-    it is the newest that was made here.
+    sendings : of documents, with their revision, in its order. 0 where a revision was
+    tried and one of the destinations surely has none.
     """
-    if not site.destinations:
-        return max((result.revision for result in earlier), default=0)
-    documents = {r.sop_instance_uid for r in earlier if r.kind in DOCUMENT_KINDS}
     newest: dict[str, int] = {}
-    for revision in sorted({result.revision for result in earlier}):
-        on_their_way = [
-            row
-            for row in rows.deliveries(study.id, revision)
-            if row.sop_instance_uid in documents
-            and row.state is not DeliveryState.REPLACED
-        ]
-        for destination in {r.destination for r in on_their_way if r.first_tried_at}:
-            states = {r.state for r in on_their_way if r.destination == destination}
+    for revision, sent in groupby(sendings, itemgetter(0)):
+        rows = [row for _, row in sent]
+        for destination in {row.destination for row in rows if row.first_tried_at}:
+            states = {row.state for row in rows if row.destination == destination}
             known = newest.get(destination, 0)
             newest[destination] = revision if states <= _ARRIVED else known
     return min(newest.values(), default=0)
@@ -252,22 +256,6 @@ def reference_to(study: StudyRecord, result: ResultRecord) -> ReferencedInstance
         series_instance_uid=result.series_instance_uid,
         sop_class_uid=result.sop_class_uid,
         sop_instance_uid=result.sop_instance_uid,
-    )
-
-
-def _left(site: Site, rows: Reading, result: ResultRecord) -> bool:
-    """Whether the result may be known elsewhere, or is here where nothing is sent.
-
-    One whose answer was lost may be there: what was tried counts, unless it went
-    there in another form.
-    """
-    if not site.destinations:
-        return True
-    return any(
-        row.sop_instance_uid == result.sop_instance_uid
-        and row.first_tried_at is not None
-        and row.state is not DeliveryState.REPLACED
-        for row in rows.deliveries(result.study_id, result.revision)
     )
 
 
