@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from gateway.failpoints import pass_failpoint
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _PREFIX = 2
 """Hexadecimal digits of a name that choose its folder: 256 folders a shelf."""
+
+YOUNG = timedelta(hours=1)
+"""A file on its way in that was not written to for so long is not on its way."""
 
 
 class Shelf(StrEnum):

@@ -7,7 +7,7 @@ where that is safe, else it is moved to `lost-and-found` for a person to look at
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from config.settings import Settings
@@ -32,14 +32,12 @@ from gateway.running.composition import DEVICE_UID
 from gateway.running.membership import is_dead
 from gateway.running.spool_identity import mark, wrong_spool
 from gateway.site import Clock
-from gateway.spool import Shelf, Spool
+from gateway.spool import YOUNG, Shelf, Spool
 
 LOST_AND_FOUND = "lost-and-found"
 ADOPTED_BY = "DOCTOR"
 """Stands for the AE titles of an instance that nobody sends just now."""
 
-_YOUNG = timedelta(hours=1)
-"""A gateway at work may still need a file that is younger."""
 _PIECE_BYTES = 1 << 20
 
 
@@ -92,7 +90,7 @@ def examine(settings: Settings, clock: Clock, *, repair: bool) -> tuple[Symptom,
             ledger=ledger,
             spool=Spool(folder.resolve() / "spool", reserve_bytes=0),
             clock=clock,
-            before=None if is_alone else clock() - _YOUNG,
+            before=None if is_alone else clock() - YOUNG,
             repair=repair,
         )
         return (

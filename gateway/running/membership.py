@@ -24,15 +24,13 @@ from gateway.ledger import Ledger, ProcessRecord, Writing
 from gateway.locking import forget_life, hold_life, is_over
 from gateway.running.process_roles import Roles, words_of
 from gateway.site import Site, utc_now
+from gateway.spool import YOUNG
 from gateway.watching.health import Finding
 
 logger = logging.getLogger(__name__)
 
 STILL_LEASES = 3
 """A heart that was still for so many leases does not beat any more."""
-
-_YOUNG = timedelta(hours=1)
-"""A file on its way in that was not written to for so long is not on its way."""
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -86,7 +84,7 @@ class Membership:
             rows.add_process(self._record())
         started.callback(self._leave)
         return Joined(
-            dead=dead, freed=freed, before=before if is_alone else before - _YOUNG
+            dead=dead, freed=freed, before=before if is_alone else before - YOUNG
         )
 
     def beat(self, engine: str | None, findings: Sequence[Finding]) -> None:

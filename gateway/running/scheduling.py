@@ -7,7 +7,6 @@ process that was frozen in the middle of one may wake up when another has taken 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 
 from gateway.accounts.forgetting import forget_ended
@@ -22,12 +21,11 @@ from gateway.running.job_leases import IsOver, JobLeases
 from gateway.running.membership import bury_dead
 from gateway.running.rounds import Rounds
 from gateway.site import Site
+from gateway.spool import YOUNG
 from gateway.trend import SAMPLE_SECONDS, Room, sample
 from gateway.watching.health import Finding
 
 SEAL = "seal"
-_YOUNG = timedelta(hours=1)
-"""A file on its way in that was not written to for so long is not on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +109,7 @@ def expire(site: Site) -> None:
 
 def tidy(site: Site) -> int:
     """Delete what killed listeners left half written; return how many files."""
-    return site.spool.drop_unfinished(site.clock() - _YOUNG)
+    return site.spool.drop_unfinished(site.clock() - YOUNG)
 
 
 def look(site: Site) -> None:
