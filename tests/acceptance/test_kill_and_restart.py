@@ -3,9 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +15,7 @@ from gateway.ledger import Ledger, StudyRecord
 from gateway.lifecycle import State
 from tests.data.archives import own_objects
 from tests.data.phantoms import Phantom, phantom_files
+from tests.data.served import line_of, serving
 from tests.data.sites import (
     MODALITY,
     archive_peer,
@@ -32,29 +30,16 @@ KILLED_AT = ["gathered:moved"]
 """Before the engine is asked; tests/faults has every point without it."""
 
 
-@contextmanager
-def serving(config: Path, kill_at: str | None) -> Iterator[subprocess.Popen[str]]:
+def killed_at(point: str | None) -> dict[str, str]:
+    """Return the environment of a gateway that dies at a point, or nowhere."""
     environment = dict(os.environ)
     environment.pop(VARIABLE, None)
-    if kill_at is not None:
-        environment[VARIABLE] = kill_at
-    command = [sys.executable, "-m", "gateway", "--config", str(config), "serve"]
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+    return environment if point is None else {**environment, VARIABLE: point}
 
 
 def port_of(process: subprocess.Popen[str]) -> int:
     """Read the line that `serve` prints once its port is open."""
-    assert process.stdout is not None
-    return int(process.stdout.readline().rpartition(" ")[2])
+    return int(line_of(process).rpartition(" ")[2])
 
 
 def send(port: int, phantom: Phantom) -> bool:
@@ -85,10 +70,10 @@ def test_a_gateway_that_is_killed_again_and_again_finishes_the_study_once(
         peer = archive_peer("ARCHIVE", archive.port)
         config.write_text(toml_of(tmp_path / "data", peer), "utf-8")
         for point in KILLED_AT:
-            with serving(config, point) as killed:
+            with serving(config, environment=killed_at(point)) as killed:
                 send(port_of(killed), phantom)
                 assert killed.wait(timeout=240) == -signal.SIGKILL
-        with serving(config, None) as restarted:
+        with serving(config, environment=killed_at(None)) as restarted:
             port = port_of(restarted)
             wait_until(lambda: send(port, phantom) or None, 60, lambda: "not stored")
             study = wait_until(

@@ -4,9 +4,7 @@ import json
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -14,6 +12,7 @@ import pytest
 
 from tests.data.commands import call
 from tests.data.ledgers import skip_on_postgresql
+from tests.data.served import line_of, serving
 from tests.data.sites import toml_of
 
 
@@ -25,28 +24,12 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-@contextmanager
-def serving(config: Path, roles: str, told: Path) -> Iterator[subprocess.Popen[str]]:
+def playing(
+    config: Path, roles: str, told: Path
+) -> AbstractContextManager[subprocess.Popen[str]]:
     """Run `serve` as systemd does, which listens on the socket `told`."""
-    command = [sys.executable, "-m", "gateway", "--config", str(config), "serve"]
-    process = subprocess.Popen(
-        [*command, "--role", roles],
-        env={"PATH": "", "NOTIFY_SOCKET": str(told)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-def line_of(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
+    environment = {"PATH": "", "NOTIFY_SOCKET": str(told)}
+    return serving(config, "--role", roles, environment=environment)
 
 
 def test_each_process_has_what_its_roles_need_and_no_more(
@@ -60,8 +43,8 @@ def test_each_process_has_what_its_roles_need_and_no_more(
         systemd = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         systemd.bind(str(told))
         systemd.settimeout(120)
-        listener = opened.enter_context(serving(config, "listener", told))
-        others = opened.enter_context(serving(config, "scheduler,web", told))
+        listener = opened.enter_context(playing(config, "listener", told))
+        others = opened.enter_context(playing(config, "scheduler,web", told))
         assert line_of(listener).startswith("MAIRA_GW listens on port ")
         said, _, port = line_of(listener).rpartition(" ")
         assert said == "listener: health is on port"
