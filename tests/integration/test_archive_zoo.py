@@ -80,7 +80,7 @@ class Row:
     strangers: int = 0
     send_titles: tuple[str, ...] = ()
     settings: tuple[tuple[str, float], ...] = ()
-    deadline_seconds: float = 2.0
+    deadline_seconds: float = 20.0
 
 
 ZOO = [

@@ -109,7 +109,11 @@ def all_modes() -> Iterator[tuple[list[RemoteAE], dict[str, DeliveryState]]]:
     with ExitStack() as opened:
         for name, (behave, state) in RAW.items():
             peer = opened.enter_context(raw_peer(behave))
-            remotes.append(destination(peer.port, name, QUICK_SECONDS))
+            remotes.append(
+                destination(peer.port, name, QUICK_SECONDS)
+                if behave is say_nothing
+                else destination(peer.port, name)
+            )
             expected[name] = state
         for name, state in STATUSES.items():
             manners = Manners(status=int(name, 16))

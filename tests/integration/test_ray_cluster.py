@@ -154,8 +154,13 @@ def other_checkpoint(folder: Path) -> Path:
 
 
 def words(report: GroundedReport) -> GroundedReport:
-    """Return a report without the times that it took."""
-    own = replace(report.provenance, seconds=0.0, phases=())
+    """Return a report without the times it took, and without what follows from them.
+
+    How many guesses were read along is such: they are given up where they cost time.
+    """
+    own = report.provenance
+    settings = tuple(pair for pair in own.settings if pair[0] != "guesses")
+    own = replace(own, seconds=0.0, phases=(), settings=settings)
     return replace(report, provenance=own)
 
 
@@ -277,7 +282,8 @@ def test_what_is_removed_is_away_and_can_be_removed_once(cluster: Cluster) -> No
         0,
         "The application maira is gone.\n",
     )
-    with pytest.raises(EngineAway, match="has no application"):
+    # Serve's proxy hears of the removal a moment later: until then nobody reads there.
+    with pytest.raises(EngineAway, match=r"has no application|or there is none"):
         cluster.site.engine().generate([])
     code, said = cluster.site.verb("engine", "status")
     assert (code, said) == (1, "There is no such application.\n")
