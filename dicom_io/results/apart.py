@@ -2,31 +2,35 @@
 
 The objects of one report take some 100 ms of Python. In the gateway's interpreter all
 its other threads would wait for that, the receiver's among them; here each has a core.
+The findings SR takes half of that, so it is made beside the other objects.
 The processes begin when the first report is encoded and live as long as this one.
 """
 
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from dicom_io.evidence import Evidence
 from dicom_io.options import DecodeLimits
 from dicom_io.results.encode import Outputs, encode_results
+from dicom_io.results.kinds import ResultKind
 from dicom_io.results.overlay import draw_report
-from dicom_io.results.preflight import demand_sound
+from dicom_io.results.preflight import Look, demand_nothing_wrong, look_at
 from dicom_io.results.values import EncodedInstance, ResultContext
 from model.report import GroundedReport
 
-P = ParamSpec("P")
 Made = TypeVar("Made")
 
 _PROCESSES = 2
+_FINDINGS = frozenset({ResultKind.FINDINGS_SR, ResultKind.FINDINGS_SR_2D})
 
 
 class _Encoders:
@@ -71,7 +75,17 @@ def encode_apart(
     Raises as `encode_results` and `demand_sound` do, and ChildProcessError where a
     process was killed meanwhile: nothing is wrong with the report then.
     """
-    return _apart(_encode, frontal, report, evidence, context, outputs)
+    shares = [
+        replace(outputs, kinds=share)
+        for share in (outputs.kinds & _FINDINGS, outputs.kinds - _FINDINGS)
+        if share
+    ]
+    parts = _apart(
+        [partial(_encode, frontal, report, evidence, context, own) for own in shares]
+    )
+    looks = [each for _, seen in parts for each in seen]
+    demand_nothing_wrong(looks, evidence, context)
+    return tuple(each for made, _ in parts for each in made)
 
 
 def draw_apart(
@@ -82,13 +96,18 @@ def draw_apart(
     limits: DecodeLimits,
 ) -> bytes:
     """Return the picture of one report as `draw_report` draws it; raises as above."""
-    return _apart(draw_report, frontal, report, evidence, context, limits)
+    (drawn,) = _apart(
+        [partial(draw_report, frontal, report, evidence, context, limits)]
+    )
+    return drawn
 
 
-def _apart(work: Callable[P, Made], /, *arguments: P.args, **more: P.kwargs) -> Made:
+def _apart(works: Sequence[Callable[[], Made]]) -> list[Made]:
+    """Have each piece of work done in a process, side by side."""
     pool = _ENCODERS.pool()
     try:
-        return pool.submit(work, *arguments, **more).result()
+        begun = [pool.submit(work) for work in works]
+        return [each.result() for each in begun]
     except BrokenProcessPool as error:
         _ENCODERS.lose(pool)
         raise ChildProcessError("a process that makes result objects died") from error
@@ -100,9 +119,9 @@ def _encode(
     evidence: Evidence,
     context: ResultContext,
     outputs: Outputs,
-) -> tuple[EncodedInstance, ...]:
+) -> tuple[tuple[EncodedInstance, ...], tuple[Look, ...]]:
     made = encode_results(frontal, report, evidence, context, outputs)
-    return demand_sound(made, evidence, context)
+    return made, tuple(look_at(one, evidence) for one in made)
 
 
 def _end_with_parent() -> None:

@@ -13,7 +13,6 @@ from io import BytesIO
 
 from pydicom import dcmread
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
@@ -80,6 +79,22 @@ class _Object:
     labels: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was seen of one object: what is wrong with it, and what concerns others.
+
+    references : SOP Instance UIDs that it names. outlines : its boxes by tracking UID,
+    as (column, row) pairs.
+    """
+
+    kind: ResultKind
+    problems: tuple[str, ...]
+    sop_instance_uid: str
+    series_instance_uid: str
+    references: frozenset[str]
+    outlines: Mapping[str, Sequence[float]]
+
+
 def demand_sound(
     objects: tuple[EncodedInstance, ...],
     evidence: Evidence,
@@ -87,12 +102,23 @@ def demand_sound(
     withdrawn: Iterable[ReferencedInstance] = (),
 ) -> tuple[EncodedInstance, ...]:
     """Return the objects where the last look finds nothing; raises NotEncodable."""
+    looks = [look_at(one, evidence) for one in objects]
+    demand_nothing_wrong(looks, evidence, context, withdrawn)
+    return objects
+
+
+def demand_nothing_wrong(
+    looks: Sequence[Look],
+    evidence: Evidence,
+    context: ResultContext,
+    withdrawn: Iterable[ReferencedInstance] = (),
+) -> None:
+    """Raise NotEncodable unless all objects of a report may leave, taken together."""
     named = (*context.predecessors, *withdrawn)
     known = [instance.sop_instance_uid for instance in named]
-    problems = check_objects(objects, evidence, known)
+    problems = all_problems(looks, evidence, known)
     if problems:
         raise NotEncodable("; ".join(problems))
-    return objects
 
 
 def check_objects(
@@ -106,25 +132,43 @@ def check_objects(
     Each problem is one line that names the kind of object and, where one is
     concerned, the attribute or UID; never a patient's name.
     """
-    read = [_read_back(one) for one in objects]
-    resolvable = {*_read_instances(evidence), *known}
-    resolvable |= {one.sop_instance_uid for one in objects}
+    return all_problems([look_at(one, evidence) for one in objects], evidence, known)
+
+
+def look_at(encoded: EncodedInstance, evidence: Evidence) -> Look:
+    """Read one object back and look at it, apart from the others of its report."""
+    one = _read_back(encoded)
     checks: tuple[Callable[[_Object], Iterator[str]], ...] = (
         _attributes,
         _marks,
         _uids,
         _texts,
         lambda one: _of_study(one, evidence),
-        lambda one: _references(one, resolvable),
+        _unlisted,
         lambda one: _coordinates(one, evidence),
     )
+    return Look(
+        kind=one.kind,
+        problems=tuple(problem for check in checks for problem in check(one)),
+        sop_instance_uid=str(one.ds.get("SOPInstanceUID")),
+        series_instance_uid=str(one.ds.get("SeriesInstanceUID")),
+        references=frozenset(map(str, _values(one.elements, _REFERENCED))),
+        outlines=_outlines(one) if one.kind in _LOCATED else {},
+    )
+
+
+def all_problems(
+    looks: Sequence[Look], evidence: Evidence, known: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the problems of each object, and those of the objects among each other."""
+    resolvable = {*_read_instances(evidence), *known}
+    resolvable |= {one.sop_instance_uid for one in looks}
     alone = [
         f"{one.kind}: {problem}"
-        for one in read
-        for check in checks
-        for problem in check(one)
+        for one in looks
+        for problem in (*one.problems, *_unresolved(one, resolvable))
     ]
-    return (*alone, *_apart(read), *_agreement(read))
+    return (*alone, *_apart(looks), *_agreement(looks))
 
 
 def _read_back(one: EncodedInstance) -> _Object:
@@ -187,10 +231,12 @@ def _of_study(one: _Object, evidence: Evidence) -> Iterator[str]:
         yield "StudyInstanceUID is not that of the image"
 
 
-def _references(one: _Object, resolvable: set[str]) -> Iterator[str]:
-    named = {str(uid) for uid in _values(one.elements, _REFERENCED)}
-    for uid in sorted(named - resolvable):
+def _unresolved(one: Look, resolvable: set[str]) -> Iterator[str]:
+    for uid in sorted(one.references - resolvable):
         yield f"refers to {uid}, which was neither read nor made"
+
+
+def _unlisted(one: _Object) -> Iterator[str]:
     if one.kind in _SR_KINDS:
         tree = {str(uid) for uid in _values(one.tree, _REFERENCED)}
         for uid in sorted(tree - _evidence_of(one.ds)):
@@ -212,19 +258,22 @@ def _coordinates(one: _Object, evidence: Evidence) -> Iterator[str]:
             yield "an outline has no area"
 
 
-def _apart(objects: Sequence[_Object]) -> Iterator[str]:
+def _apart(looks: Sequence[Look]) -> Iterator[str]:
     """Each object is one, in a series of its own."""
-    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
-        uids = [str(one.ds.get(keyword)) for one in objects]
-        if len(set(uids)) < len(uids):
+    shared = {
+        "SOPInstanceUID": {one.sop_instance_uid for one in looks},
+        "SeriesInstanceUID": {one.series_instance_uid for one in looks},
+    }
+    for keyword, uids in shared.items():
+        if len(uids) < len(looks):
             yield f"two objects share their {keyword}"
 
 
-def _agreement(objects: Sequence[_Object]) -> Iterator[str]:
+def _agreement(looks: Sequence[Look]) -> Iterator[str]:
     """SR and presentation state draw the same boxes under the same tracking UIDs."""
-    located = [one for one in objects if one.kind in _LOCATED]
+    located = [one for one in looks if one.kind in _LOCATED]
     for one in located[1:]:
-        if _outlines(one) != _outlines(located[0]):
+        if one.outlines != located[0].outlines:
             yield f"{one.kind} and {located[0].kind} differ in their boxes"
 
 
@@ -268,22 +317,24 @@ def _evidence_of(ds: Dataset) -> set[str]:
     }
 
 
-_Elements = Mapping[int, Sequence[DataElement]]
+_Elements = Mapping[int, Sequence[Dataset]]
 
 
 def _by_tag(items: Iterable[Dataset]) -> _Elements:
-    """Sort the elements of data sets by tag, those of their items included.
+    """Sort data sets by the tags that they have, those of their items included.
 
-    Once for each object: to walk one is what looking at it costs.
+    Once for each object, and of the values the items of sequences alone: to convert
+    what nobody looks at would be half of what the last look costs.
     """
-    found: defaultdict[int, list[DataElement]] = defaultdict(list)
+    found: defaultdict[int, list[Dataset]] = defaultdict(list)
     waiting = list(items)[::-1]
     while waiting:
         inner: list[Dataset] = []
-        for element in waiting.pop():
-            found[element.tag].append(element)
-            if element.VR == "SQ":
-                inner += element.value
+        ds = waiting.pop()
+        for tag in ds.keys():  # noqa: SIM118 - a data set yields its elements
+            found[tag].append(ds)
+            if ds.get_item(tag).VR == "SQ":
+                inner += ds[tag].value
         waiting += inner[::-1]
     return found
 
@@ -297,8 +348,9 @@ def _items(elements: _Elements, keyword: str) -> Iterator[Dataset]:
 
 def _values(elements: _Elements, keyword: str) -> Iterator[object]:
     """Yield the values of an attribute."""
-    for element in elements.get(tag_for_keyword(keyword) or 0, ()):
-        yield element.value
+    tag = tag_for_keyword(keyword) or 0
+    for ds in elements.get(tag, ()):
+        yield ds[tag].value
 
 
 def _read_instances(evidence: Evidence) -> Iterator[str]:

@@ -77,8 +77,7 @@ class Reading(
 
     def study_by_id(self, study_id: int) -> StudyRecord:
         """Return a study that another row names; raise NoSuchStudy without it."""
-        table = schema.studies
-        found = self._first(StudyRecord, select(table).where(table.c.id == study_id))
+        found = self._one(StudyRecord, _STUDY_BY_ID, study_id=study_id)
         if found is None:
             raise NoSuchStudy(f"the ledger has no study with the row number {study_id}")
         return found
@@ -117,8 +116,7 @@ class Reading(
 
     def waiting_groups(self, states: Collection[State], now: datetime) -> list[Group]:
         """Return of whom a claim in `states` would find something."""
-        values = {"states": [*states], "now": now}
-        return self._all(Group, _GROUPS_WAITING.params(values))
+        return self._all(Group, _GROUPS_WAITING, states=[*states], now=now)
 
     def purgeable(
         self, states: Collection[State], before: datetime, limit: int
@@ -147,9 +145,7 @@ class Reading(
 
     def moves(self, study_id: int) -> list[MoveRecord]:
         """Return the life of a study, in order."""
-        table = schema.moves
-        found = _columns(table, MoveRecord).where(table.c.study_id == study_id)
-        return self._all(MoveRecord, found.order_by(table.c.id))
+        return self._all(MoveRecord, _MOVES, study_id=study_id)
 
     def instance(self, sop_instance_uid: str) -> InstanceRecord | None:
         """Return the instance of the spool with this UID."""
@@ -208,13 +204,8 @@ class Reading(
 
     def document(self, study_id: int, revision: int, document: Document) -> str | None:
         """Return the JSON text that a stage kept, None before it ran."""
-        table = schema.documents
-        found = select(table.c.body).where(
-            table.c.study_id == study_id,
-            table.c.revision == revision,
-            table.c.document == document,
-        )
-        body: str | None = self._connection.scalar(found)
+        named = {"study_id": study_id, "revision": revision, "document": document}
+        body: str | None = self._connection.scalar(_DOCUMENT, named)
         return body
 
     def slots(self, study_id: int, revision: int) -> list[SlotRecord]:
@@ -356,10 +347,23 @@ def _columns(
     return select(*(table.c[field.name] for field in fields(record)))
 
 
-# What is asked for every instance that comes in, or several times a second, is put
-# together once: SQLAlchemy then needs a third of the time for it.
+# What is asked for every instance that comes in, often for a study, or several times
+# a second, is put together once: SQLAlchemy then needs a third of the time for it.
 _STUDY = select(schema.studies).where(
     schema.studies.c.study_instance_uid == bindparam("uid")
+)
+_STUDY_BY_ID = select(schema.studies).where(
+    schema.studies.c.id == bindparam("study_id")
+)
+_MOVES = (
+    _columns(schema.moves, MoveRecord)
+    .where(schema.moves.c.study_id == bindparam("study_id"))
+    .order_by(schema.moves.c.id)
+)
+_DOCUMENT = select(schema.documents.c.body).where(
+    schema.documents.c.study_id == bindparam("study_id"),
+    schema.documents.c.revision == bindparam("revision"),
+    schema.documents.c.document == bindparam("document"),
 )
 _CLAIMABLE = and_(
     or_(

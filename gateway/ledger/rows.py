@@ -42,9 +42,12 @@ class Rows:
         return None if row is None else record(**row)
 
     def _all(
-        self, record: type[Record], query: Select[*tuple[object, ...]]
+        self,
+        record: type[Record],
+        query: Select[*tuple[object, ...]],
+        **values: object,
     ) -> list[Record]:
-        found = self._connection.execute(query)
+        found = self._connection.execute(query, values)
         names = tuple(found.keys())
         # A quarter of the time that SQLAlchemy's mappings take.
         return [record(**dict(zip(names, row, strict=True))) for row in found]

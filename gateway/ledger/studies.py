@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.sql.dml import Update
+from sqlalchemy.sql.dml import ReturningUpdate, Update
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.audit.message import AuditEntry
@@ -150,34 +150,17 @@ class StudyWriting(Reading):
         is seen in `attempts`.
         """
         self.expire_leases(now)
-        table = schema.studies
-        due = [
-            table.c.state.in_(states),
-            table.c.lease_owner.is_(None),
-            table.c.due_at <= now,
-        ]
+        values: dict[str, object] = {
+            "states": [*states],
+            "now": now,
+            "owner": owner,
+            "until": now + timedelta(seconds=lease_seconds),
+        }
+        statement = _CLAIM
         if group is not None:
-            due += [
-                table.c.priority == group.priority,
-                table.c.project == group.project,
-            ]
-        waiting = (
-            select(table.c.id)
-            .where(*due)
-            .order_by(table.c.due_at, table.c.id)
-            .limit(1)
-            # SQLite has one writer at a time and leaves this out.
-            .with_for_update(skip_locked=True)
-        )
-        claimed = (
-            update(table)
-            .where(table.c.id == waiting.scalar_subquery())
-            .values(
-                lease_owner=owner, lease_until=now + timedelta(seconds=lease_seconds)
-            )
-            .returning(table)
-        )
-        row = self._connection.execute(claimed).mappings().first()
+            statement = _CLAIM_OF_GROUP
+            values |= {"group_priority": group.priority, "group_project": group.project}
+        row = self._connection.execute(statement, values).mappings().first()
         return None if row is None else StudyRecord(**row)
 
     def renew(self, study: StudyRecord, until: datetime) -> None:
@@ -247,7 +230,7 @@ class StudyWriting(Reading):
 
     def expire_leases(self, now: datetime) -> int:
         """Free the studies of workers that are gone; return how many."""
-        return self._free(schema.studies.c.lease_until <= now)
+        return self._connection.execute(_EXPIRE, {"now": now}).rowcount
 
     def free_leases(self) -> int:
         """Free every study: the caller knows that no worker lives; return how many."""
@@ -259,15 +242,7 @@ class StudyWriting(Reading):
         return self._free(owner.startswith(f"{process}:", autoescape=True))
 
     def _free(self, condition: ColumnElement[bool]) -> int:
-        """Pass over a row that somebody holds: its lease is just being used."""
-        table = schema.studies
-        held = select(table.c.id).where(condition).with_for_update(skip_locked=True)
-        freed = (
-            update(table)
-            .where(table.c.id.in_(held))
-            .values(attempts=table.c.attempts + 1, reason=WORKER_LOST, **_NO_LEASE)
-        )
-        return self._connection.execute(freed).rowcount
+        return self._connection.execute(_freeing(condition)).rowcount
 
     def _enlist(self, group: Group) -> None:
         """Remember that studies of this group may have work."""
@@ -314,3 +289,47 @@ def _still(study: StudyRecord) -> Update:
     if study.lease_owner is None:
         return unchanged
     return unchanged.where(table.c.lease_owner == study.lease_owner)
+
+
+def _freeing(condition: ColumnElement[bool]) -> Update:
+    """Free studies; pass over a row that somebody holds: its lease is just used."""
+    table = schema.studies
+    held = select(table.c.id).where(condition).with_for_update(skip_locked=True)
+    return (
+        update(table)
+        .where(table.c.id.in_(held))
+        .values(attempts=table.c.attempts + 1, reason=WORKER_LOST, **_NO_LEASE)
+    )
+
+
+def _claiming(*conditions: ColumnElement[bool]) -> ReturningUpdate[*tuple[object, ...]]:
+    """Lease the study that is due the longest."""
+    table = schema.studies
+    waiting = (
+        select(table.c.id)
+        .where(
+            table.c.state.in_(bindparam("states", expanding=True)),
+            table.c.lease_owner.is_(None),
+            table.c.due_at <= bindparam("now"),
+            *conditions,
+        )
+        .order_by(table.c.due_at, table.c.id)
+        .limit(1)
+        # SQLite has one writer at a time and leaves this out.
+        .with_for_update(skip_locked=True)
+    )
+    return (
+        update(table)
+        .where(table.c.id == waiting.scalar_subquery())
+        .values(lease_owner=bindparam("owner"), lease_until=bindparam("until"))
+        .returning(table)
+    )
+
+
+# Put together once: who looks for work asks these again and again.
+_EXPIRE = _freeing(schema.studies.c.lease_until <= bindparam("now"))
+_CLAIM = _claiming()
+_CLAIM_OF_GROUP = _claiming(
+    schema.studies.c.priority == bindparam("group_priority"),
+    schema.studies.c.project == bindparam("group_project"),
+)

@@ -66,10 +66,9 @@ class Working:
         """Add a job for each worker, and one that looks for what they may do."""
         self._rouse = lambda name, seconds: rounds.rouse(name, seconds=seconds)
         for line in self._lines:
-            for number in range(line.workers):
-                name, states = f"{line.name}-{number}", line.states
+            for name in line.worker_names:
                 self.beats.add(name)
-                job = partial(self._drain, name, states)
+                job = partial(self._drain, name, line.states)
                 rounds.every(_BY_ITSELF_SECONDS, name, job)
         rounds.every(_LOOK_SECONDS, "look", self._look)
         # A person waits for it at the screen.
@@ -118,11 +117,10 @@ class Working:
         self._rouse_line(state, (at - self._site.clock()).total_seconds())
 
     def _rouse_line(self, state: State, seconds: float) -> None:
+        """Rouse one worker; who takes a study on rouses the next (`Turns`)."""
         for line in self._lines:
-            if state not in line.states:
-                continue
-            for number in range(line.workers):
-                self._rouse(f"{line.name}-{number}", seconds)
+            if state in line.states:
+                self._rouse(self.beats.first_idle(line.worker_names), seconds)
 
     def _ground(self) -> None:
         # A turn: a stop waits for it as long as for any other, and no longer.

@@ -14,6 +14,11 @@ class Line:
     states: tuple[State, ...]
     workers: int = 1
 
+    @property
+    def worker_names(self) -> tuple[str, ...]:
+        """What its workers are called."""
+        return tuple(f"{self.name}-{number}" for number in range(self.workers))
+
 
 READ = "read"
 """The line that waits for the engine; the settings say how many workers it has."""

@@ -88,7 +88,8 @@ class Turns:
 
     Each has an owner of its own, which no restart repeats, so that only a turn
     that is really at work has its lease renewed. `due` hears of the next work
-    that a turn made. `process` is a name that no restart repeats; None: one is made.
+    that a turn made, and of a study taken on: more may wait for another worker.
+    `process` is a name that no restart repeats; None: one is made.
     """
 
     def __init__(self, due: Due = _nobody, process: str | None = None) -> None:
@@ -179,6 +180,7 @@ def take_turn(
         study = _claim(site, states, owner, turns.shares(site, states), waiting)
         if study is None:
             return False
+        turns.due(study.state, site.clock())
         pass_failpoint(f"{study.state}:claimed")
         next_work = _work(site, study, stages[study.state])
     if turns.steps != steps:  # what it waits for may be a time of the old clock

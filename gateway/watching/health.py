@@ -7,7 +7,7 @@ answer too.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from contextlib import contextmanager
@@ -72,6 +72,11 @@ class Beats:
             self.add(name)
             with self._lock:
                 self._working.discard(name)
+
+    def first_idle(self, names: Sequence[str]) -> str:
+        """Return the first worker that is not at work; the first one where all are."""
+        with self._lock:
+            return next((n for n in names if n not in self._working), names[0])
 
     def finding(self) -> Finding:
         """Say who does not move: in the same turn for too long, or never woken."""

@@ -13,7 +13,8 @@ import pytest
 from dicom_io.errors import NotEncodable, UnreadableHeader
 from dicom_io.results import apart
 from dicom_io.results.apart import encode_apart
-from dicom_io.results.encode import EVERYWHERE, encode_results
+from dicom_io.results.encode import EVERYWHERE, Outputs, encode_results
+from dicom_io.results.preflight import demand_nothing_wrong, look_at
 from tests.data.processes import is_gone, wait_until
 from tests.data.reports import context, evidence, film_file, instance, report
 
@@ -38,6 +39,26 @@ def test_they_are_the_objects_that_this_process_makes(tmp_path: Path) -> None:
     film = film_file(tmp_path)
     here = encode_results(film, REPORT, EVIDENCE, CONTEXT)
     assert encode_apart(film, REPORT, EVIDENCE, CONTEXT, EVERYWHERE) == here
+
+
+def test_each_kind_alone_is_the_object_that_all_are_made_with(tmp_path: Path) -> None:
+    film = film_file(tmp_path)
+    whole = {
+        made.kind: made for made in encode_results(film, REPORT, EVIDENCE, CONTEXT)
+    }
+    for kind, made in whole.items():
+        only = Outputs(kinds=frozenset({kind}))
+        assert encode_apart(film, REPORT, EVIDENCE, CONTEXT, only) == (made,)
+
+
+def test_a_reference_to_what_nobody_read_is_found(tmp_path: Path) -> None:
+    named = replace(CONTEXT, predecessors=(instance("earlier"),))
+    film = film_file(tmp_path)
+    made = encode_apart(film, REPORT, EVIDENCE, named, EVERYWHERE)
+    looks = [look_at(one, EVIDENCE) for one in made]
+    demand_nothing_wrong(looks, EVIDENCE, named)
+    with pytest.raises(NotEncodable, match="which was neither read nor made"):
+        demand_nothing_wrong(looks, EVIDENCE, CONTEXT)
 
 
 def test_a_report_about_another_instance_is_refused_as_here(tmp_path: Path) -> None:

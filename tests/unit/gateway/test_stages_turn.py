@@ -71,6 +71,23 @@ def test_without_work_a_turn_says_so(bench: Bench) -> None:
     assert take(bench, failing) is False
 
 
+def test_a_study_taken_on_is_told_before_its_stage_and_what_is_next_after_it(
+    bench: Bench, study: StudyRecord
+) -> None:
+    told: list[State | str] = []
+    turns = Turns(lambda state, _at: told.append(state))
+
+    def stage(_site: Site, _study: StudyRecord) -> Outcome:
+        told.append("at work")
+        return CHOSEN
+
+    states = [State.COMPLETE]
+    assert turn.take_turn(bench.site, {State.COMPLETE: stage}, states, turns)
+    assert told == [study.state, "at work", State.SELECTED]
+    assert not turn.take_turn(bench.site, {State.COMPLETE: stage}, states, turns)
+    assert len(told) == 3
+
+
 def test_an_urgent_study_is_taken_before_older_ones(bench: Bench) -> None:
     with bench.site.ledger.writing() as rows:
         for number, priority in enumerate(reversed(Priority)):

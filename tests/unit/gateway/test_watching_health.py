@@ -180,6 +180,15 @@ def test_a_worker_that_is_idle_too_long_or_at_work_too_long_is_told() -> None:
     assert not beats.finding().ok
 
 
+def test_who_is_roused_is_the_first_that_is_idle_or_else_the_first() -> None:
+    beats, names = Beats(3600.0), ("send-0", "send-1")
+    assert beats.first_idle(names) == "send-0"
+    with beats.at_work("send-0"):
+        assert beats.first_idle(names) == "send-1"
+        with beats.at_work("send-1"):
+            assert beats.first_idle(names) == "send-0"
+
+
 def test_a_question_without_an_answer_is_not_asked_twice() -> None:
     let_go, asked_count = threading.Event(), []
 
