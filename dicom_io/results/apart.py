@@ -23,7 +23,7 @@ from dicom_io.options import DecodeLimits
 from dicom_io.results.encode import Outputs, encode_results
 from dicom_io.results.kinds import ResultKind
 from dicom_io.results.overlay import draw_report
-from dicom_io.results.preflight import Look, demand_nothing_wrong, look_at
+from dicom_io.results.preflight import Look, demand_sound, look_at
 from dicom_io.results.values import EncodedInstance, ResultContext
 from model.report import GroundedReport
 
@@ -84,7 +84,7 @@ def encode_apart(
         [partial(_encode, frontal, report, evidence, context, own) for own in shares]
     )
     looks = [each for _, seen in parts for each in seen]
-    demand_nothing_wrong(looks, evidence, context)
+    demand_sound(looks, evidence, context)
     return tuple(each for made, _ in parts for each in made)
 
 

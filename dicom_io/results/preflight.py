@@ -96,18 +96,6 @@ class Look:
 
 
 def demand_sound(
-    objects: tuple[EncodedInstance, ...],
-    evidence: Evidence,
-    context: ResultContext,
-    withdrawn: Iterable[ReferencedInstance] = (),
-) -> tuple[EncodedInstance, ...]:
-    """Return the objects where the last look finds nothing; raises NotEncodable."""
-    looks = [look_at(one, evidence) for one in objects]
-    demand_nothing_wrong(looks, evidence, context, withdrawn)
-    return objects
-
-
-def demand_nothing_wrong(
     looks: Sequence[Look],
     evidence: Evidence,
     context: ResultContext,
@@ -116,7 +104,7 @@ def demand_nothing_wrong(
     """Raise NotEncodable unless all objects of a report may leave, taken together."""
     named = (*context.predecessors, *withdrawn)
     known = [instance.sop_instance_uid for instance in named]
-    problems = all_problems(looks, evidence, known)
+    problems = problems_among(looks, evidence, known)
     if problems:
         raise NotEncodable("; ".join(problems))
 
@@ -132,7 +120,7 @@ def check_objects(
     Each problem is one line that names the kind of object and, where one is
     concerned, the attribute or UID; never a patient's name.
     """
-    return all_problems([look_at(one, evidence) for one in objects], evidence, known)
+    return problems_among([look_at(one, evidence) for one in objects], evidence, known)
 
 
 def look_at(encoded: EncodedInstance, evidence: Evidence) -> Look:
@@ -157,7 +145,7 @@ def look_at(encoded: EncodedInstance, evidence: Evidence) -> Look:
     )
 
 
-def all_problems(
+def problems_among(
     looks: Sequence[Look], evidence: Evidence, known: Iterable[str]
 ) -> tuple[str, ...]:
     """Return the problems of each object, and those of the objects among each other."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from dicom_io.errors import NotEncodable
 from dicom_io.results.encode import material_of
 from dicom_io.results.kinds import ResultKind
-from dicom_io.results.preflight import demand_sound
+from dicom_io.results.preflight import demand_sound, look_at
 from dicom_io.results.withdrawal import Withdrawal, encode_withdrawal
 from gateway.audit import kinds
 from gateway.documents import WITHDRAWAL
@@ -95,7 +95,8 @@ def encode(site: Site, study: StudyRecord) -> Moved:
             own,
             site.settings.wanted_kinds(),
         )
-        demand_sound(made, case.evidence, context, withdrawal.results)
+        looks = [look_at(one, case.evidence) for one in made]
+        demand_sound(looks, case.evidence, context, withdrawal.results)
     except NotEncodable as error:
         return Moved(event=Event.GAVE_UP, reason=f"no valid withdrawal: {error}"[:500])
     # who is told depends on what was sent before, not on what is sent now

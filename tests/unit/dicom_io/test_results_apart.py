@@ -14,7 +14,7 @@ from dicom_io.errors import NotEncodable, UnreadableHeader
 from dicom_io.results import apart
 from dicom_io.results.apart import encode_apart
 from dicom_io.results.encode import EVERYWHERE, Outputs, encode_results
-from dicom_io.results.preflight import demand_nothing_wrong, look_at
+from dicom_io.results.preflight import demand_sound, look_at
 from tests.data.processes import is_gone, wait_until
 from tests.data.reports import context, evidence, film_file, instance, report
 
@@ -56,9 +56,9 @@ def test_a_reference_to_what_nobody_read_is_found(tmp_path: Path) -> None:
     film = film_file(tmp_path)
     made = encode_apart(film, REPORT, EVIDENCE, named, EVERYWHERE)
     looks = [look_at(one, EVIDENCE) for one in made]
-    demand_nothing_wrong(looks, EVIDENCE, named)
+    demand_sound(looks, EVIDENCE, named)
     with pytest.raises(NotEncodable, match="which was neither read nor made"):
-        demand_nothing_wrong(looks, EVIDENCE, CONTEXT)
+        demand_sound(looks, EVIDENCE, CONTEXT)
 
 
 def test_a_report_about_another_instance_is_refused_as_here(tmp_path: Path) -> None:
