@@ -10,21 +10,37 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 
 import pytest
 
 from benchmarks.rounds import free_port
+from config.load import Table, merge
+from dicom_io.archive import Archive, open_archive
+from dicom_io.scu.send import store_instances
+from gateway.lifecycle import State
+from gateway.watching.health import engine_finding
 from model.engines.local import LocalEngine
 from model.engines.vllmserve.asking import VllmEngine
 from model.engines.vllmserve.plan import VllmPlace
 from model.errors import EngineAway
+from model.maira2.snapshot import weights_digest
 from model.options import PHANTOM_CHECKPOINT, Domain, EngineOptions, TokenLimits
 from model.phantom.asking import held_out
 from model.phantom.text import inputs_of
 from model.report import GroundedReport, ReportRequest, Task
+from tests.data.archives import own_objects
+from tests.data.phantoms import phantom_files
+from tests.data.sites import (
+    MODALITY,
+    archive_peer,
+    running_gateway,
+    site_settings,
+    wait_until,
+)
 
 PYTHON = os.environ.get("VLLM_PYTHON", "")
 ROOT = Path(__file__).parents[2]
@@ -46,33 +62,98 @@ def local() -> LocalEngine:
     return LocalEngine(EngineOptions(threads=1))
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[VllmEngine, subprocess.Popen[bytes]]]:
-    """Serve the phantom checkpoint; yields an engine that asks it, and the process."""
-    port = free_port()
+@dataclass(frozen=True, kw_only=True)
+class FirstStudy:
+    """What became of a study that came before there was a server."""
+
+    waiting: str
+    was_ready: bool
+    state: State
+    objects: int
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A server with the phantom checkpoint, and what a gateway did before it came."""
+
+    engine: VllmEngine
+    process: subprocess.Popen[bytes]
+    first: FirstStudy
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder, port = tmp_path_factory.mktemp("vllm"), free_port()
+    address = f"http://127.0.0.1:{port}"
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        started.append(_start(port, folder))
+        _await(address, started[0], folder / "log")
+
+    try:
+        with open_archive(folder / "archive", "ARCHIVE") as archive:
+            first = _read_once_served(folder, address, archive, start)
+        place = VllmPlace(
+            servers=(address,), domain=Domain.PHANTOM, token_limits=TokenLimits()
+        )
+        yield Served(engine=VllmEngine(place), process=started[0], first=first)
+    finally:
+        for process in started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _read_once_served(
+    folder: Path, address: str, archive: Archive, start: Callable[[], None]
+) -> FirstStudy:
+    """Send a study to a gateway, then start the server, and see it through."""
+    own: Table = {"engine": {"kind": "vllm"}, "vllm": {"servers": [address]}}
+    settings = site_settings(
+        folder / "data", merge(archive_peer("ARCHIVE", archive.port), own)
+    )
+    phantom = phantom_files(folder / "1", seed=11, salt="1", with_prior=False)
+    with running_gateway(settings) as gateway:
+        outcomes = store_instances(MODALITY, gateway.remote, phantom.current)
+        assert all(outcome.verdict.is_stored for outcome in outcomes)
+
+        def waiting() -> str | None:
+            study = gateway.study(phantom.study_instance_uid)
+            reason = (study and study.reason) or ""
+            return reason if "cannot be reached" in reason else None
+
+        reason = wait_until(waiting, 60, lambda: gateway.study("it did not wait"))
+        was_ready = engine_finding(gateway.site.engine).ok
+        start()
+        study = gateway.wait_for(
+            phantom.study_instance_uid, State.COMMITTED, State.PARKED, seconds=120
+        )
+        assert engine_finding(gateway.site.engine).ok
+        digest = gateway.site.engine.identity.weights_digest
+    return FirstStudy(
+        waiting=reason,
+        was_ready=was_ready,
+        state=study.state,
+        objects=len(own_objects(archive)),
+        digest=digest,
+    )
+
+
+def _start(port: int, folder: Path) -> subprocess.Popen[bytes]:
     options = ["--host", "127.0.0.1", "--port", str(port)]
     command = [PYTHON, "-m", "model.engines.vllmserve.serving", str(PHANTOM_CHECKPOINT)]
     command += ["--dtype", "float32", "--", *options, "--enforce-eager"]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
             command,
-            cwd=tmp_path,
+            cwd=folder,
             env={**os.environ, **ON_A_CPU, "PYTHONPATH": str(ROOT)},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        _await(address, process, tmp_path / "log")
-        place = VllmPlace(
-            servers=(address,), domain=Domain.PHANTOM, token_limits=TokenLimits()
-        )
-        yield VllmEngine(place), process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def _await(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -110,18 +191,27 @@ def essence(reports: tuple[GroundedReport, ...]) -> list[tuple[object, ...]]:
     ]
 
 
-def test_a_real_server_answers_as_the_local_engine_and_may_die(
-    server: tuple[VllmEngine, subprocess.Popen[bytes]], local: LocalEngine
+def test_a_study_waits_while_no_server_is_there_and_is_read_then(
+    served: Served,
 ) -> None:
-    engine, process = server
+    first = served.first
+    assert "Connection refused" in first.waiting
+    assert not first.was_ready
+    assert (first.state, first.objects) == (State.COMMITTED, 3)
+    assert first.digest == weights_digest(PHANTOM_CHECKPOINT)
+
+
+def test_a_real_server_answers_as_the_local_engine_alone_and_together(
+    served: Served, local: LocalEngine
+) -> None:
     asked = questions(6)
     expected = [essence(reports) for reports in local.generate(asked)]
-    assert [essence(reports) for reports in engine.generate(asked)] == expected
+    assert [essence(each) for each in served.engine.generate(asked)] == expected
 
     found: dict[int, list[tuple[object, ...]]] = {}
 
     def ask(number: int) -> None:
-        (reports,) = engine.generate([asked[number]])
+        (reports,) = served.engine.generate([asked[number]])
         found[number] = essence(reports)
 
     threads = [threading.Thread(target=ask, args=(n,)) for n in range(len(asked))]
@@ -131,7 +221,9 @@ def test_a_real_server_answers_as_the_local_engine_and_may_die(
         thread.join()
     assert [found[number] for number in range(len(asked))] == expected
 
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+
+def test_a_server_that_was_killed_is_away(served: Served) -> None:
+    os.killpg(served.process.pid, signal.SIGKILL)
+    served.process.wait()
     with pytest.raises(EngineAway, match="cannot be reached"):
-        engine.generate(asked[:1])
+        served.engine.generate(questions(1))

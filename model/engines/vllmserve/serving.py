@@ -2,7 +2,7 @@
 
     python -m model.engines.vllmserve.serving CHECKPOINT [--dtype float32] [-- OPTION]
 
-What follows `--` goes to vLLM as it is (`--host`, `--port`, `--api-key`, ...). The
+What follows `--` goes to vLLM as it is (`--host`, `--port`, ...). The
 checkpoint is checked and digested first; its digest becomes the name of the model, by
 which the gateway knows who answers. Then this process becomes the server.
 """
