@@ -200,6 +200,8 @@ class Server:
                 said = reply.read()
             except (OSError, http.client.HTTPException) as error:
                 raise EngineAway(f"{self.address} does not answer {path}") from error
+        if reply.status in {http.client.UNAUTHORIZED, http.client.FORBIDDEN}:
+            raise self._refusal(reply.status)
         if reply.status != http.client.OK:
             raise EngineAway(f"{self.address} answers {path} with {reply.status}")
         return said

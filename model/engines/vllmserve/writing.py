@@ -30,7 +30,8 @@ CONTROL_TOKENS = frozenset({*ALL_TAGS, *SPECIAL, IMAGE, "<prev_im>", "<lat_image
 """All added tokens of MAIRA-2: a free text must hold none."""
 
 _QUICK = 1
-"""Level of the PNG: a film is compressed in a tenth of a second."""
+"""Level of the PNG, the least that compresses: 0.3 to 0.6 s for 3000 x 2500 pixels on a
+a busy core, to 4.1 MB of 7.5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -245,7 +245,7 @@ def test_the_key_of_the_server_is_shown(server: FakeVllm) -> None:
     server.key = "secret"
     place = place_of(server.address)
     assert VllmEngine(replace(place, key="secret")).generate([REQUEST])
-    with pytest.raises(EngineAway, match="401"):
+    with pytest.raises(EngineAway, match="wants another key"):
         VllmEngine(place).generate([REQUEST])
 
 
