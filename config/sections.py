@@ -183,7 +183,7 @@ class TokenLimitSettings(Section):
 class EngineSettings(Section):
     """Which checkpoint, and how it runs."""
 
-    kind: Literal["local", "process", "ray"]
+    kind: Literal["local", "process", "ray", "vllm"]
     checkpoint: str
     device: Literal["auto", "cpu", "cuda"]
     dtype: Literal["auto", "float32", "bfloat16", "float16"]

@@ -46,6 +46,7 @@ from config.sections import (
     WebSettings,
     Work,
 )
+from config.served import VllmSettings
 from config.values import RepositoryName, Section
 from dicom_io.ae import (
     AETitle,
@@ -84,6 +85,7 @@ class Settings(Section):
     pictures: Pictures
     engine: EngineSettings
     ray: RaySettings
+    vllm: VllmSettings
     licence: Licence
     work: Work
     queue: QueueSettings

@@ -39,6 +39,7 @@ BROKEN_IMPORTS = {
     "home-of-torch": ("gateway/lifecycle.py", "import torch"),
     "home-of-ray": ("gateway/errors.py", "import ray"),
     "asking-needs-no-ray": ("model/engines/rayserve/exchange.py", "import ray.serve"),
+    "home-of-vllm": ("gateway/errors.py", "import vllm"),
     "home-of-dicom": ("gateway/errors.py", "import pydicom"),
     "home-of-sql": ("dicom_io/ae.py", "import sqlalchemy"),
     "home-of-judges": ("gateway/errors.py", "import openai"),

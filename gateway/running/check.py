@@ -32,6 +32,7 @@ from gateway.ledger.probe import probe_ledger
 from gateway.running.port import is_free, loopback
 from model.engines.process import ProcessEngine, local_command
 from model.engines.rayserve.asking import RayEngine
+from model.engines.vllmserve.asking import VllmEngine
 from model.errors import CheckpointError, ModelError
 from model.maira2.configuration import read_config
 from model.maira2.snapshot import verify_snapshot, weights_digest
@@ -43,6 +44,8 @@ NOBODY = StudyQuery(patient_id="MAIRA-GATEWAY-CHECK")
 _MIB = 1 << 20
 _REPLICA_SECONDS = 60.0
 """How long `check` waits for a replica that has time for it."""
+_SERVER_SECONDS = 10.0
+"""How long a server of vLLM gets to say who it is."""
 _FAILURES: dict[type[PeerFailure], str] = {
     PeerUnreachable: "unreachable",
     PeerRefused: "refused",
@@ -158,10 +161,12 @@ def _ourselves(local: LocalAE) -> RemoteAE:
 def check_checkpoint(settings: Settings) -> tuple[Check, ...]:
     """Check the files of the checkpoint, and the licence that they may need.
 
-    Behind Ray Serve the files are the replicas' affair.
+    Behind Ray Serve and vLLM the files are their affair.
     """
     if settings.engine.kind == "ray":
         return (check_licence(settings, settings.ray.reads),)
+    if settings.engine.kind == "vllm":
+        return (check_licence(settings, settings.vllm.reads),)
     folder = settings.engine_options().checkpoint
     try:
         domain = read_config(folder).domain
@@ -181,10 +186,12 @@ def check_engine(settings: Settings) -> Check:
     """Say what engine reads; a child process is started, and must answer.
 
     Not beside a gateway that runs: its engine may hold all the memory there is.
-    Behind Ray Serve a replica must answer.
+    Behind Ray Serve a replica must answer, and a server of vLLM must be there.
     """
     if settings.engine.kind == "ray":
         return _check_replica(settings)
+    if settings.engine.kind == "vllm":
+        return _check_server(settings)
     if settings.engine.kind == "local":
         detail = "in the gateway's own process, loaded when it starts"
         return Check(name="engine", ok=True, detail=detail)
@@ -209,6 +216,19 @@ def _check_replica(settings: Settings) -> Check:
         return Check(name="engine", ok=False, detail=f"behind Ray Serve: {error}")
     name, digest = ready.identity.model_name, ready.identity.weights_digest[:16]
     detail = f"{name} on {ready.device} behind Ray Serve, digest {digest}"
+    return Check(name="engine", ok=True, detail=detail)
+
+
+def _check_server(settings: Settings) -> Check:
+    limits = settings.engine_options().token_limits
+    try:
+        identity = VllmEngine(settings.vllm.place(limits)).demand_server(
+            _SERVER_SECONDS
+        )
+    except ModelError as error:
+        return Check(name="engine", ok=False, detail=f"behind vLLM: {error}")
+    digest = identity.weights_digest[:16]
+    detail = f"{identity.model_name} behind vLLM, digest {digest}"
     return Check(name="engine", ok=True, detail=detail)
 
 

@@ -22,6 +22,7 @@ from model.engines.collecting import CollectingEngine, Collection
 from model.engines.domain import declared_domain
 from model.engines.process import ProcessEngine, local_command
 from model.engines.rayserve.asking import RayEngine
+from model.engines.vllmserve.asking import VllmEngine
 from model.errors import EngineAway
 from model.options import Domain, EngineOptions
 from model.report import GroundedReport, ReportRequest
@@ -81,13 +82,16 @@ def load_engine(settings: Settings) -> ReportEngine:
     """Load the engine of the settings; an unacknowledged licence raises NotReady.
 
     Several readers are answered together where the engine runs on CUDA, elsewhere
-    one after the other. Behind Ray Serve the replicas see to that, and nobody need be
-    there yet.
+    one after the other. Behind Ray Serve the replicas see to that, behind vLLM the
+    servers, and nobody need be there yet.
     """
     if settings.engine.kind == "ray":
         demand_licence(settings, settings.ray.reads)
         return RayEngine(settings.ray.place())
     options = settings.engine_options()
+    if settings.engine.kind == "vllm":
+        demand_licence(settings, settings.vllm.reads)
+        return VllmEngine(settings.vllm.place(options.token_limits))
     demand_licence(settings, declared_domain(options.checkpoint))
     engine, device = _load(settings, options)
     if settings.engine.readers == 1:

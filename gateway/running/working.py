@@ -99,7 +99,7 @@ class Working:
         """Return who reads here, as JSON, for who has no engine; None: nobody yet."""
         try:
             identity = self._site.engine.identity
-        except EngineAway:  # behind Ray Serve, and no replica has answered
+        except EngineAway:  # behind Ray Serve or vLLM, and nobody has answered
             return None
         return _IDENTITY.dump_json(identity).decode()
 

@@ -19,6 +19,7 @@ from model.engine import ReportEngine
 from model.engines.collecting import CollectingEngine
 from model.engines.process import ProcessEngine
 from model.engines.rayserve.asking import RayEngine
+from model.engines.vllmserve.asking import VllmEngine
 from model.errors import EngineAway
 
 ANSWER_SECONDS = 2.0
@@ -26,6 +27,9 @@ ANSWER_SECONDS = 2.0
 
 _PROXY_SECONDS = 0.5
 """How long each proxy of Ray Serve gets to say that it knows the application."""
+
+_SERVER_SECONDS = 1.0
+"""How long each server of vLLM gets to say who it is."""
 
 _IDLE_SECONDS = 30.0
 """A worker without work looks for it five times a second."""
@@ -147,6 +151,8 @@ def engine_finding(engine: ReportEngine) -> Finding:
             return Finding(name="engine", ok=number is not None, detail=detail)
         case RayEngine():
             return _serve_finding(engine)
+        case VllmEngine():
+            return _vllm_finding(engine)
         case _:
             return Finding(name="engine", ok=True, detail="in this process")
 
@@ -157,6 +163,14 @@ def _serve_finding(engine: RayEngine) -> Finding:
     except EngineAway as error:
         return Finding(name="engine", ok=False, detail=str(error))
     return Finding(name="engine", ok=True, detail="behind Ray Serve")
+
+
+def _vllm_finding(engine: VllmEngine) -> Finding:
+    try:
+        engine.demand_server(_SERVER_SECONDS)
+    except EngineAway as error:
+        return Finding(name="engine", ok=False, detail=str(error))
+    return Finding(name="engine", ok=True, detail="behind vLLM")
 
 
 def listener_finding(*, is_accepting: bool) -> Finding:

@@ -4,18 +4,17 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from model.checks import check_report
 from model.engine import EngineIdentity
+from model.engines.ended import MODELS, read_ended, token_limit
 from model.engines.inputs import Cleaned, check_images, clean_question, image_digest
-from model.grounding import Reading, read_answer
 from model.maira2.inference import Answer, Asked, Inference, library_versions
 from model.maira2.preparing import Preparation, Prompt
 from model.maira2.prompts import prompt_images
 from model.maira2.snapshot import weights_digest
-from model.maira2.stopping import Ending
-from model.options import Domain, EngineOptions, TokenLimits
+from model.options import EngineOptions
 from model.report import (
     Flag,
     FlagKind,
@@ -24,23 +23,12 @@ from model.report import (
     Phase,
     Provenance,
     ReportRequest,
-    Task,
 )
 from model.version import VERSION
 
 ENGINE = "local"
 PREPARE = "prepare"
 """The phase before the model's own: images and words to what it reads."""
-_MODELS = {
-    Domain.RADIOGRAPH: ("MAIRA-2", "Microsoft"),
-    Domain.PHANTOM: ("MAIRA-2 phantom", "maira-gateway"),
-}
-"""Name and manufacturer by what the checkpoint reads."""
-_UNFINISHED = {
-    Ending.REPETITION: Flag(kind=FlagKind.REPETITION),
-    Ending.DEADLINE: Flag(kind=FlagKind.DEADLINE),
-}
-"""Flags of what ended a text, other than the token limit's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +53,7 @@ class LocalEngine:
         self._inference = Inference(options)
         self._options = options
         self._limits = options.token_limits
-        name, manufacturer = _MODELS[self._inference.domain]
+        name, manufacturer = MODELS[self._inference.domain]
         self._identity = EngineIdentity(
             engine=ENGINE,
             model_name=name,
@@ -203,33 +191,6 @@ class LocalEngine:
         if self._inference.dtype != "float32" or "weights" in settings:
             settings["fast_paths"] = self._settings()[3:]
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-def token_limit(limits: TokenLimits, task: Task) -> int:
-    """Return the most new tokens for a task."""
-    match task:
-        case Task.FINDINGS:
-            return limits.findings
-        case Task.GROUNDED_FINDINGS:
-            return limits.grounded_findings
-        case Task.PHRASE_GROUNDING:
-            return limits.phrase_grounding
-
-
-def read_ended(task: Task, answer: Answer) -> Reading:
-    """Read an answer; the flag names what ended it, where it was not the model.
-
-    An answer for which there was no time is not called empty: nobody wrote it.
-    """
-    cut_off = answer.ending is not Ending.END_TOKEN
-    reading = read_answer(task, answer.text, cut_off=cut_off)
-    reason = _UNFINISHED.get(answer.ending)
-    if reason is None:
-        return reading
-    others = [flag for flag in reading.flags if flag.kind is not FlagKind.CUT_OFF]
-    if not answer.rows:
-        others = []
-    return replace(reading, flags=(reason, *others))
 
 
 def _moved(answer: Answer) -> tuple[Flag, ...]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import ClassVar, Self, cast
 
 from transformers import Dinov2Config, LlamaConfig, PreTrainedConfig
-from transformers.configuration_utils import SubConfigSpec
 
 from model.errors import CheckpointError
 from model.options import DOMAIN_KEY, Domain
@@ -56,9 +55,9 @@ class Maira2Config(PreTrainedConfig):  # type: ignore[misc]  # untyped base
 
     model_type: ClassVar[str] = MODEL_TYPE
     attribute_map: ClassVar[dict[str, str]] = {"image_token_id": "image_token_index"}
-    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
-        "vision_config": SubConfigSpec(Dinov2Config, init_kwargs=dict(_VISION)),
-        "text_config": SubConfigSpec(LlamaConfig, init_kwargs=dict(_TEXT)),
+    sub_configs: ClassVar[dict[str, type[PreTrainedConfig]]] = {
+        "vision_config": Dinov2Config,
+        "text_config": LlamaConfig,
     }
 
     vision_config: dict[str, object] | PreTrainedConfig | None = None
@@ -71,6 +70,12 @@ class Maira2Config(PreTrainedConfig):  # type: ignore[misc]  # untyped base
     vision_feature_select_strategy: str = "default"
     tie_word_embeddings: bool = False
     maira_gateway_domain: str = Domain.RADIOGRAPH.value
+
+    def __post_init__(self, **kwargs: object) -> None:
+        """Build the two parts; releases of the library before 5.21 do not."""
+        self.vision_config = _part(Dinov2Config, self.vision_config, _VISION)
+        self.text_config = _part(LlamaConfig, self.text_config, _TEXT)
+        super().__post_init__(**kwargs)
 
     @classmethod
     def from_dict(cls, config_dict: JsonObject, **kwargs: object) -> Self:
@@ -138,6 +143,17 @@ def read_json(path: Path) -> dict[str, object]:
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} does not hold a JSON object")
     return cast("dict[str, object]", values)
+
+
+def _part(
+    kind: type[PreTrainedConfig],
+    given: JsonObject | PreTrainedConfig | None,
+    official: JsonObject,
+) -> PreTrainedConfig:
+    """Build a part from its object; without one it is the official snapshot's."""
+    if isinstance(given, PreTrainedConfig):
+        return given
+    return kind(**(official if given is None else given))
 
 
 def _check(values: JsonObject) -> None:

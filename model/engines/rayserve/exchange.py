@@ -42,6 +42,25 @@ def trust(authorities: Path | None) -> ssl.SSLContext:
         raise EngineUnavailable(f"{authorities} holds no certificates") from error
 
 
+def connect(
+    address: str, seconds: float, trusted: ssl.SSLContext
+) -> http.client.HTTPConnection:
+    """Connect to an address, as "https://gpu1:8000". Raises `EngineAway`."""
+    place = urlsplit(address)
+    host, port = place.hostname or "", place.port
+    connection = (
+        http.client.HTTPSConnection(host, port, timeout=seconds, context=trusted)
+        if place.scheme == "https"
+        else http.client.HTTPConnection(host, port, timeout=seconds)
+    )
+    try:
+        connection.connect()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise EngineAway(f"{address} cannot be reached: {why}") from error
+    return connection
+
+
 class Proxy:
     """A proxy by its address, as "https://gpu1:8000"."""
 
@@ -57,7 +76,7 @@ class Proxy:
         Raises `EngineDied` where the replica, the proxy or the way was lost on the
         way, or no answer came.
         """
-        connection = self._connect(question.connect_seconds)
+        connection = connect(self.address, question.connect_seconds, self._trusted)
         try:
             self._send(connection, question)
             reply = connection.getresponse()
@@ -73,23 +92,6 @@ class Proxy:
         if reply.status == http.client.OK:
             return body
         raise self._refusal(reply.status, question.path)
-
-    def _connect(self, seconds: float) -> http.client.HTTPConnection:
-        place = urlsplit(self.address)
-        host, port = place.hostname or "", place.port
-        connection = (
-            http.client.HTTPSConnection(
-                host, port, timeout=seconds, context=self._trusted
-            )
-            if place.scheme == "https"
-            else http.client.HTTPConnection(host, port, timeout=seconds)
-        )
-        try:
-            connection.connect()
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            raise EngineAway(f"{self.address} cannot be reached: {why}") from error
-        return connection
 
     def _send(self, connection: http.client.HTTPConnection, question: Question) -> None:
         """Send it whole; a replica begins with none of which a part is missing."""

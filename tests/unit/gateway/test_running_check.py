@@ -28,6 +28,7 @@ from model.options import PHANTOM_CHECKPOINT, Domain
 from tests.data.network import LOCAL, Recorder, listening
 from tests.data.serve_proxy import fake_proxy
 from tests.data.tiny_maira2 import write_tiny
+from tests.data.vllm_server import fake_vllm
 
 ACKNOWLEDGED: Table = {"acknowledged_by": "R. Doe", "acknowledged_on": "2026-02-03"}
 
@@ -295,3 +296,17 @@ def test_behind_ray_serve_the_licence_is_judged_by_what_is_to_be_read(
     assert by_name(check_checkpoint(films))["licence"].ok is False
     phantoms = behind_ray(tmp_path, "http://127.0.0.1:1", "phantom")
     assert by_name(check_checkpoint(phantoms))["licence"].ok
+
+
+def test_a_server_of_vllm_must_be_there(tmp_path: Path) -> None:
+    vllm: Table
+    with fake_vllm() as server:
+        vllm = {"servers": [server.address], "reads": "radiograph"}
+        films = settings_with(tmp_path, engine={"kind": "vllm"}, vllm=vllm)
+        check = check_engine(films)
+        assert (check.ok, check.name) == (True, "engine")
+        assert "behind vLLM, digest aaaa" in check.detail
+        assert by_name(check_checkpoint(films))["licence"].ok is False
+    gone = check_engine(films)
+    assert not gone.ok
+    assert "cannot be reached" in gone.detail

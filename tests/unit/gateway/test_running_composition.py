@@ -21,6 +21,7 @@ from model.engines.collecting import CollectingEngine
 from model.engines.local import LocalEngine
 from model.engines.process import ProcessEngine
 from model.engines.rayserve.asking import RayEngine
+from model.engines.vllmserve.asking import VllmEngine
 from model.errors import CheckpointError
 from tests.data.engines import CannedEngine
 from tests.data.sites import archive_peer, site_settings, toml_of
@@ -214,22 +215,43 @@ def test_films_behind_ray_serve_need_the_licence_too(tmp_path: Path) -> None:
     close_site(site)
 
 
-def test_asking_behind_ray_serve_loads_neither_ray_nor_torch(tmp_path: Path) -> None:
-    toml = toml_of(tmp_path / "data", behind_ray(free_port()))
-    (tmp_path / "site.toml").write_text(toml, "utf-8")
+def behind_vllm(port: int, **vllm: object) -> Table:
+    own: Table = {"servers": [f"http://127.0.0.1:{port}"], **vllm}  # type: ignore[dict-item]
+    return {"engine": {"kind": "vllm"}, "vllm": own}
+
+
+def test_a_site_behind_vllm_opens_while_nobody_answers(tmp_path: Path) -> None:
+    chosen = behind_vllm(free_port(), reads="radiograph")
+    with pytest.raises(NotReady, match="acknowledged_by"):
+        open_site(site_settings(tmp_path / "data", chosen))
+    site = open_site(site_settings(tmp_path / "data", merge(chosen, ACKNOWLEDGED)))
+    assert isinstance(site.engine, VllmEngine)
+    assert not view_rules(site).quality_control
+    close_site(site)
+
+
+def test_asking_behind_a_server_loads_neither_its_library_nor_torch(
+    tmp_path: Path,
+) -> None:
+    files = []
+    for number, behind in enumerate((behind_ray, behind_vllm)):
+        toml = toml_of(tmp_path / "data", behind(free_port()))
+        files.append(tmp_path / f"{number}.toml")
+        files[-1].write_text(toml, "utf-8")
     program = """
 import sys
 from pathlib import Path
 from config.load import load_settings
 from gateway.running.composition import load_engine
 from model.errors import EngineAway
-try:
-    load_engine(load_settings(Path(sys.argv[1]))).generate([])
-except EngineAway:
-    print(sorted({"ray", "torch"} & sys.modules.keys()))
+for file in sys.argv[1:]:
+    try:
+        load_engine(load_settings(Path(file))).generate([])
+    except EngineAway:
+        print(sorted({"ray", "torch", "vllm"} & sys.modules.keys()))
 """
-    command = [sys.executable, "-c", program, str(tmp_path / "site.toml")]
+    command = [sys.executable, "-c", program, *map(str, files)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, timeout=120
     )
-    assert done.stdout == "[]\n"
+    assert done.stdout == "[]\n[]\n"

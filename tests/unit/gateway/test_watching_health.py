@@ -21,11 +21,14 @@ from gateway.web.serving import PortOptions, WebPort
 from model.engines.process import ProcessEngine
 from model.engines.rayserve.asking import RayEngine
 from model.engines.rayserve.plan import ServePlace
-from model.options import Domain
+from model.engines.vllmserve.asking import VllmEngine
+from model.engines.vllmserve.plan import VllmPlace
+from model.options import Domain, TokenLimits
 from tests.data.engine_child import child_command
 from tests.data.engines import CannedEngine
 from tests.data.serve_proxy import APPLICATION, fake_proxy
 from tests.data.sites import Running, running_gateway, site_settings, wait_until
+from tests.data.vllm_server import fake_vllm
 
 if TYPE_CHECKING:
     from config.load import Table
@@ -230,3 +233,19 @@ def test_an_engine_behind_ray_serve_is_ready_while_a_proxy_knows_it() -> None:
         found = engine_finding(engine)
     assert not found.ok
     assert "has no application" in found.detail
+
+
+def test_an_engine_behind_vllm_is_ready_while_a_server_serves_the_model() -> None:
+    with fake_vllm() as server:
+        place = VllmPlace(
+            servers=(server.address,),
+            domain=Domain.RADIOGRAPH,
+            token_limits=TokenLimits(),
+        )
+        engine = VllmEngine(place)
+        found = engine_finding(engine)
+        assert (found.ok, found.detail) == (True, "behind vLLM")
+        server.names = ["another"]
+        found = engine_finding(engine)
+    assert not found.ok
+    assert "0 models under a name of ours" in found.detail

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from model.engine import ReportEngine
-from model.engines.local import LocalEngine, read_ended, token_limit
+from model.engines.ended import read_ended, token_limit
+from model.engines.local import LocalEngine
 from model.errors import CheckpointError, ConstantImage, EngineUnavailable
 from model.maira2.answering import Answered, Answerer
 from model.maira2.inference import Answer, choose_placement
