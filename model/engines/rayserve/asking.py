@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from model.engine import EngineIdentity, ReplicatedEngine
+from model.engines.connecting import trust
 from model.engines.process import hard_limit
-from model.engines.rayserve.exchange import Proxy, Question, trust
+from model.engines.rayserve.exchange import Proxy, Question
 from model.engines.rayserve.plan import GRACE_SECONDS, ServePlace
 from model.engines.wire import (
     Ask,

@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from model.checks import check_report
 from model.engine import EngineIdentity, ReplicatedEngine
+from model.engines.connecting import trust
 from model.engines.ended import MODELS, read_ended
-from model.engines.rayserve.exchange import trust
 from model.engines.vllmserve.exchange import Chunk, Server
 from model.engines.vllmserve.listening import NOT_BEGUN, Told, listen
 from model.engines.vllmserve.plan import ServedName, VllmPlace, only_of_ours

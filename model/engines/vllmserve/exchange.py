@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from model.engines.rayserve.exchange import connect
+from model.engines.connecting import connect
 from model.errors import EngineAway, EngineDied, ModelError, RefusedRequest
 
 _COMPLETIONS = "/v1/chat/completions"
