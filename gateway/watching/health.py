@@ -32,7 +32,7 @@ _SERVER_SECONDS = 1.0
 """How long each server of vLLM gets to say who it is."""
 
 _IDLE_SECONDS = 30.0
-"""A worker without work looks for it five times a second."""
+"""A worker that nobody rouses looks for work every five seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,27 +150,24 @@ def engine_finding(engine: ReportEngine) -> Finding:
             detail = f"process {number}" if number else "its process is being started"
             return Finding(name="engine", ok=number is not None, detail=detail)
         case RayEngine():
-            return _serve_finding(engine)
+            return _answering(
+                lambda: engine.demand_application(_PROXY_SECONDS), "behind Ray Serve"
+            )
         case VllmEngine():
-            return _vllm_finding(engine)
+            return _answering(
+                lambda: engine.demand_server(_SERVER_SECONDS), "behind vLLM"
+            )
         case _:
             return Finding(name="engine", ok=True, detail="in this process")
 
 
-def _serve_finding(engine: RayEngine) -> Finding:
+def _answering(ask: Callable[[], object], where: str) -> Finding:
+    """Say whether an engine that is elsewhere answers; `ask` raises where not."""
     try:
-        engine.demand_application(_PROXY_SECONDS)
+        ask()
     except EngineAway as error:
         return Finding(name="engine", ok=False, detail=str(error))
-    return Finding(name="engine", ok=True, detail="behind Ray Serve")
-
-
-def _vllm_finding(engine: VllmEngine) -> Finding:
-    try:
-        engine.demand_server(_SERVER_SECONDS)
-    except EngineAway as error:
-        return Finding(name="engine", ok=False, detail=str(error))
-    return Finding(name="engine", ok=True, detail="behind vLLM")
+    return Finding(name="engine", ok=True, detail=where)
 
 
 def listener_finding(*, is_accepting: bool) -> Finding:

@@ -6,8 +6,9 @@ output and a constant image becomes zeros. Neither gets past this module.
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from model.report import Flag, FlagKind, GreyImage, Question, ReportInputs
 
 FREE_TEXTS = ("prior_report", "indication", "technique", "comparison")
 IMAGES = ("current_frontal", "current_lateral", "prior_frontal")
+
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,22 @@ def check_images(inputs: ReportInputs, names: Iterable[str]) -> None:
             )
         if image.min() == image.max():
             raise ConstantImage(f"all pixels of {name} are {int(image.min())}")
+
+
+def look_once(
+    inputs: ReportInputs,
+    names: Iterable[str],
+    seen: MutableMapping[str, Seen],
+    look: Callable[[GreyImage], Seen],
+) -> None:
+    """Check the images that are not in `seen` yet, and add what `look` makes of each.
+
+    Raises as `check_images`, before any is looked at.
+    """
+    new = [name for name in names if name not in seen]
+    check_images(inputs, new)
+    for name in new:
+        seen[name] = look(getattr(inputs, name))
 
 
 def image_digest(image: GreyImage) -> str:

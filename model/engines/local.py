@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from model.checks import check_report
 from model.engine import EngineIdentity
 from model.engines.ended import MODELS, read_ended, token_limit
-from model.engines.inputs import Cleaned, check_images, clean_question, image_digest
+from model.engines.inputs import Cleaned, clean_question, image_digest, look_once
 from model.maira2.inference import Answer, Asked, Inference, library_versions
 from model.maira2.preparing import Preparation, Prompt
 from model.maira2.prompts import prompt_images
@@ -18,7 +18,6 @@ from model.options import EngineOptions
 from model.report import (
     Flag,
     FlagKind,
-    GreyImage,
     GroundedReport,
     Phase,
     Provenance,
@@ -99,11 +98,7 @@ class LocalEngine:
         for question in request.questions:
             started = time.perf_counter()
             names = prompt_images(question)
-            new = [name for name in names if name not in digests]
-            check_images(request.inputs, new)
-            for name in new:
-                image: GreyImage = getattr(request.inputs, name)
-                digests[name] = image_digest(image)
+            look_once(request.inputs, names, digests, image_digest)
             tokens = self._inference.processor.tokenizer.control_tokens
             cleaned = clean_question(question, tokens)
             prompt = preparation.prompt(cleaned.question)

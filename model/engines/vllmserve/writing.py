@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from model.engines.ended import token_limit
-from model.engines.inputs import Cleaned, check_images, clean_question, image_digest
+from model.engines.inputs import Cleaned, clean_question, image_digest, look_once
 from model.engines.vllmserve.plan import ServedName
 from model.grounding import ALL_TAGS
 from model.maira2.prompts import BEGIN, END, IMAGE, prompt_images, prompt_text
@@ -63,11 +63,7 @@ def write_request(request: ReportRequest, limits: TokenLimits) -> Iterator[Writt
     for question in request.questions:
         started = time.perf_counter()
         names = prompt_images(question)
-        new = [name for name in names if name not in seen]
-        check_images(request.inputs, new)
-        for name in new:
-            image: GreyImage = getattr(request.inputs, name)
-            seen[name] = (image_digest(image), data_url(image))
+        look_once(request.inputs, names, seen, _digest_and_url)
         cleaned = clean_question(question, CONTROL_TOKENS)
         yield Written(
             cleaned=cleaned,
@@ -77,6 +73,10 @@ def write_request(request: ReportRequest, limits: TokenLimits) -> Iterator[Writt
             limit=token_limit(limits, question.task),
             seconds=time.perf_counter() - started,
         )
+
+
+def _digest_and_url(image: GreyImage) -> tuple[str, str]:
+    return image_digest(image), data_url(image)
 
 
 def data_url(image: GreyImage) -> str:
