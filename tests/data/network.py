@@ -28,9 +28,12 @@ LOCAL = LocalAE(
     title=AETitle("MAIRA_GW"),
     host="127.0.0.1",
     port=0,
-    pdu_deadline_seconds=1.0,
+    pdu_deadline_seconds=20.0,
     idle_seconds=30.0,
 )
+
+QUICK = replace(LOCAL, pdu_deadline_seconds=1.0)
+"""For peers that are late on purpose; on a busy machine all others need longer."""
 
 MODALITY = RemoteAE(name="x-ray", title=AETitle("XRAY"), host="127.0.0.1", port=104)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_io.ae import AETitle, LocalAE
+from dicom_io.ae import AETitle
 from dicom_io.scp.listener import Listener
 from dicom_io.scu.query import echo
 from dicom_io.scu.send import store_instances
@@ -20,8 +20,8 @@ from tests.data.attacks import Attack, attacks, under
 from tests.data.certificates import authority
 from tests.data.conversation import Recording, recorded
 from tests.data.network import (
-    LOCAL,
     MODALITY,
+    QUICK,
     Recorder,
     at,
     caller,
@@ -35,7 +35,7 @@ ECHOES = 5
 GENEROUS_SECONDS = 30.0
 """For one C-ECHO, on a machine that is busy with other things."""
 
-QUICK = replace(LOCAL, pdu_deadline_seconds=1.0, idle_seconds=2.0)
+HURRIED = replace(QUICK, idle_seconds=2.0)
 KNOWN = replace(
     MODALITY, title=AETitle("KNOWN"), networks=(ip_network("127.0.0.1/32"),)
 )
@@ -104,7 +104,7 @@ def test_a_known_peer_is_answered_throughout(
 ) -> None:
     recorder = Recorder()
     with (
-        listening(recorder, QUICK, [MODALITY, KNOWN]) as listener,
+        listening(recorder, HURRIED, [MODALITY, KNOWN]) as listener,
         under(table[name], listener.port) as assault,
     ):
         waits = [_echo_milliseconds(listener) for _ in range(ECHOES)]
@@ -121,7 +121,7 @@ def test_an_instance_is_taken_while_associations_are_held(
 ) -> None:
     recorder = Recorder()
     with (
-        listening(recorder, QUICK, [MODALITY, KNOWN]) as listener,
+        listening(recorder, HURRIED, [MODALITY, KNOWN]) as listener,
         under(table["500 idle associations"], listener.port),
     ):
         until(lambda: len(recorder.opened) >= 20, 20, "the places are taken")
@@ -136,7 +136,7 @@ def test_a_known_peer_is_answered_by_tls_throughout(
     table: dict[str, Attack], tmp_path: Path, name: str
 ) -> None:
     node = authority(tmp_path / "own").node("xray")
-    local = replace(QUICK, tls=node)
+    local = replace(HURRIED, tls=node)
     with (
         listening(Recorder(), local, [MODALITY, KNOWN]) as listener,
         under(table[name], listener.port),
@@ -168,7 +168,7 @@ def _few_descriptors() -> Iterator[None]:
 def test_a_machine_without_a_descriptor_left_goes_on_once_there_is_one() -> None:
     recorder = Recorder()
     attack = Attack(connections=200, drip=b"\1")
-    with listening(recorder, QUICK, [KNOWN]) as listener:
+    with listening(recorder, HURRIED, [KNOWN]) as listener:
         held = [Path("/dev/null").open("rb") for _ in range(20)]  # noqa: SIM115
         try:
             with under(attack, listener.port):
@@ -181,7 +181,6 @@ def test_a_machine_without_a_descriptor_left_goes_on_once_there_is_one() -> None
 
 
 def test_descriptors_above_1024_serve_as_any(tmp_path: Path) -> None:
-    local: LocalAE = LOCAL
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
     if wanted < 2048:
@@ -190,7 +189,7 @@ def test_descriptors_above_1024_serve_as_any(tmp_path: Path) -> None:
     held = [Path("/dev/null").open("rb") for _ in range(1500)]  # noqa: SIM115
     try:
         recorder = Recorder()
-        with listening(recorder, local) as listener:
+        with listening(recorder) as listener:
             path = written(tmp_path, radiograph())
             (outcome,) = store_instances(caller(), at(listener.port), [path])
     finally:

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -14,10 +14,12 @@ from pynetdicom import AE, build_context, evt, sop_class
 
 from dicom_io.contexts import message_context
 from dicom_io.errors import PeerRefused
+from dicom_io.scp.listener import Listener
 from dicom_io.scu.association import Proposal, associated
 from dicom_io.scu.query import echo
 from tests.data.network import (
     LOCAL,
+    QUICK,
     Recorder,
     at,
     caller,
@@ -60,10 +62,15 @@ def _resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
+def _hurrying(recorder: Recorder) -> AbstractContextManager[Listener]:
+    """Open a listener that waits no longer than a second for the bytes of a PDU."""
+    return listening(recorder, QUICK)
+
+
 def test_half_pdus_leave_room_and_their_slots_come_back() -> None:
     recorder = Recorder()
     before = threading.active_count()
-    with listening(recorder) as listener, ExitStack() as stack:
+    with _hurrying(recorder) as listener, ExitStack() as stack:
         for _ in range(12):
             half = stack.enter_context(_connect(listener.port))
             half.sendall(HALF_PDU)
@@ -91,7 +98,7 @@ def _echo_within(seconds: float, port: int) -> None:
 
 
 def test_a_pdu_of_four_gibibytes_is_cut_with_memory_flat() -> None:
-    with listening(Recorder()) as listener, _connect(listener.port) as connection:
+    with _hurrying(Recorder()) as listener, _connect(listener.port) as connection:
         before = _resident_bytes()
         connection.sendall(b"\x01\x00\xff\xff\xff\xff")
         with pytest.raises(OSError, match=r"reset|pipe"):
@@ -108,7 +115,7 @@ def _pour(connection: socket.socket, count: int) -> None:
 
 @pytest.mark.parametrize("kind", [0x00, 0x08, 0x47, 0xFF])
 def test_an_unknown_pdu_type_ends_the_connection(kind: int) -> None:
-    with listening(Recorder()) as listener, _connect(listener.port) as connection:
+    with _hurrying(Recorder()) as listener, _connect(listener.port) as connection:
         connection.sendall(bytes([kind, 0, 0, 0, 0, 4, 0, 0, 0, 0]))
         assert _is_cut(connection, 6)
         assert _echo_succeeds(listener.port)
@@ -117,14 +124,14 @@ def test_an_unknown_pdu_type_ends_the_connection(kind: int) -> None:
 @pytest.mark.parametrize("length", [0, 1, 3, 68, 4096])
 def test_an_association_request_of_noise_ends_the_connection(length: int) -> None:
     noise = bytes(index * 37 % 256 for index in range(length))
-    with listening(Recorder()) as listener, _connect(listener.port) as connection:
+    with _hurrying(Recorder()) as listener, _connect(listener.port) as connection:
         connection.sendall(b"\x01\x00" + length.to_bytes(4, "big") + noise)
         assert _is_cut(connection, 6)
         assert _echo_succeeds(listener.port)
 
 
 def test_one_byte_a_second_is_cut_by_the_deadline_while_others_are_served() -> None:
-    with listening(Recorder()) as listener, _connect(listener.port) as connection:
+    with _hurrying(Recorder()) as listener, _connect(listener.port) as connection:
         began = time.monotonic()
         drip = threading.Thread(target=_drip, args=(connection,), daemon=True)
         drip.start()
@@ -148,7 +155,7 @@ def _drip(connection: socket.socket) -> None:
 
 
 def test_connections_that_ask_for_nothing_leave_no_threads() -> None:
-    with listening(Recorder()) as listener:
+    with _hurrying(Recorder()) as listener:
         before = threading.active_count()
         for _ in range(100):
             _connect(listener.port).close()
@@ -171,7 +178,7 @@ def test_a_data_set_that_drips_is_cut_though_each_pdu_is_in_time(
     session: list[bytes],
 ) -> None:
     recorder = Recorder()
-    with listening(recorder) as listener, _connect(listener.port) as connection:
+    with _hurrying(recorder) as listener, _connect(listener.port) as connection:
         _associate(connection, session[0])
         connection.sendall(session[1])
         drop = b"\x04\x00\x00\x00\x00\x08\x00\x00\x00\x04\x01\x00\x08\x00"
@@ -199,7 +206,7 @@ def test_a_command_set_without_end_is_cut(session: list[bytes]) -> None:
     value = len(body).to_bytes(4, "big") + body
     pdu = b"\x04\x00" + len(value).to_bytes(4, "big") + value
     before = _resident_bytes()
-    with listening(Recorder()) as listener, _connect(listener.port) as connection:
+    with _hurrying(Recorder()) as listener, _connect(listener.port) as connection:
         _associate(connection, session[0])
         with pytest.raises(OSError, match=r"reset|pipe"):
             _repeat_until_closed(connection, pdu)
@@ -217,7 +224,7 @@ def _repeat_until_closed(connection: socket.socket, pdu: bytes) -> None:
 def test_mutated_sessions_end_without_harm(session: list[bytes]) -> None:
     chance = Random(20240131)  # noqa: S311 - reproducible
     recorder = Recorder()
-    with listening(recorder) as listener:
+    with _hurrying(recorder) as listener:
         for _ in range(150):
             with _connect(listener.port) as connection, suppress(OSError):
                 _play(connection, session, chance)
@@ -258,7 +265,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """Return the PDUs of a C-STORE session, as pynetdicom sends them."""
     sent: list[bytes] = []
     path = written(tmp_path_factory.mktemp("session"), radiograph())
-    with listening(Recorder()) as listener:
+    with _hurrying(Recorder()) as listener:
         ae = AE("XRAY")
         assoc = ae.associate(
             "127.0.0.1",

@@ -87,8 +87,9 @@ def test_a_silent_tls_peer_does_not_block_others(
     local: LocalAE, site: TlsOptions
 ) -> None:
     recorder = Recorder()
+    hurried = replace(local, pdu_deadline_seconds=1.0)
     with (
-        listening(recorder, local) as listener,
+        listening(recorder, hurried) as listener,
         socket.create_connection(("127.0.0.1", listener.port)),
     ):
         echo(caller(), replace(at(listener.port), tls=site))
