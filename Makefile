@@ -39,21 +39,10 @@ check: .venv/dev.stamp  ## Format, lint, types, imports, licences, and the self-
 	$(BIN)/python -m gate
 
 bench: .venv/dev.stamp  ## Measure everything beside its peers, write docs/performance.md (Debian: dcmtk, orthanc).
-	$(BIN)/python -m benchmarks.limits
-	$(BIN)/python -m benchmarks.receive
-	$(BIN)/python -m benchmarks.associate
-	$(BIN)/python -m benchmarks.memory
-	$(BIN)/python -m benchmarks.pixels
-	$(BIN)/python -m benchmarks.receive_small
-	$(BIN)/python -m benchmarks.study --studies 16
-	$(BIN)/python -m benchmarks.query
-	$(BIN)/python -m benchmarks.engine
-	$(BIN)/python -m benchmarks.engine_calls
-	$(BIN)/python -m benchmarks.audit
-	$(BIN)/python -m benchmarks.audit_verify
+	$(BIN)/python -m benchmarks.whole
 	$(BIN)/python -m benchmarks.page
 
-sizing: .venv/dev.stamp  ## Hold the simulation against the gateway (40 min), simulate the sites, write docs/sizing.md.
+sizing: .venv/dev.stamp  ## Hold the simulation against the gateway (22 min), simulate the sites, write docs/sizing.md.
 	$(BIN)/python -m benchmarks.sizes
 	$(BIN)/python -m benchmarks.simulation --check
 	$(BIN)/python -m benchmarks.sizing

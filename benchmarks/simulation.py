@@ -5,7 +5,7 @@ rates, at random, and the simulation gets the moments at which they arrived: its
 throughput, median and 95th percentile of the time to a result must be within 15 % of
 those of the gateway. The rates are shares of what the reader can do.
 Usage: python -m benchmarks.simulation --check [--studies 100] [--one-by-one 20]
-[--side 2500] [--engine-seconds 2.5] [--quiet-seconds 1]
+[--side 2500] [--engine-seconds 1.25] [--quiet-seconds 1]
 """
 
 import argparse
@@ -156,7 +156,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--studies", type=int, default=100)
     parser.add_argument("--one-by-one", type=int, default=20)
     parser.add_argument("--side", type=int, default=2500)
-    parser.add_argument("--engine-seconds", type=float, default=2.5)
+    parser.add_argument("--engine-seconds", type=float, default=1.25)
     parser.add_argument("--quiet-seconds", type=float, default=1.0)
     given = parser.parse_args(words)
     with (

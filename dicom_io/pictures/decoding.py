@@ -24,9 +24,7 @@ from pydicom.encaps import generate_frames
 from pydicom.errors import BytesLengthException
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
-    JPEG2000,
     UID,
-    JPEG2000Lossless,
     JPEGExtended12Bit,
     JPEGLSLossless,
     JPEGLSNearLossless,
@@ -54,11 +52,10 @@ SHOW = "show"
 _FASTER = {
     JPEGLSLossless: "pyjpegls",
     JPEGLSNearLossless: "pyjpegls",
-    JPEG2000Lossless: "pylibjpeg",
-    JPEG2000: "pylibjpeg",
     RLELossless: "pylibjpeg",
 }
-"""The plug-in that took least time, where pydicom would try another first."""
+"""The plug-in that took least time, where pydicom would try another first; for JPEG
+2000 that is GDCM, which has two threads."""
 
 _IMAGE_PIXEL = (
     "SamplesPerPixel",

@@ -14,6 +14,8 @@ import threading
 
 from pynetdicom.association import Association
 
+_NAP_SECONDS = 0.05
+
 
 class Checkpoint(threading.Event):
     """An event whose waiter, once stopped again, does not go through.
@@ -26,6 +28,7 @@ class Checkpoint(threading.Event):
         super().__init__()
         self._turn = threading.Condition()
         self._is_open = True
+        self._is_called = False
         self.is_resting = False
 
     def is_set(self) -> bool:
@@ -35,7 +38,13 @@ class Checkpoint(threading.Event):
     def set(self) -> None:
         """Let the thread go on."""
         with self._turn:
-            self._is_open = True
+            self._is_open = self._is_called = True
+            self._turn.notify_all()
+
+    def call(self) -> None:
+        """Let the thread have its next look now; one that is stopped stays."""
+        with self._turn:
+            self._is_called = True
             self._turn.notify_all()
 
     def clear(self) -> None:
@@ -47,9 +56,15 @@ class Checkpoint(threading.Event):
             self._is_open = False
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Rest until the thread may go on; it is said to rest no longer then."""
+        """Rest until the thread may go on; it is said to rest no longer then.
+
+        Where it may and nobody calls it there is nothing to see: it rests for a while.
+        """
         with self._turn:
             self.is_resting = True
+            nap = _NAP_SECONDS if timeout is None else min(timeout, _NAP_SECONDS)
+            self._turn.wait_for(lambda: self._is_called, nap)
+            self._is_called = False
             is_open = self._turn.wait_for(self.is_set, timeout)
             self.is_resting = False
             return is_open

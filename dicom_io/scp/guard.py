@@ -9,20 +9,21 @@ import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from select import POLLIN, poll
 from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY
 from typing import NoReturn
 
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
 from pynetdicom.fsm import StateMachine
-from pynetdicom.transport import (
-    AddressInformation,
-    AssociationSocket,
-)
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from dicom_io.malformed import MALFORMED
-from dicom_io.scp.checkpoint import rest_at_checkpoint
+from dicom_io.scp.patience import (
+    PatientProvider,
+    WaitingSocket,
+    wait_for_either,
+    wait_patiently,
+)
 
 LOGGER = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Limits:
     pdu_deadline_seconds: float
 
 
-class GuardedSocket(AssociationSocket):
+class GuardedSocket(WaitingSocket):
     """An association's socket whose reads end, in bytes and in time."""
 
     def __init__(self, plain: AssociationSocket, limits: Limits) -> None:
@@ -73,15 +74,26 @@ class GuardedSocket(AssociationSocket):
     @property
     def ready(self) -> bool:
         """Whether bytes wait; unlike select, for any descriptor number."""
+        return self._has_pending or wait_for_either(0, self._awaited)
+
+    def wait(self, seconds: float, also: int) -> None:
+        """Return when bytes wait here or at a descriptor, or after so long."""
+        if not self._has_pending:
+            wait_for_either(seconds, self._awaited, also)
+
+    @property
+    def _has_pending(self) -> bool:
+        """Whether bytes were read and decrypted that nobody has asked for."""
         sock = self.socket
-        connected = self._is_connected and not self._is_deaf
-        if sock is None or not connected or sock.fileno() < 0:
+        if not isinstance(sock, ssl.SSLSocket) or self._awaited < 0:
             return False
-        if isinstance(sock, ssl.SSLSocket) and sock.pending():
-            return True
-        poller = poll()
-        poller.register(sock.fileno(), POLLIN)
-        return bool(poller.poll(0))
+        return bool(sock.pending())
+
+    @property
+    def _awaited(self) -> int:
+        """The descriptor that bytes come from, negative where none will."""
+        can_come = self._is_connected and not self._is_deaf
+        return self.socket.fileno() if self.socket is not None and can_come else -1
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read a PDU's header, then its body: pynetdicom asks in this order.
@@ -172,6 +184,8 @@ class GuardedStateMachine(StateMachine):
             self._wake()
         if self.current_state == _IDLE_STATE and self.dul.assoc.is_acceptor:
             self._wake()
+        if isinstance(self.dul, PatientProvider):
+            self.dul.something_happened()
 
     def _wake(self) -> None:
         """Answer nothing to threads that wait for the peer, to the deadline."""
@@ -206,5 +220,5 @@ class GuardedAE(AE):
             # waits for the peer's delayed acknowledgement, 40 ms an instance.
             plain.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         assoc.dul.state_machine = GuardedStateMachine(assoc.dul)
-        rest_at_checkpoint(assoc)
+        wait_patiently(assoc)
         return GuardedSocket(plain, self._limits)

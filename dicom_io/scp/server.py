@@ -23,6 +23,7 @@ from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from dicom_io.scp.crowd import Crowd, origin_of
 from dicom_io.scp.guard import GuardedSocket, GuardedStateMachine, Limits
+from dicom_io.scp.patience import wait_patiently
 
 LOGGER = logging.getLogger(__name__)
 
@@ -166,4 +167,5 @@ class GuardedHandler(RequestHandler):
             raise ConnectionAbortedError("no socket")
         assoc.dul.socket = GuardedSocket(plain, self.server.door.limits)
         assoc.dul.state_machine = GuardedStateMachine(assoc.dul)
+        wait_patiently(assoc)
         return assoc

@@ -1,6 +1,7 @@
 """Each benchmark at tiny size: what it counts and compares, never how fast it is."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ from benchmarks import (
     sizes,
     soak,
     study,
+    whole,
 )
+from benchmarks.kept import read
 from tests.data.peers import require_peer
 
 
@@ -245,3 +248,32 @@ def test_every_page_of_the_console_shows_what_it_is_asked_for(results: Path) -> 
     names = [figure["name"] for figure in kept["figures"]]
     assert names == [look.name for look in audit.looks(1200, 4000)]
     assert len(kept["targets"]) == len(names)
+
+
+def test_a_benchmark_that_fails_is_named_and_the_others_are_run(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(whole, "PARTS", {"missing": (), "rounds": ()})
+    assert whole.main() == 1
+    said = capfd.readouterr()
+    assert "== rounds: " in said.out
+    assert "failed: missing" in said.err
+    assert not (results / "whole.json").exists()
+
+
+def test_the_time_of_every_benchmark_is_kept(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole, "PARTS", {"rounds": (), "films": ()})
+    assert whole.main(["rounds"]) == 0
+    assert not (results / "whole.json").exists()
+    assert whole.main() == 0
+    kept = read(results, "whole")
+    assert kept is not None
+    assert list(kept.figures) == ["rounds", "films"]
+    assert kept.targets[0].is_met
+
+
+def test_every_part_of_the_whole_is_a_benchmark() -> None:
+    for name in whole.PARTS:
+        assert hasattr(import_module(f"benchmarks.{name}"), "main")

@@ -38,7 +38,7 @@ from tests.data.archives import own_objects
 from tests.data.asking import Askers
 from tests.data.phantoms import phantom_files
 from tests.data.ray_nodes import Nodes, require_ray, running_nodes
-from tests.data.ray_site import RaySite, ray_site
+from tests.data.ray_site import COPIES, RaySite, ray_site
 from tests.data.sites import (
     MODALITY,
     archive_peer,
@@ -58,6 +58,11 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1500 + FAULTS * FAULT_SECONDS),
 ]
+SCALING = {
+    "target_studies": 1.0,
+    "upscale_seconds": 1.0,
+    "downscale_seconds": 2.0,
+}
 WHOLE = replace(EngineOptions(), checkpoint=PHANTOM_CHECKPOINT, device="cpu", threads=1)
 
 
@@ -207,6 +212,30 @@ def test_deadlines_and_refusals_are_those_of_the_local_engine(cluster: Cluster) 
     with pytest.raises(ConstantImage, match="all pixels of current_frontal are 0"):
         served.generate([one, replace(one, inputs=black)])
     assert served.generate([one])
+
+
+def test_a_copy_comes_with_the_queue_and_goes_without_it(cluster: Cluster) -> None:
+    nodes, site = cluster.nodes, cluster.site
+    site.change({"ray": {"least_replicas": 1, **SCALING}})
+    site.deploy()
+    copies(nodes, 1)
+    asked = [replace(one, phrases=()) for one in questions(4)]
+    with Askers(site.engine(), asked, threads=6) as load:
+        copies(nodes, COPIES)
+        load.wait_for(FAULT_SECONDS, lambda new: len(new) >= 4)
+    copies(nodes, 1)
+    assert load.wrong == []
+    assert load.deaths.total() == 0, "a question was lost with the copy that went"
+    site.change({"ray": {"least_replicas": COPIES}})
+    site.deploy()
+    copies(nodes, COPIES)
+
+
+def copies(nodes: Nodes, count: int) -> None:
+    """Wait until the model is loaded so many times."""
+    wait_until(
+        lambda: len(nodes.replicas()) == count or None, FAULT_SECONDS, nodes.replicas
+    )
 
 
 def test_whatever_dies_under_load_every_question_is_answered_once(
