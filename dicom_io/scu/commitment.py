@@ -1,6 +1,7 @@
 """Storage Commitment Push Model as user (PS3.4 Annex J)."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -40,6 +41,7 @@ _REQUEST_COMMITMENT = 1
 _PROCESSING_FAILURE = 0x0110
 """Failure Reason of an item that names none (PS3.3 C.14.1.1)."""
 
+_GLANCE_SECONDS = 0.1
 
 _ALL_COMMITTED, _SOME_FAILED = 1, 2
 """Event Type ID (PS3.4 table J.3-2)."""
@@ -126,9 +128,12 @@ class _Awaited:
         if self._came.is_set():
             self._answered.set()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until our report is answered; returns whether it came."""
-        self._answered.wait(seconds)
+    def wait(self, seconds: float, is_over: Callable[[], bool]) -> bool:
+        """Wait until our report is answered, or it is over; returns whether it came."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self._answered.wait(min(left, _GLANCE_SECONDS)) or is_over():
+                break
         return self._came.is_set()
 
     def _taken(self, event: Event) -> str:
@@ -145,6 +150,7 @@ def request_commitment(  # noqa: PLR0913 - the request, then what becomes of rep
     take: Callable[[CommitmentReport], None],
     *,
     wait_seconds: float = 3.0,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Ask `remote` to take responsibility for instances.
 
@@ -152,6 +158,7 @@ def request_commitment(  # noqa: PLR0913 - the request, then what becomes of rep
     transactions too, on the association's thread; when it raises, the peer is
     answered with a failure. Returns whether the report of this transaction came
     and was taken, which ends the wait; otherwise it will come to our listener.
+    `is_over` is asked a few times a second whether it has come there already.
     Raises PeerRefused where the peer offers no commitment, and the other
     PeerFailure kinds.
     """
@@ -173,7 +180,7 @@ def request_commitment(  # noqa: PLR0913 - the request, then what becomes of rep
             StorageCommitmentPushModelInstance,
         )
         require_success(answer, remote, "commitment request")
-        return awaited.wait(wait_seconds)
+        return awaited.wait(wait_seconds, is_over)
 
 
 def _serve_while_asking(assoc: Association) -> None:

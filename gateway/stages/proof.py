@@ -134,8 +134,21 @@ def _request(
         references,
         transaction,
         lambda report: take_report(site, report),
+        is_over=partial(_is_answered, site, study, remote, transaction),
     )
     pass_failpoint("commitment:after")
+
+
+def _is_answered(
+    site: Site, study: StudyRecord, remote: RemoteAE, transaction_uid: str
+) -> bool:
+    """Tell whether the result came to a listener of ours, of any process."""
+    with site.ledger.reading() as rows:
+        outbox = rows.deliveries(study.id, study.revision, remote.name)
+    return not any(
+        row.state is DeliveryState.STORED and row.transaction_uid == transaction_uid
+        for row in outbox
+    )
 
 
 def _note_transaction(

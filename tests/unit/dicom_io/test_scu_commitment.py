@@ -87,6 +87,29 @@ def test_a_report_on_a_new_association_reaches_our_listener(tmp_path: Path) -> N
     assert recorder.reports[0].peer_name == "archive"
 
 
+def test_nobody_waits_for_a_report_that_came_to_our_listener(tmp_path: Path) -> None:
+    recorder = Recorder()
+    local = replace(LOCAL, port=free_port())
+    destination = at(local.port, "MAIRA_GW")
+    with open_archive(tmp_path, "ARCHIVE", move_destinations=[destination]) as archive:
+        archive.reports_on_new_association = True
+        remote = at(archive.port, "ARCHIVE")
+        with listening(recorder, local, [remote]):
+            began = time.monotonic()
+            came = request_commitment(
+                local,
+                remote,
+                [HELD],
+                "1.2.9.6",
+                recorder.report,
+                wait_seconds=60,
+                is_over=recorder.reported.is_set,
+            )
+            assert time.monotonic() - began < 30
+    assert not came
+    assert [report.transaction_uid for report in recorder.reports] == ["1.2.9.6"]
+
+
 def test_a_report_that_an_unknown_node_sends_is_not_believed(tmp_path: Path) -> None:
     recorder = Recorder()
     local = replace(LOCAL, port=free_port(), require_calling=False)

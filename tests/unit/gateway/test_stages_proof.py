@@ -1,7 +1,7 @@
 """The proof that a destination keeps the results, of each kind."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,14 +10,14 @@ import pytest
 
 from benchmarks.rounds import free_port
 from config.load import Table
-from dicom_io.ae import AETitle, Proof, RemoteAE
+from dicom_io.ae import AETitle, LocalAE, Proof, RemoteAE
 from dicom_io.archive import Archive, open_archive
 from dicom_io.part10 import part10_header
 from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.sink import StoreFacts
 from gateway.ledger import AuditFilter, DeliveryRecord, DeliveryState
 from gateway.lifecycle import State
-from gateway.stages import reported
+from gateway.stages import proof, reported
 from tests.data.network import LOCAL, Recorder, listening
 from tests.data.stages import Bench, bench_from, keep_encoded
 from tests.data.web import Answer, serving
@@ -212,6 +212,30 @@ def test_an_archive_that_is_slower_than_the_wait_gets_twice_the_time(
     (waited_until,) = {row.not_before for row in bench.deliveries()}
     assert waited_until is not None
     assert waited_until - bench.clock() == timedelta(seconds=120)
+
+
+def test_a_result_that_a_listener_of_ours_got_ends_the_wait_for_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+
+    def ask(
+        _local: LocalAE,
+        _remote: RemoteAE,
+        _references: object,
+        transaction: str,
+        _take: object,
+        *,
+        is_over: Callable[[], bool],
+    ) -> bool:
+        seen.append(is_over())
+        take(bench, report_on(bench.deliveries(), transaction))
+        seen.append(is_over())
+        return False
+
+    monkeypatch.setattr(proof, "request_commitment", ask)
+    assert commit(bench) is State.COMMITTED
+    assert seen == [False, True]
 
 
 def test_an_archive_that_was_away_gets_no_more_than_the_wait(
