@@ -25,6 +25,9 @@ _LOOK_SECONDS = 0.05
 
 _PAUSE_SECONDS = 0.001
 
+_OVER = "Sta1"
+"""Idle (PS3.8 9.2.1): before an association and after it."""
+
 
 class WaitingSocket(AssociationSocket):
     """A socket that can be waited for."""
@@ -105,6 +108,12 @@ class PatientProvider(DULServiceProvider):
         """End the thread."""
         super().kill_dul()
         self.bell.ring()
+
+    def stop_dul(self) -> bool:
+        """End the thread where the association is over; returns whether it did."""
+        if self.state_machine.current_state == _OVER:
+            self.kill_dul()  # or it would end only when it looks next
+        return super().stop_dul()
 
     def something_happened(self) -> None:
         """Let the association's thread look at once."""

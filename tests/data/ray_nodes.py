@@ -113,6 +113,7 @@ def running_nodes(count: int) -> Iterator[Nodes]:
     """Run a cluster of a head and so many nodes; nothing of it is left in the end."""
     with tempfile.TemporaryDirectory(prefix="nodes") as name:  # sockets: a short name
         folder = Path(name)
+        (folder / "ray").mkdir()  # where Ray writes which cluster is the current one
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.data.ray_nodes", name],
@@ -120,7 +121,7 @@ def running_nodes(count: int) -> Iterator[Nodes]:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=quiet_environment(),
+                env=quiet_environment() | {"RAY_TMPDIR": name},
                 cwd=ROOT,
             )
         nodes = Nodes(folder, process)
@@ -134,7 +135,8 @@ def running_nodes(count: int) -> Iterator[Nodes]:
                 nodes.tell("end")
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.close()
+            with suppress(BrokenPipeError):  # it ended by itself
+                process.stdin.close()
             process.stdout.close()
             assert process.wait(_END_SECONDS) == 0, "processes of Ray are left"
 

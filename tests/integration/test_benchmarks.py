@@ -264,13 +264,13 @@ def test_a_benchmark_that_fails_is_named_and_the_others_are_run(
 def test_the_time_of_every_benchmark_is_kept(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whole, "PARTS", {"rounds": (), "films": ()})
+    monkeypatch.setattr(whole, "PARTS", {"rounds": (), "kept": ()})
     assert whole.main(["rounds"]) == 0
     assert not (results / "whole.json").exists()
     assert whole.main() == 0
     kept = read(results, "whole")
     assert kept is not None
-    assert list(kept.figures) == ["rounds", "films"]
+    assert list(kept.figures) == ["rounds", "kept"]
     assert kept.targets[0].is_met
 
 

@@ -214,6 +214,9 @@ def test_deadlines_and_refusals_are_those_of_the_local_engine(cluster: Cluster) 
     assert served.generate([one])
 
 
+@pytest.mark.skipif(
+    not FAULTS, reason="two more deployments take minutes: make ray-storm does them"
+)
 def test_a_copy_comes_with_the_queue_and_goes_without_it(cluster: Cluster) -> None:
     nodes, site = cluster.nodes, cluster.site
     site.change({"ray": {"least_replicas": 1, **SCALING}})

@@ -25,6 +25,7 @@ TOLERANCE_PIXELS = 0.1
 _LOAD_MS = 60_000
 _SHOWN_MS = 30_000
 _POLL_MS = 250
+_DRAWN_MS = 5_000
 _SETTLED_MS = 500
 _NO_TOUR = "localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']))"
 _RECTANGLES = """() =>
@@ -37,7 +38,7 @@ _RECTANGLES = """() =>
   }))"""
 
 # A camera without a finite scale draws nothing, whatever the annotations say.
-_SCALES = """() => window.cornerstone.getEnabledElements()
+_SCALES = """() => (window.cornerstone?.getEnabledElements() ?? [])
   .map(each => each.viewport.getCamera().parallelScale)
   .filter(scale => Number.isFinite(scale) && scale > 0)"""
 
@@ -62,7 +63,15 @@ class Opened:
         """Double-click the thumbnail of a series."""
         thumbnail = self.page.get_by_text(f"S:{number}", exact=True).first
         thumbnail.wait_for(timeout=_LOAD_MS)
+        self._wait_for_a_drawing()
         thumbnail.dblclick()
+
+    def _wait_for_a_drawing(self) -> None:
+        """Let the first viewport draw: OHIF fails where one goes while it draws."""
+        for _ in range(_DRAWN_MS // _POLL_MS):
+            if self.draws_the_image():
+                return
+            self.page.wait_for_timeout(_POLL_MS)
 
     def rectangles(self, at_least: int) -> list[Rectangle]:
         """Return the rectangles, once there are `at_least` or time is up."""
