@@ -19,8 +19,8 @@ from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from dicom_io.malformed import MALFORMED
 from dicom_io.scp.patience import (
+    IDLE_STATE,
     PatientProvider,
-    WaitingSocket,
     wait_for_either,
     wait_patiently,
 )
@@ -47,9 +47,6 @@ _ASSOCIATE_CAP_BYTES = 256 << 10
 """128 contexts of 30 syntaxes fit twice; the announced maximum length binds
 P-DATA-TF only (PS3.8 D.1)."""
 
-_IDLE_STATE = "Sta1"
-"""PS3.8 9.2.1."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -59,7 +56,7 @@ class Limits:
     pdu_deadline_seconds: float
 
 
-class GuardedSocket(WaitingSocket):
+class GuardedSocket(AssociationSocket):
     """An association's socket whose reads end, in bytes and in time."""
 
     def __init__(self, plain: AssociationSocket, limits: Limits) -> None:
@@ -182,7 +179,7 @@ class GuardedStateMachine(StateMachine):
                 self.dul.socket.close()
             self.dul.kill_dul()
             self._wake()
-        if self.current_state == _IDLE_STATE and self.dul.assoc.is_acceptor:
+        if self.current_state == IDLE_STATE and self.dul.assoc.is_acceptor:
             self._wake()
         if isinstance(self.dul, PatientProvider):
             self.dul.something_happened()
@@ -191,6 +188,15 @@ class GuardedStateMachine(StateMachine):
         """Answer nothing to threads that wait for the peer, to the deadline."""
         self.dul.to_user_queue.put(None)
         self.dul.assoc.dimse.msg_queue.put((None, None))
+
+
+def guard_threads(assoc: Association) -> None:
+    """Guard the threads of an association that was not started.
+
+    Its socket is, or will be, a `GuardedSocket`.
+    """
+    assoc.dul.state_machine = GuardedStateMachine(assoc.dul)
+    wait_patiently(assoc)
 
 
 class GuardedAE(AE):
@@ -219,6 +225,5 @@ class GuardedAE(AE):
             # Command and data set are two writes: with Nagle's algorithm the second
             # waits for the peer's delayed acknowledgement, 40 ms an instance.
             plain.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
-        assoc.dul.state_machine = GuardedStateMachine(assoc.dul)
-        wait_patiently(assoc)
+        guard_threads(assoc)
         return GuardedSocket(plain, self._limits)

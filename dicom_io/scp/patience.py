@@ -12,11 +12,10 @@ from contextlib import suppress
 from queue import Queue
 from select import POLLIN, poll
 from socket import socketpair
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.transport import AssociationSocket
 
 from dicom_io.scp.checkpoint import Checkpoint, rest_at_checkpoint
 
@@ -25,16 +24,16 @@ _LOOK_SECONDS = 0.05
 
 _PAUSE_SECONDS = 0.001
 
-_OVER = "Sta1"
+IDLE_STATE = "Sta1"
 """Idle (PS3.8 9.2.1): before an association and after it."""
 
 
-class WaitingSocket(AssociationSocket):
-    """A socket that can be waited for."""
+class WaitingSocket(Protocol):
+    """An association's socket that can be waited for."""
 
     def wait(self, seconds: float, also: int) -> None:
         """Return when bytes can be read here or from a descriptor, or after so long."""
-        raise NotImplementedError
+        ...
 
 
 class Bell:
@@ -94,11 +93,10 @@ class PatientProvider(DULServiceProvider):
         """Seconds to sleep before the next look: none, for the wait is over."""
         if threading.current_thread() is not self:
             return _PAUSE_SECONDS
-        if isinstance(self.socket, WaitingSocket):
-            self.socket.wait(_LOOK_SECONDS, self.bell.fileno())
-            self.bell.silence()
-            return 0.0
-        return _PAUSE_SECONDS
+        waiting = cast("WaitingSocket", self.socket)
+        waiting.wait(_LOOK_SECONDS, self.bell.fileno())
+        self.bell.silence()
+        return 0.0
 
     @_run_loop_delay.setter
     def _run_loop_delay(self, value: float) -> None:
@@ -111,7 +109,7 @@ class PatientProvider(DULServiceProvider):
 
     def stop_dul(self) -> bool:
         """End the thread where the association is over; returns whether it did."""
-        if self.state_machine.current_state == _OVER:
+        if self.state_machine.current_state == IDLE_STATE:
             self.kill_dul()  # or it would end only when it looks next
         return super().stop_dul()
 
@@ -123,7 +121,10 @@ class PatientProvider(DULServiceProvider):
 
 
 def wait_patiently(assoc: Association) -> None:
-    """Have the threads of an association wait that were not started."""
+    """Have the threads of an association wait that were not started.
+
+    Its socket is, or will be, a `WaitingSocket`.
+    """
     rest_at_checkpoint(assoc)
     assoc.dul.__class__ = PatientProvider
     provider = cast("PatientProvider", assoc.dul)

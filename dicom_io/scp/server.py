@@ -22,8 +22,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from dicom_io.scp.crowd import Crowd, origin_of
-from dicom_io.scp.guard import GuardedSocket, GuardedStateMachine, Limits
-from dicom_io.scp.patience import wait_patiently
+from dicom_io.scp.guard import GuardedSocket, Limits, guard_threads
 
 LOGGER = logging.getLogger(__name__)
 
@@ -166,6 +165,5 @@ class GuardedHandler(RequestHandler):
         if plain is None:
             raise ConnectionAbortedError("no socket")
         assoc.dul.socket = GuardedSocket(plain, self.server.door.limits)
-        assoc.dul.state_machine = GuardedStateMachine(assoc.dul)
-        wait_patiently(assoc)
+        guard_threads(assoc)
         return assoc

@@ -12,7 +12,7 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event
 
 from benchmarks.rounds import free_port
-from dicom_io.ae import AETitle, RemoteAE
+from dicom_io.ae import AETitle, LocalAE, RemoteAE
 from dicom_io.archive import open_archive
 from dicom_io.errors import PeerRefused
 from dicom_io.scu.commitment import (
@@ -37,6 +37,21 @@ PUSH_INSTANCE = "1.2.840.10008.1.20.1.1"
 CR = "1.2.840.10008.5.1.4.1.1.1"
 HELD = InstanceReference(sop_class_uid=CR, sop_instance_uid="1.2.3.1.1.1")
 UNKNOWN = InstanceReference(sop_class_uid=CR, sop_instance_uid="1.2.3.9")
+
+
+@contextmanager
+def reporting_elsewhere(
+    folder: Path, recorder: Recorder
+) -> Iterator[tuple[LocalAE, RemoteAE]]:
+    """Run a listener of ours, and an archive that holds a film and reports to it."""
+    local = replace(LOCAL, port=free_port())
+    destination = at(local.port, "MAIRA_GW")
+    with open_archive(folder, "ARCHIVE", move_destinations=[destination]) as archive:
+        archive.reports_on_new_association = True
+        archive.put(part10(radiograph()))
+        remote = at(archive.port, "ARCHIVE")
+        with listening(recorder, local, [remote]):
+            yield local, remote
 
 
 def test_a_report_comes_on_the_association_of_the_request(tmp_path: Path) -> None:
@@ -69,17 +84,11 @@ def test_what_the_archive_does_not_hold_is_reported_as_failed(tmp_path: Path) ->
 
 def test_a_report_on_a_new_association_reaches_our_listener(tmp_path: Path) -> None:
     recorder = Recorder()
-    local = replace(LOCAL, port=free_port())
-    destination = at(local.port, "MAIRA_GW")
-    with open_archive(tmp_path, "ARCHIVE", move_destinations=[destination]) as archive:
-        archive.reports_on_new_association = True
-        archive.put(part10(radiograph()))
-        remote = at(archive.port, "ARCHIVE")
-        with listening(recorder, local, [remote]):
-            came = request_commitment(
-                local, remote, [HELD], "1.2.9.3", recorder.report, wait_seconds=0.1
-            )
-            assert recorder.reported.wait(5)
+    with reporting_elsewhere(tmp_path, recorder) as (local, remote):
+        came = request_commitment(
+            local, remote, [HELD], "1.2.9.3", recorder.report, wait_seconds=0.1
+        )
+        assert recorder.reported.wait(5)
     assert not came
     assert recorder.reports[0].transaction_uid == "1.2.9.3"
     assert recorder.reports[0].committed == {"1.2.3.1.1.1"}
@@ -89,23 +98,18 @@ def test_a_report_on_a_new_association_reaches_our_listener(tmp_path: Path) -> N
 
 def test_nobody_waits_for_a_report_that_came_to_our_listener(tmp_path: Path) -> None:
     recorder = Recorder()
-    local = replace(LOCAL, port=free_port())
-    destination = at(local.port, "MAIRA_GW")
-    with open_archive(tmp_path, "ARCHIVE", move_destinations=[destination]) as archive:
-        archive.reports_on_new_association = True
-        remote = at(archive.port, "ARCHIVE")
-        with listening(recorder, local, [remote]):
-            began = time.monotonic()
-            came = request_commitment(
-                local,
-                remote,
-                [HELD],
-                "1.2.9.6",
-                recorder.report,
-                wait_seconds=60,
-                is_over=recorder.reported.is_set,
-            )
-            assert time.monotonic() - began < 30
+    with reporting_elsewhere(tmp_path, recorder) as (local, remote):
+        began = time.monotonic()
+        came = request_commitment(
+            local,
+            remote,
+            [HELD],
+            "1.2.9.6",
+            recorder.report,
+            wait_seconds=60,
+            is_over=recorder.reported.is_set,
+        )
+        assert time.monotonic() - began < 30
     assert not came
     assert [report.transaction_uid for report in recorder.reports] == ["1.2.9.6"]
 
