@@ -54,7 +54,8 @@ def note_silence(site: Site, peer: str) -> datetime:
     """Leave `peer` alone, longer each time in a row; return until when."""
     wanted, now = site.settings.delivery, site.clock()
     site.contacts.failed(peer, Way.ASKED, now)
-    with site.ledger.writing() as rows:
+
+    def note(rows: Writing) -> datetime:
         known = rows.silence(peer) or _none_yet(peer, now)
         most = min(wanted.max_pause_seconds, LONGEST_SECONDS)
         pause = pause_before(known.failures, wanted.first_pause_seconds, most)
@@ -64,7 +65,9 @@ def note_silence(site: Site, peer: str) -> datetime:
         if told and not known.told:
             rows.append_audit(kinds.peer_silent(peer, failures, known.since, now))
             logger.warning("%s does not answer, %d times in a row", peer, failures)
-    return now + pause
+        return now + pause
+
+    return site.ledger.grouped(note)
 
 
 def note_slow(site: Site, peer: str, seconds: float | None = None) -> datetime:

@@ -52,7 +52,7 @@ def store(site: Site, study: StudyRecord) -> Outcome:
         for remote in site.destinations:
             due = [result for result in results if _is_for(rows, study, remote, result)]
             rows.add_deliveries(study.id, study.revision, remote.name, due)
-    claimed = {remote: _claim(site, study, remote) for remote in site.destinations}
+        claimed = {r: _claim(site, rows, study, r) for r in site.destinations}
     jobs = {
         _key(study, remote): partial(_send, site, study, remote, due)
         for remote, due in claimed.items()
@@ -105,7 +105,7 @@ def _key(study: StudyRecord, remote: RemoteAE) -> tuple[str, int, str]:
 
 
 def _claim(
-    site: Site, study: StudyRecord, remote: RemoteAE
+    site: Site, rows: Writing, study: StudyRecord, remote: RemoteAE
 ) -> tuple[DeliveryRecord, ...]:
     """Return what is to be sent to a destination now; nothing while it is away.
 
@@ -116,20 +116,19 @@ def _claim(
     if site.couriers.is_out(_key(study, remote)):
         return ()
     now = site.clock()
-    with site.ledger.writing() as rows:
-        outbox = rows.deliveries(study.id, study.revision, remote.name)
-        due = tuple(row for row in outbox if _is_due(row, now))
-        if not due:
-            return ()
-        until = away.claim(site, rows, remote.name, remote.deadline_seconds)
-        if until is not None:
-            _leave(site, rows, due, until)
-            return ()
-        rows.renew(study, now + timedelta(seconds=site.settings.work.lease_seconds))
-        for row in due:
-            rows.update_delivery(row.id, now=now)
-        uid = study.study_instance_uid
-        rows.append_audit(kinds.sending_begun(uid, remote, due, now))
+    outbox = rows.deliveries(study.id, study.revision, remote.name)
+    due = tuple(row for row in outbox if _is_due(row, now))
+    if not due:
+        return ()
+    until = away.claim(site, rows, remote.name, remote.deadline_seconds)
+    if until is not None:
+        _leave(site, rows, due, until)
+        return ()
+    rows.renew(study, now + timedelta(seconds=site.settings.work.lease_seconds))
+    for row in due:
+        rows.update_delivery(row.id, now=now)
+    uid = study.study_instance_uid
+    rows.append_audit(kinds.sending_begun(uid, remote, due, now))
     return due
 
 
@@ -155,7 +154,8 @@ def _send(
     else:
         away.note_answer(site, remote.name)
     stand_ins = _stand_ins(site, study, outcomes)
-    with site.ledger.writing() as rows:
+
+    def note(rows: Writing) -> None:
         for row, outcome in zip(due, outcomes, strict=True):
             _record(site, rows, row, outcome)
             if stand_in := stand_ins.get(row.sop_instance_uid):
@@ -165,6 +165,8 @@ def _send(
         )
         rows.append_audit(entry)
         rows.wake(study.id, site.clock())
+
+    site.ledger.grouped(note)
 
 
 def _let_it_go_on(

@@ -12,9 +12,9 @@ from tests.faults import roles
 from tests.faults.nursery import Nursery
 from tests.faults.roles import CAST, Plan
 
-pytestmark = [pytest.mark.slow, pytest.mark.peers]
+pytestmark = [pytest.mark.slow, pytest.mark.peers, pytest.mark.timeout(900)]
 
-STUDIES, KILLS = 20, 6
+STUDIES, KILLS = 200, 20
 
 
 def test_kills_of_every_role_lose_nothing_and_repeat_nothing(

@@ -143,6 +143,7 @@ def web_destination(port: int, name: str) -> RemoteAE:
 def test_each_mode_has_its_outcome_and_the_good_one_has_everything(
     bench: Bench,
 ) -> None:
+    bench = bench.at(couriers=Couriers(60.0))  # until each has had its outcome
     with all_modes() as (bad, expected), bad_destination(Manners(), "good") as good:
         store(bench, *bad, good.remote)
     assert only_states(bench) == {**expected, "good": DeliveryState.COMMITTED}
