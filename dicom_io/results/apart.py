@@ -6,6 +6,7 @@ The findings SR takes half of that, so it is made beside the other objects.
 The processes begin when the first report is encoded and live as long as this one.
 """
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -48,7 +49,7 @@ class _Encoders:
                     _PROCESSES,
                     # by exec: a fork of this process would have its threads' locks
                     mp_context=multiprocessing.get_context("spawn"),
-                    initializer=_end_with_parent,
+                    initializer=_begin,
                 )
             return self._pool
 
@@ -122,6 +123,11 @@ def _encode(
 ) -> tuple[tuple[EncodedInstance, ...], tuple[Look, ...]]:
     made = encode_results(frontal, report, evidence, context, outputs)
     return made, tuple(look_at(one, evidence) for one in made)
+
+
+def _begin() -> None:
+    gc.freeze()  # the modules: to look through them takes longer than a report
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

@@ -92,11 +92,15 @@ class GuardedServer(ThreadedAssociationServer):
         )
 
     def service_actions(self) -> None:
-        """Tend the owner; collect what ended associations leave in cycles."""
+        """Tend the owner; collect what ended associations leave in cycles.
+
+        The oldest generation is left to the collector: a look through all that a
+        process has loaded holds up every association for some tenths of a second.
+        """
         self.door.tend()
         if time.monotonic() > self._collect_at:
             self._collect_at = time.monotonic() + _COLLECT_SECONDS
-            gc.collect()
+            gc.collect(1)
 
     def serve_until_stopped(self) -> None:
         """Accept connections until `stop`."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from gateway.ledger import schema
 from gateway.ledger.records import (
@@ -24,13 +24,10 @@ class OutboxReading(Rows):
         self, study_id: int, revision: int, destination: str | None = None
     ) -> list[DeliveryRecord]:
         """Return where the results of a revision stand on their ways."""
-        table = schema.deliveries
-        found = select(table).where(
-            table.c.study_id == study_id, table.c.revision == revision
-        )
-        if destination is not None:
-            found = found.where(table.c.destination == destination)
-        return self._all(DeliveryRecord, found.order_by(table.c.id))
+        named = {"study_id": study_id, "revision": revision}
+        if destination is None:
+            return self._all(DeliveryRecord, _DELIVERIES, **named)
+        return self._all(DeliveryRecord, _TO_ONE, destination=destination, **named)
 
     def deliveries_of_transaction(self, transaction_uid: str) -> list[DeliveryRecord]:
         """Return what a storage commitment request named (PS3.4 J.3.2)."""
@@ -67,8 +64,7 @@ class OutboxReading(Rows):
 
     def silence(self, peer: str) -> SilenceRecord | None:
         """Return what is known of a peer that does not answer; None: it may."""
-        table = schema.silences
-        return self._first(SilenceRecord, select(table).where(table.c.peer == peer))
+        return self._one(SilenceRecord, _SILENCE, peer=peer)
 
     def silences(self) -> list[SilenceRecord]:
         """Return every peer that does not answer just now."""
@@ -104,3 +100,16 @@ class OutboxReading(Rows):
             table.c.state.in_([CommitmentState.ASKED, CommitmentState.DECIDED])
         )
         return int(self._connection.scalar(found) or 0)
+
+
+# Asked several times for each study: put together once.
+_DELIVERIES = (
+    select(schema.deliveries)
+    .where(
+        schema.deliveries.c.study_id == bindparam("study_id"),
+        schema.deliveries.c.revision == bindparam("revision"),
+    )
+    .order_by(schema.deliveries.c.id)
+)
+_TO_ONE = _DELIVERIES.where(schema.deliveries.c.destination == bindparam("destination"))
+_SILENCE = select(schema.silences).where(schema.silences.c.peer == bindparam("peer"))

@@ -102,16 +102,16 @@ class Reading(
         found = select(table).where(table.c.state == State.RECEIVING)
         return self._all(StudyRecord, found.order_by(table.c.last_arrival_at))
 
-    def has_work(self, states: Collection[State], now: datetime) -> bool:
-        """Whether a claim of `states` would find something, as things stand.
+    def work_waiting(self, states: Collection[State], now: datetime) -> int:
+        """Return how many studies claims of `states` would find now; 2: or more.
 
         Who looks for work asks this first: a claim holds up whoever writes.
         """
         found = self._connection.execute(_WORK, {"states": [*states], "now": now})
-        return found.first() is not None
+        return len(found.all())
 
     def states_due(self, now: datetime) -> set[State]:
-        """Return the states of which `has_work` would be true."""
+        """Return the states in which work is waiting."""
         return set(self._connection.scalars(_DUE, {"now": now}))
 
     def waiting_groups(self, states: Collection[State], now: datetime) -> list[Group]:
@@ -155,11 +155,10 @@ class Reading(
         self, study_instance_uid: str, roles: Collection[Role] | None = None
     ) -> list[InstanceRecord]:
         """Return the study's instances in the order of arrival."""
-        table = schema.instances
-        found = select(table).where(table.c.study_instance_uid == study_instance_uid)
-        if roles is not None:
-            found = found.where(table.c.role.in_(roles))
-        return self._all(InstanceRecord, found.order_by(table.c.id))
+        wanted = list(Role if roles is None else roles)
+        return self._all(
+            InstanceRecord, _INSTANCES, uid=study_instance_uid, roles=wanted
+        )
 
     def file_names(self) -> set[str]:
         """Return every file that must be in the spool."""
@@ -249,11 +248,11 @@ class Reading(
 
     def results(self, study_id: int, revision: int | None = None) -> list[ResultRecord]:
         """Return the study's results, of all revisions where none is named."""
-        table = schema.results
-        found = _columns(table, ResultRecord).where(table.c.study_id == study_id)
-        if revision is not None:
-            found = found.where(table.c.revision == revision)
-        return self._all(ResultRecord, found.order_by(table.c.id))
+        if revision is None:
+            return self._all(ResultRecord, _RESULTS, study_id=study_id)
+        return self._all(
+            ResultRecord, _RESULTS_OF_ONE, study_id=study_id, revision=revision
+        )
 
     def is_own_result(self, sop_instance_uid: str) -> bool:
         """Say whether this gateway made the instance, however long ago."""
@@ -313,10 +312,7 @@ class Reading(
 
     def recall(self, key: str) -> str | None:
         """Return what `Writing.remember` kept under `key`."""
-        table = schema.notes
-        value: str | None = self._connection.scalar(
-            select(table.c.value).where(table.c.key == key)
-        )
+        value: str | None = self._connection.scalar(_NOTE, {"key": key})
         return value
 
 
@@ -375,7 +371,7 @@ _CLAIMABLE = and_(
 _WORK = (
     select(schema.studies.c.id)
     .where(schema.studies.c.state.in_(bindparam("states", expanding=True)), _CLAIMABLE)
-    .limit(1)
+    .limit(2)
 )
 _DUE = union_all(
     *(
@@ -397,6 +393,21 @@ _GROUPS_WAITING = select(schema.work_groups).where(
 _INSTANCE = select(schema.instances).where(
     schema.instances.c.sop_instance_uid == bindparam("uid")
 )
+_INSTANCES = (
+    select(schema.instances)
+    .where(
+        schema.instances.c.study_instance_uid == bindparam("uid"),
+        schema.instances.c.role.in_(bindparam("roles", expanding=True)),
+    )
+    .order_by(schema.instances.c.id)
+)
+_RESULTS = (
+    _columns(schema.results, ResultRecord)
+    .where(schema.results.c.study_id == bindparam("study_id"))
+    .order_by(schema.results.c.id)
+)
+_RESULTS_OF_ONE = _RESULTS.where(schema.results.c.revision == bindparam("revision"))
+_NOTE = select(schema.notes.c.value).where(schema.notes.c.key == bindparam("key"))
 _OWN_RESULT = select(schema.results.c.id).where(
     schema.results.c.sop_instance_uid == bindparam("uid")
 )

@@ -1,6 +1,6 @@
 """Moves of a study, and the leases by which workers share them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -120,7 +120,7 @@ class StudyWriting(Reading):
             values["last_arrival_at"] = now
         if reopened:
             values |= {"findings": None, "flags": None}
-        self._set_one(_still(study).values(values))
+        self._set_as_read(study, values)
         moved = self.study_by_id(study.id)
         self._record_move(moved, study.state, event)
         append(self._connection, self._patients, audit)
@@ -165,7 +165,7 @@ class StudyWriting(Reading):
 
     def renew(self, study: StudyRecord, until: datetime) -> None:
         """Hold a claimed study longer; raise LostRace where the lease is lost."""
-        self._set_one(_still(study).values(lease_until=until))
+        self._set_as_read(study, {"lease_until": until})
 
     def renew_owned(self, owner: str, until: datetime) -> None:
         """Hold every study that `owner` has claimed longer.
@@ -191,7 +191,8 @@ class StudyWriting(Reading):
 
     def release(self, study: StudyRecord) -> None:
         """Give a claimed study back untouched; nothing happens if it is lost."""
-        self._connection.execute(_still(study).values(_NO_LEASE))
+        unchanged, read = _still(study)
+        self._connection.execute(unchanged, {**read, **_NO_LEASE})
 
     def postpone(
         self, study: StudyRecord, *, not_before: datetime, reason: str, attempts: int
@@ -199,15 +200,12 @@ class StudyWriting(Reading):
         """Give a claimed study back for later; raise LostRace where it is lost."""
         later = {"not_before": not_before, "reason": reason, "attempts": attempts}
         due = {"due_at": not_before}
-        self._set_one(_still(study).values({**later, **due, **_NO_LEASE}))
+        self._set_as_read(study, {**later, **due, **_NO_LEASE})
 
     def wake(self, study_id: int, now: datetime) -> None:
         """Let a worker take a postponed study at once: what it waited for is here."""
-        table = schema.studies
         self._connection.execute(
-            update(table)
-            .where(table.c.id == study_id, table.c.not_before > now)
-            .values(not_before=now, due_at=now)
+            _WAKE, {"waits": study_id, "now": now, "not_before": now, "due_at": now}
         )
 
     def regroup(self, study_id: int, group: Group) -> None:
@@ -253,8 +251,18 @@ class StudyWriting(Reading):
             with suppress(IntegrityError), self._connection.begin_nested():
                 self._connection.execute(insert(table).values(**key))
 
-    def _set_one(self, change: Update) -> None:
-        if self._connection.execute(change).rowcount != 1:
+    def _set_as_read(self, study: StudyRecord, values: Mapping[str, object]) -> None:
+        unchanged, read = _still(study)
+        self._set_one(unchanged, {**read, **values})
+
+    def _set_one(
+        self, change: Update, values: Mapping[str, object] | None = None
+    ) -> None:
+        """Change one row; raise LostRace where there is none.
+
+        values : of its columns, and of what its condition names; None: it has them.
+        """
+        if self._connection.execute(change, values).rowcount != 1:
             raise LostRace("the study is no longer as it was read")
 
     def _record_move(
@@ -274,21 +282,20 @@ class StudyWriting(Reading):
         )
 
 
-def _still(study: StudyRecord) -> Update:
-    """Address the row of `study` while it is as it was read.
+def _still(study: StudyRecord) -> tuple[Update, Mapping[str, object]]:
+    """Address the row of `study` while it is as it was read, with what that is.
 
     The lease counts only for who holds it: a person or a new image may move a
     study that is worked on, and the worker then loses the race.
     """
-    table = schema.studies
-    unchanged = update(table).where(
-        table.c.id == study.id,
-        table.c.state == study.state,
-        table.c.revision == study.revision,
-    )
+    read = {
+        "read_id": study.id,
+        "read_state": study.state,
+        "read_revision": study.revision,
+    }
     if study.lease_owner is None:
-        return unchanged
-    return unchanged.where(table.c.lease_owner == study.lease_owner)
+        return _UNCHANGED, read
+    return _UNCHANGED_AND_HELD, {**read, "read_owner": study.lease_owner}
 
 
 def _freeing(condition: ColumnElement[bool]) -> Update:
@@ -326,7 +333,20 @@ def _claiming(*conditions: ColumnElement[bool]) -> ReturningUpdate[*tuple[object
     )
 
 
-# Put together once: who looks for work asks these again and again.
+# Put together once: who looks for work asks these again and again, and a study is
+# moved eight times.
+_UNCHANGED = update(schema.studies).where(
+    schema.studies.c.id == bindparam("read_id"),
+    schema.studies.c.state == bindparam("read_state"),
+    schema.studies.c.revision == bindparam("read_revision"),
+)
+_UNCHANGED_AND_HELD = _UNCHANGED.where(
+    schema.studies.c.lease_owner == bindparam("read_owner")
+)
+_WAKE = update(schema.studies).where(
+    schema.studies.c.id == bindparam("waits"),
+    schema.studies.c.not_before > bindparam("now"),
+)
 _EXPIRE = _freeing(schema.studies.c.lease_until <= bindparam("now"))
 _CLAIM = _claiming()
 _CLAIM_OF_GROUP = _claiming(

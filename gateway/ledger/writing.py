@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -39,6 +39,13 @@ from gateway.ledger.studies import StudyWriting
 from gateway.lifecycle import State
 
 _ADDED = insert(schema.instances).returning(schema.instances)
+_REPLACED = delete(schema.documents).where(
+    *(
+        schema.documents.c[name] == bindparam(f"old_{name}")
+        for name in ("study_id", "revision", "document")
+    )
+)
+_KEPT = insert(schema.documents)
 
 
 class DeliveryChange(TypedDict, total=False):
@@ -118,10 +125,9 @@ class Writing(
         self, study_id: int, revision: int, document: Document, body: str
     ) -> None:
         """Keep JSON text of a stage, instead of what an earlier run of it kept."""
-        table = schema.documents
         key = {"study_id": study_id, "revision": revision, "document": document}
-        self._connection.execute(delete(table).filter_by(**key))
-        self._connection.execute(insert(table).values(body=body, **key))
+        self._connection.execute(_REPLACED, {f"old_{k}": v for k, v in key.items()})
+        self._connection.execute(_KEPT, {"body": body, **key})
 
     def put_slots(self, slots: Sequence[SlotRecord]) -> None:
         """Keep what filled the inputs of one revision, instead of an earlier run's."""
@@ -134,6 +140,8 @@ class Writing(
 
     def add_results(self, results: Sequence[ResultRecord]) -> None:
         """Record result objects whose files are durable; known ones stay as is."""
+        if not results:
+            return
         table = schema.results
         known = self._known_uids(table, [r.sop_instance_uid for r in results])
         rows = [

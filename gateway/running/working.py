@@ -117,7 +117,7 @@ class Working:
         self._rouse_line(state, (at - self._site.clock()).total_seconds())
 
     def _rouse_line(self, state: State, seconds: float) -> None:
-        """Rouse one worker; who takes a study on rouses the next (`Turns`)."""
+        """Rouse one worker; who leaves a study waiting rouses the next (`Turns`)."""
         for line in self._lines:
             if state in line.states:
                 self._rouse(self.beats.first_idle(line.worker_names), seconds)

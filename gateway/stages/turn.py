@@ -83,12 +83,17 @@ def _nobody(_state: State, _at: datetime) -> None:
     """Tell nobody: who looks for work does so on its own."""
 
 
+def process_of(owner: str | None) -> str:
+    """Return the name of the process whose turn this is; "": it is nobody's."""
+    return (owner or "").rpartition(":")[0]
+
+
 class Turns:
     """The turns that this process has under way; the one thing it must remember.
 
     Each has an owner of its own, which no restart repeats, so that only a turn
     that is really at work has its lease renewed. `due` hears of the next work
-    that a turn made, and of a study taken on: more may wait for another worker.
+    that a turn made, and of what still waits when it took a study on.
     `process` is a name that no restart repeats; None: one is made.
     """
 
@@ -173,14 +178,16 @@ def take_turn(
     """Do the next due piece of work in one of `states`; False: there is none."""
     steps = turns.steps
     with site.ledger.reading() as known:
-        if not known.has_work(states, site.clock()):
+        found = known.work_waiting(states, site.clock())
+        if not found:
             return False
         waiting = known.waiting_groups(states, site.clock())
     with turns.owner(site.clock()) as owner:
         study = _claim(site, states, owner, turns.shares(site, states), waiting)
         if study is None:
             return False
-        turns.due(study.state, site.clock())
+        if found > 1:
+            turns.due(study.state, site.clock())
         pass_failpoint(f"{study.state}:claimed")
         next_work = _work(site, study, stages[study.state])
     if turns.steps != steps:  # what it waits for may be a time of the old clock

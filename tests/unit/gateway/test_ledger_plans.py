@@ -94,7 +94,7 @@ def _retrieve(rows: Writing) -> None:
 
 
 QUESTIONS: dict[str, Callable[[Writing], object]] = {
-    "work": lambda rows: rows.has_work(WORKING, NOW),
+    "work": lambda rows: rows.work_waiting(WORKING, NOW),
     "claim": lambda rows: rows.claim(WORKING, NOW, "worker", 60.0),
     "claim of a group": lambda rows: rows.claim(WORKING, NOW, "worker", 60.0, URGENT),
     "groups": lambda rows: rows.waiting_groups(WORKING, NOW),

@@ -34,11 +34,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def claim(
     ledger: Ledger, now: datetime = NOW, owner: str = "worker"
 ) -> StudyRecord | None:
-    """Claim a study; `has_work` must have said whether there is one."""
+    """Claim a study; `work_waiting` must have said whether there is one."""
     with ledger.writing() as rows:
-        has_work = rows.has_work(WORKING, now)
+        waiting = rows.work_waiting(WORKING, now)
         claimed = rows.claim(WORKING, now, owner, 60)
-    assert has_work is (claimed is not None)
+    assert bool(waiting) is (claimed is not None)
     return claimed
 
 

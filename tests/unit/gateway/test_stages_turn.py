@@ -71,7 +71,7 @@ def test_without_work_a_turn_says_so(bench: Bench) -> None:
     assert take(bench, failing) is False
 
 
-def test_a_study_taken_on_is_told_before_its_stage_and_what_is_next_after_it(
+def test_what_waits_beside_is_told_before_the_stage_and_what_is_next_after_it(
     bench: Bench, study: StudyRecord
 ) -> None:
     told: list[State | str] = []
@@ -81,11 +81,17 @@ def test_a_study_taken_on_is_told_before_its_stage_and_what_is_next_after_it(
         told.append("at work")
         return CHOSEN
 
-    states = [State.COMPLETE]
-    assert turn.take_turn(bench.site, {State.COMPLETE: stage}, states, turns)
+    stages = {State.COMPLETE: stage}
+    with bench.site.ledger.writing() as rows:
+        other = rows.open_study("1.2", "CR", START)
+        rows.move(other, Event.QUIET_PERIOD_ENDED, START)
+    assert turn.take_turn(bench.site, stages, [State.COMPLETE], turns)
     assert told == [study.state, "at work", State.SELECTED]
-    assert not turn.take_turn(bench.site, {State.COMPLETE: stage}, states, turns)
-    assert len(told) == 3
+    told.clear()
+    assert turn.take_turn(bench.site, stages, [State.COMPLETE], turns)
+    assert told == ["at work", State.SELECTED]  # none is left for another worker
+    assert not turn.take_turn(bench.site, stages, [State.COMPLETE], turns)
+    assert len(told) == 2
 
 
 def test_an_urgent_study_is_taken_before_older_ones(bench: Bench) -> None:
