@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.errors import LostRace
 from gateway.ledger import schema
@@ -17,6 +18,8 @@ from gateway.ledger.records import (
     SilenceRecord,
 )
 
+_UNDER_WAY = "under way in process "
+"""How the detail of a delivery that is held begins."""
 _FINAL = (CommitmentState.REPORTED, CommitmentState.GIVEN_UP)
 
 
@@ -43,8 +46,10 @@ class PeerWriting(Reading):
         table = schema.silences
         self._connection.execute(delete(table).where(table.c.peer == peer))
 
-    def hold_delivery(self, delivery_id: int, attempts: int, until: datetime) -> None:
-        """Let nobody else try a delivery that is still under way.
+    def hold_delivery(
+        self, delivery_id: int, attempts: int, until: datetime, process: str
+    ) -> None:
+        """Let nobody else try a delivery that `process` still has under way.
 
         Nothing happens where its try has ended meanwhile, which was number
         `attempts`.
@@ -57,29 +62,53 @@ class PeerWriting(Reading):
                 table.c.state == DeliveryState.PENDING,
                 table.c.attempts == attempts,
             )
-            .values(not_before=until)
+            .values(not_before=until, detail=f"{_UNDER_WAY}{process}")
+        )
+
+    def free_deliveries(self, now: datetime, process: str | None = None) -> None:
+        """Let be sent at once what a dead process had under way; None: no worker lives.
+
+        Some of it may have arrived: a destination takes the same instance again. The
+        answer that it owes to the dead is waited for no longer.
+        """
+        detail, table = schema.deliveries.c.detail, schema.silences
+        whose = (
+            detail.startswith(_UNDER_WAY)
+            if process is None
+            else detail == f"{_UNDER_WAY}{process}"
+        )
+        owing = self._wake_deliveries(now, whose)
+        self._connection.execute(
+            delete(table).where(table.c.peer.in_(owing), table.c.failures == 0)
         )
 
     def wake_deliveries(self, destination: str, detail: str, now: datetime) -> None:
         """Let what waits with this `detail` for a destination be sent at once."""
+        table = schema.deliveries
+        is_one = and_(table.c.destination == destination, table.c.detail == detail)
+        self._wake_deliveries(now, is_one)
+
+    def _wake_deliveries(self, now: datetime, is_one: ColumnElement[bool]) -> set[str]:
+        """Let deliveries be sent at once, and return the destinations."""
         table, studies = schema.deliveries, schema.studies
         woken = (
             update(table)
             .where(
-                table.c.destination == destination,
                 table.c.state == DeliveryState.PENDING,
-                table.c.detail == detail,
                 table.c.not_before > now,
+                is_one,
             )
             .values(not_before=now)
-            .returning(table.c.study_id)
+            .returning(table.c.study_id, table.c.destination)
         )
-        waiting = set(self._connection.scalars(woken))
+        found = self._connection.execute(woken).all()
+        waiting = {study_id for study_id, _ in found}
         self._connection.execute(
             update(studies)
             .where(studies.c.id.in_(waiting), studies.c.not_before > now)
             .values(not_before=now, due_at=now)
         )
+        return {destination for _, destination in found}
 
     def add_commitment(
         self,

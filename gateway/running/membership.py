@@ -79,6 +79,7 @@ class Membership:
             if is_alone and not site.ledger.has_server:
                 freed += rows.free_leases()
                 rows.free_groundings(now)
+                rows.free_deliveries(now)
                 rows.free_cohorts()
                 rows.free_jobs(now)
             rows.add_process(self._record())
@@ -138,6 +139,7 @@ def bury_dead(site: Site, rows: Writing) -> tuple[int, int]:
         held = rows.free_leases_of(process.name)
         freed += held
         rows.free_groundings(now, process.name)
+        rows.free_deliveries(now, process.name)
         rows.free_jobs(now, process.name)
         rows.append_audit(kinds.process_lost(process, held, now))
         logger.warning(

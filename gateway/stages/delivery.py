@@ -30,7 +30,7 @@ from gateway.lifecycle import Event
 from gateway.pausing import pause_before
 from gateway.site import Site
 from gateway.stages.encoding import encode_stand_in
-from gateway.stages.turn import Later, Moved, Outcome
+from gateway.stages.turn import Later, Moved, Outcome, process_of
 
 LOOK_AGAIN = timedelta(seconds=2)
 """When a study is looked at again while something is under way for it."""
@@ -174,14 +174,15 @@ def _let_it_go_on(
 ) -> None:
     """End the turn without a sending that takes long.
 
-    Nobody else tries these results until it has ended for sure, and nobody asks
-    its destination anything before it has answered.
+    Nobody else tries these results until it has ended for sure, or this process has
+    died; and nobody asks its destination anything before it has answered.
     """
     longest = remote.deadline_seconds * (2 + len(due))
     until = site.clock() + timedelta(seconds=longest)
+    process = process_of(study.lease_owner)
     with site.ledger.writing() as rows:
         for row in due:
-            rows.hold_delivery(row.id, row.attempts, until)
+            rows.hold_delivery(row.id, row.attempts, until, process)
     away.note_slow(site, remote.name, remote.deadline_seconds)
     site.couriers.when_ended(
         _key(study, remote), partial(away.note_end, site, remote.name)

@@ -35,7 +35,7 @@ SAME, NEW, NEW_WITHOUT_ROLE, BEFORE, NEVER = (
 """Where a commitment is reported."""
 
 
-def destination(port: int, name: str = "pacs", seconds: float = 10.0) -> RemoteAE:
+def destination(port: int, name: str = "pacs", seconds: float = 30.0) -> RemoteAE:
     """Return what listens on a loopback port as a destination."""
     return RemoteAE(
         name=name,

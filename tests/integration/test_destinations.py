@@ -14,6 +14,8 @@ from gateway import away
 from gateway.couriers import Couriers
 from gateway.ledger import DeliveryState
 from gateway.lifecycle import State
+from gateway.running.membership import Membership, new_name
+from gateway.running.process_roles import ALL_ROLES
 from gateway.stages import reported
 from tests.data.misbehaving import (
     BEFORE,
@@ -184,6 +186,21 @@ def test_a_hung_destination_delays_neither_the_others_nor_the_next_study(
     with bench.site.ledger.reading() as rows:
         (silence,) = rows.silences()
     assert (silence.peer, silence.failures) == ("hung", 1)
+
+
+def test_what_a_dead_process_had_under_way_is_sent_at_once(bench: Bench) -> None:
+    bench = bench.at(couriers=Couriers(0.2))
+    with raw_peer(say_nothing) as hung, bad_destination(Manners()) as good:
+        store(bench, destination(hung.port, seconds=300.0))
+        held = [row.not_before for row in bench.deliveries()]
+        assert all(until is not None and until > bench.clock() for until in held)
+        restarted = bench.at(couriers=Couriers())
+        with ExitStack() as started:
+            Membership(restarted.site, ALL_ROLES, new_name()).join(started)
+        store(restarted, good.remote)
+        assert states(restarted) == {DeliveryState.STORED}
+        assert good.stores == 3
+    bench.site.couriers.close(30.0)
 
 
 def silent(bench: Bench) -> list[str]:
