@@ -2,10 +2,13 @@
 
 import sqlite3
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import (
     URL,
     Connection,
@@ -104,15 +107,32 @@ def migrate(connection: Connection, revision: str = "head") -> None:
 
     Two processes that start at once do it one after the other.
     """
+    connection.execution_options(writing=True)
+    with connection.begin():
+        if revision == "head" and _is_newest(connection):
+            return
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def _is_newest(connection: Connection) -> bool:
+    """Whether nothing is to be done: to find that out, alembic loads every step."""
+    return MigrationContext.configure(connection).get_current_revision() == _newest()
+
+
+@cache
+def _newest() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option(
         "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
     )
     config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    connection.execution_options(writing=True)
-    with connection.begin():
-        command.upgrade(config, revision)
+    return config
 
 
 def forget_deleted(engine: Engine) -> bool:

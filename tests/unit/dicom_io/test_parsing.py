@@ -83,10 +83,10 @@ def test_a_bomb_of_five_mebibytes_costs_the_listener_next_to_nothing(
     bomb += deflater.flush() + bytes(5 << 20)
     path = raw_file(tmp_path / "bomb.dcm", bomb, DeflatedExplicitVRLittleEndian)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begun = time.process_time()
+    begun = time.thread_time()  # threads of other tests may still be ending
     with pytest.raises(UnreadableHeader):
         read_file(path)
-    assert time.process_time() - begun < 1
+    assert time.thread_time() - begun < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 

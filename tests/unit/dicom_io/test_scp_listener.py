@@ -52,7 +52,9 @@ def test_an_unknown_calling_title_is_rejected_and_told() -> None:
     recorder = Recorder()
     with listening(recorder) as listener, pytest.raises(PeerRefused, match="calling"):
         echo(caller("STRANGER"), at(listener.port))
-    assert [facts.calling_title for facts, _ in recorder.refused] == ["STRANGER"]
+    # A test beside this one may knock at a port that was free a moment ago.
+    titles = [facts.calling_title for facts, _ in recorder.refused]
+    assert [title for title in titles if title] == ["STRANGER"]
     assert recorder.opened == []
 
 
