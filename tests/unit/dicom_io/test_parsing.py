@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
+from dicom_io.elements import MAX_ELEMENTS, MAX_TOTAL_BYTES
 from dicom_io.errors import UnreadableHeader
 from dicom_io.header import read_instance
 from dicom_io.inflating import inflated_stream
@@ -30,10 +31,10 @@ def test_a_megabyte_that_inflates_to_a_gigabyte_is_refused_in_two_seconds(
     bomb = b"".join(deflater.compress(zeros) for _ in range(1024)) + deflater.flush()
     assert 900_000 < len(bomb) < 1_200_000
     path = raw_file(tmp_path / "bomb.dcm", bomb, DeflatedExplicitVRLittleEndian)
-    begun = time.process_time()
+    begun = time.thread_time()  # threads of other tests may still be ending
     with pytest.raises(UnreadableHeader, match="elements"):
         read_file(path)
-    assert time.process_time() - begun < 2
+    assert time.thread_time() - begun < 2
 
 
 def test_a_deflated_data_set_within_the_floor_is_read() -> None:
@@ -70,12 +71,18 @@ def test_an_endless_file_meta_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "element",
-    [bytes(8), b"\x09\0\x10\0UN\0\0\0\0\x10\0" + bytes(1 << 20)],
+    ("element", "limit"),
+    [
+        (bytes(8), f"more than {MAX_ELEMENTS} elements"),
+        (
+            b"\x09\0\x10\0UN\0\0\0\0\x10\0" + bytes(1 << 20),
+            f"more than {MAX_TOTAL_BYTES} bytes",
+        ),
+    ],
     ids=["many small elements", "many large values"],
 )
-def test_a_bomb_of_five_mebibytes_costs_the_listener_next_to_nothing(
-    element: bytes, tmp_path: Path
+def test_a_bomb_of_five_mebibytes_is_read_no_further_than_the_limits(
+    element: bytes, limit: str, tmp_path: Path
 ) -> None:
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     mebibyte = (element * (1 + (1 << 20) // len(element)))[: max(1 << 20, len(element))]
@@ -83,10 +90,8 @@ def test_a_bomb_of_five_mebibytes_costs_the_listener_next_to_nothing(
     bomb += deflater.flush() + bytes(5 << 20)
     path = raw_file(tmp_path / "bomb.dcm", bomb, DeflatedExplicitVRLittleEndian)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begun = time.thread_time()  # threads of other tests may still be ending
-    with pytest.raises(UnreadableHeader):
+    with pytest.raises(UnreadableHeader, match=limit):
         read_file(path)
-    assert time.thread_time() - begun < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 
