@@ -1,14 +1,11 @@
 """Questions to the ledger, each within one consistent snapshot."""
 
 from collections.abc import Collection
-from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
     Select,
-    Table,
     and_,
     bindparam,
     case,
@@ -48,11 +45,9 @@ from gateway.ledger.records import (
 )
 from gateway.ledger.repositories import RepositoryReading
 from gateway.ledger.reviews import ReviewReading
+from gateway.ledger.rows import selected
 from gateway.ledger.standing import StandingReading
 from gateway.lifecycle import WORKING, State
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 _ORDER = TypeAdapter(Order)
 _REPORT = TypeAdapter(OutsideReport)
@@ -277,7 +272,7 @@ class Reading(
         """Return the first `wanted.limit` audit records that match, in sequence."""
         table = schema.audit
         seen = table.c.sequence > wanted.after_sequence
-        found = _columns(table, AuditRecord).where(seen, *conditions(wanted))
+        found = selected(AuditRecord, table).where(seen, *conditions(wanted))
         in_sequence = found.order_by(table.c.sequence).limit(wanted.limit)
         return self._all(AuditRecord, in_sequence)
 
@@ -336,13 +331,6 @@ def committed_here() -> Select[tuple[str]]:
     )
 
 
-def _columns(
-    table: Table, record: "type[DataclassInstance]"
-) -> Select[*tuple[object, ...]]:
-    """Select the columns of `table` that `record` has, where it has fewer."""
-    return select(*(table.c[field.name] for field in fields(record)))
-
-
 # What is asked for every instance that comes in, often for a study, or several times
 # a second, is put together once: SQLAlchemy then needs a third of the time for it.
 _STUDY = select(schema.studies).where(
@@ -352,7 +340,7 @@ _STUDY_BY_ID = select(schema.studies).where(
     schema.studies.c.id == bindparam("study_id")
 )
 _MOVES = (
-    _columns(schema.moves, MoveRecord)
+    selected(MoveRecord, schema.moves)
     .where(schema.moves.c.study_id == bindparam("study_id"))
     .order_by(schema.moves.c.id)
 )
@@ -402,7 +390,7 @@ _INSTANCES = (
     .order_by(schema.instances.c.id)
 )
 _RESULTS = (
-    _columns(schema.results, ResultRecord)
+    selected(ResultRecord, schema.results)
     .where(schema.results.c.study_id == bindparam("study_id"))
     .order_by(schema.results.c.id)
 )
@@ -412,7 +400,7 @@ _OWN_RESULT = select(schema.results.c.id).where(
     schema.results.c.sop_instance_uid == bindparam("uid")
 )
 _RETRIEVAL = (
-    _columns(schema.retrievals, RetrievalRecord)
+    selected(RetrievalRecord, schema.retrievals)
     .where(
         schema.retrievals.c.study_instance_uid == bindparam("uid"),
         schema.retrievals.c.expires_at > bindparam("now"),
