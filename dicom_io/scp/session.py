@@ -149,7 +149,7 @@ class Session:
         self._stop = stop
         self._services: LibraryServices | None = None
         self._request: Request | None = None
-        self._was_opened = False
+        self._is_open = False
         self._refused: set[Status] = set()
         self.answers_user = False
         self.at_place: Callable[[], None] = _nothing
@@ -192,7 +192,7 @@ class Session:
 
     def opened(self) -> None:
         """Tell that the association is accepted."""
-        self._was_opened = True
+        self._is_open = True
         self.at_place()
         opened = self._node.events.association_opened
         guarded(lambda: opened(self._facts), "recording an association")
@@ -202,15 +202,16 @@ class Session:
         self.holds_place = False
 
     def ended(self) -> None:
-        """Tell once that the association is over."""
+        """Tell once that the association is over; it runs until that is told."""
         self.is_busy = self.holds_place = False
         with self._node.lock:
-            is_first = self in self._node.sessions
-            self._node.sessions.discard(self)
+            was_open, self._is_open = self._is_open, False
         self.at_end()
-        if is_first and self._was_opened:
+        if was_open:
             closed, counts = self._node.events.association_closed, self._totals()
             guarded(lambda: closed(self._facts, counts), "recording a close")
+        with self._node.lock:
+            self._node.sessions.discard(self)
 
     def open(self, request: StoreRequest) -> Arrival:
         """Check the command set, then let the sink open a place."""
