@@ -26,6 +26,8 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _PREFIX = 2
 """Hexadecimal digits of a name that choose its folder: 256 folders a shelf."""
 
+_FOLDERS = frozenset(f"{number:0{_PREFIX}x}" for number in range(16**_PREFIX))
+
 YOUNG = timedelta(hours=1)
 """A file on its way in that was not written to for so long is not on its way."""
 
@@ -282,8 +284,8 @@ class Spool:
 def _make_folders(shelf: Path) -> None:
     """Make the folders of a shelf, durable before any file lies in them."""
     shelf.mkdir(mode=0o700, exist_ok=True)
-    for number in range(16**_PREFIX):
-        (shelf / f"{number:0{_PREFIX}x}").mkdir(mode=0o700, exist_ok=True)
+    for name in _FOLDERS.difference(path.name for path in shelf.iterdir()):
+        (shelf / name).mkdir(mode=0o700, exist_ok=True)
     # Also where they exist: another process may have made them and not synced yet.
     _fsync_folder(shelf)
 

@@ -63,11 +63,12 @@ def findings_sr_2d(material: Material) -> Dataset:
 def _measurement_report(
     material: Material, kind: ResultKind, sop_class_uid: str
 ) -> Dataset:
+    algorithm = _algorithm(material)
     groups = [
         item
         for finding in material.findings
         for tracked in finding.boxes
-        for item in _measurement_group(material, finding, tracked)
+        for item in _measurement_group(material, finding, tracked, algorithm)
     ]
     root = container(
         codes.IMAGING_MEASUREMENT_REPORT,
@@ -84,7 +85,10 @@ def _measurement_report(
 
 
 def _measurement_group(
-    material: Material, finding: PlacedFinding, tracked: TrackedBox
+    material: Material,
+    finding: PlacedFinding,
+    tracked: TrackedBox,
+    algorithm: sr.AlgorithmIdentification,
 ) -> sr.PlanarROIMeasurementsAndQualitativeEvaluations:
     # TID 1410 is extensible: the sentence stands beside the region as a Comment,
     # which is what viewers show as the label of the box
@@ -100,7 +104,7 @@ def _measurement_group(
             for site in coding.sites
         ]
         or None,
-        algorithm_id=_algorithm(material),
+        algorithm_id=algorithm,
     )
     group[0].ContentSequence.append(text(codes.COMMENT, finding.sentence))
     return group

@@ -319,10 +319,10 @@ def _by_tag(items: Iterable[Dataset]) -> _Elements:
     while waiting:
         inner: list[Dataset] = []
         ds = waiting.pop()
-        for tag in ds.keys():  # noqa: SIM118 - a data set yields its elements
-            found[tag].append(ds)
-            if ds.get_item(tag).VR == "SQ":
-                inner += ds[tag].value
+        for element in ds.values():
+            found[element.tag].append(ds)
+            if element.VR == "SQ":
+                inner += ds[element.tag].value
         waiting += inner[::-1]
     return found
 

@@ -26,6 +26,22 @@ _AFRESH: dict[str, object] = {"attempts": 0, "not_before": None, **_NO_LEASE}
 
 _OPENED = schema.studies.insert().returning(schema.studies)
 _MOVED = schema.moves.insert()
+_TOUCHED = (
+    update(schema.studies)
+    .where(
+        schema.studies.c.id == bindparam("touched_id"),
+        schema.studies.c.state == State.RECEIVING,
+    )
+    .values(
+        last_arrival_at=bindparam("now"),
+        not_before=None,
+        due_at=schema.studies.c.changed_at,
+        **_NO_LEASE,
+    )
+)
+_ENLISTED = select(schema.work_groups.c.project).where(
+    *(schema.work_groups.c[name] == bindparam(name) for name in ("priority", "project"))
+)
 
 
 class StudyWriting(Reading):
@@ -77,17 +93,7 @@ class StudyWriting(Reading):
         It is to be judged again, whatever it was waiting for, and who judges it
         just now loses it. Raises LostRace where the study is no longer RECEIVING.
         """
-        table = schema.studies
-        self._set_one(
-            update(table)
-            .where(table.c.id == study_id, table.c.state == State.RECEIVING)
-            .values(
-                last_arrival_at=now,
-                not_before=None,
-                due_at=table.c.changed_at,
-                **_NO_LEASE,
-            )
-        )
+        self._set_one(_TOUCHED, {"touched_id": study_id, "now": now})
 
     def move(
         self,
@@ -244,12 +250,11 @@ class StudyWriting(Reading):
 
     def _enlist(self, group: Group) -> None:
         """Remember that studies of this group may have work."""
-        table, key = schema.work_groups, asdict(group)
-        known = select(table.c.project).filter_by(**key)
-        if self._connection.execute(known).first() is None:
+        key = asdict(group)
+        if self._connection.execute(_ENLISTED, key).first() is None:
             # Somebody else may just have done so; a savepoint, for PostgreSQL.
             with suppress(IntegrityError), self._connection.begin_nested():
-                self._connection.execute(insert(table).values(**key))
+                self._connection.execute(insert(schema.work_groups).values(**key))
 
     def _set_as_read(self, study: StudyRecord, values: Mapping[str, object]) -> None:
         unchanged, read = _still(study)
