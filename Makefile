@@ -42,6 +42,11 @@ bench: .venv/dev.stamp  ## Measure everything beside its peers, write docs/perfo
 	$(BIN)/python -m benchmarks.whole
 	$(BIN)/python -m benchmarks.page
 
+bench-audit: .venv/dev.stamp  ## Measure the console and the verifier on a million records of the audit (8 min).
+	$(BIN)/python -m benchmarks.audit --rounds 3
+	$(BIN)/python -m benchmarks.audit_verify
+	$(BIN)/python -m benchmarks.page
+
 sizing: .venv/dev.stamp  ## Hold the simulation against the gateway (22 min), simulate the sites, write docs/sizing.md.
 	$(BIN)/python -m benchmarks.sizes
 	$(BIN)/python -m benchmarks.simulation --check
@@ -76,7 +81,7 @@ disk-faults: .venv/dev.stamp  ## Let the disk fail at call 1 to 60, hold the led
 fuzz: .venv/fuzz.stamp  ## Fuzz what reads others' bytes, MINUTES= (10) for each TARGET= (all).
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) --target "$(TARGET)"
 
-golden: .venv/dev.stamp  ## Run every golden answer through every fast path; the suite takes a third for each.
+golden: .venv/dev.stamp  ## Run every golden answer through every fast path; the suite takes a sixth for each.
 	GOLDEN_EVERY=1 $(BIN)/python -m pytest tests/integration/test_golden_parity.py
 
 audit-attacks: .venv/dev.stamp  ## Attack 500 copies of an audit log, leave 100 honest ones alone; SEED= repeats.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import audit_rows
 from benchmarks.audit_looks import audit_looks
+from benchmarks.audit_rows import RECORDS, size_of
 from benchmarks.looks import FIRST_MS, Look, judged, milliseconds
 from benchmarks.many_studies import APART, NEWEST, TITLES, add_many, uid_of
 from benchmarks.rounds import keep
@@ -65,21 +66,23 @@ def study_looks(count: int) -> tuple[Look, ...]:
     )
 
 
-def measure(console: Console, wanted: tuple[Look, ...], rounds: int) -> None:
+def measure(
+    console: Console, wanted: tuple[Look, ...], rounds: int, size: str = ""
+) -> None:
     """Look at every page so many times, in turn, and keep what it took."""
     browser = console.signed_in(AccountRole.ADMINISTRATOR)
     taken: dict[str, list[float]] = {look.name: [] for look in wanted}
     for _ in range(rounds):
         for look in wanted:
             taken[look.name].append(milliseconds(browser, look))
-    keep("audit", *judged(wanted, taken))
+    keep("audit", *judged(wanted, taken), size)
 
 
 def main(words: list[str] | None = None) -> None:
     """Fill a ledger, and look at its pages."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--studies", type=int, default=100_000)
-    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--records", type=int, default=RECORDS)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +90,7 @@ def main(words: list[str] | None = None) -> None:
         with opened_console(Path(folder), overrides, lambda: NEWEST) as console:
             fill(console.site.ledger, given.studies, given.records)
             wanted = looks(given.studies, given.records)
-            measure(console, wanted, given.rounds)
+            measure(console, wanted, given.rounds, size_of(given.records))
 
 
 def fill(ledger: Ledger, studies: int, records: int) -> None:

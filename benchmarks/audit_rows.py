@@ -33,6 +33,13 @@ PEOPLE = ("anna", "bert", "carla", "dirk", "elif", "fritz", "gerda", "hugo")
 AUDITOR, ADMINISTRATOR = "ines", "jan"
 STUDIES_OF_A_PATIENT = 3
 AT_ONCE = 20_000
+RECORDS = 1_000_000
+"""Of which the targets of the audit speak."""
+
+
+def size_of(records: int) -> str:
+    """Return how a measurement is called that had fewer records than the targets."""
+    return "" if records >= RECORDS else "short"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

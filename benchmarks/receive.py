@@ -1,9 +1,9 @@
 """Receiving: this gateway's listener beside DCMTK, pynetdicom and Orthanc, in turn.
 
-Each round runs every receiver with every number of associations, in an order that
-changes, so that ratios survive a busy machine. A receiver is a process of its own; the
-sender encodes its messages beforehand. What arrived is counted. Writes JSON, prints
-medians with their range and ratios. Usage:
+Each round starts every receiver once, in an order that changes, and sends to it over
+each number of associations, so that ratios survive a busy machine. A receiver is a
+process of its own; the sender encodes its messages beforehand. What arrived is counted.
+Writes JSON, prints medians with their range and ratios. Usage:
 python -m benchmarks.receive [--rounds 5] [--objects 32] [--side 2260]
                              [--associations 1,8,32] [--only "NAME;NAME"]
 """
@@ -81,6 +81,20 @@ class Run:
     figures: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """A receiver that runs, and the folder in which it keeps what arrives."""
+
+    name: str
+    port: int
+    pid: int
+    folder: Path
+
+    def arrived(self) -> int:
+        """Count the objects that it has kept."""
+        return RECEIVERS[self.name].arrived(self.folder)
+
+
 def main(arguments: Sequence[str] | None = None, plan: Plan = FILMS) -> int:
     """Measure, print and write; return the exit code."""
     options = _options(arguments, plan)
@@ -94,9 +108,8 @@ def main(arguments: Sequence[str] | None = None, plan: Plan = FILMS) -> int:
         place = Path(folder)
         for number in range(options.rounds):
             start = number % len(present)
-            for count in counts:
-                order = present[start:] + present[:start]
-                runs += [_run(name, count, options, place) for name in order]
+            for name in present[start:] + present[:start]:
+                runs += _runs(name, counts, options, place)
             runs.append(_writing(options, place))
     keep(plan.name, _figures(runs), _targets(runs, plan))
     return 0
@@ -113,21 +126,34 @@ def _options(arguments: Sequence[str] | None, plan: Plan) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _run(name: str, count: int, options: argparse.Namespace, folder: Path) -> Run:
+def _runs(
+    name: str, counts: Sequence[int], options: argparse.Namespace, folder: Path
+) -> list[Run]:
+    """Start a receiver, and send to it over each count of associations."""
     place = folder / "received"
     place.mkdir()
     try:
         with serving(name, place) as (port, process):
             send(port, 1, 1, options.side)
-            before = RECEIVERS[name].arrived(place)
-            _level(folder, options)
-            peak, worked = Peak(process.pid), processor_seconds(process.pid)
-            seconds, times = send(port, count, options.objects, options.side)
-            peak.stop()
-            worked = processor_seconds(process.pid) - worked
-            arrived = RECEIVERS[name].arrived(place) - before
+            return [
+                _run(Receiving(name, port, process.pid, place), count, options, folder)
+                for count in counts
+            ]
     finally:
         shutil.rmtree(place)
+
+
+def _run(
+    receiving: Receiving, count: int, options: argparse.Namespace, folder: Path
+) -> Run:
+    name, pid = receiving.name, receiving.pid
+    before = receiving.arrived()
+    _level(folder, options)
+    peak, worked = Peak(pid), processor_seconds(pid)
+    seconds, times = send(receiving.port, count, options.objects, options.side)
+    peak.stop()
+    worked = processor_seconds(pid) - worked
+    arrived = receiving.arrived() - before
     if arrived < options.objects:
         raise RuntimeError(f"{name} kept {arrived} of {options.objects} objects")
     size = options.side * options.side * 2 * options.objects

@@ -98,9 +98,16 @@ def in_turn(
 
 
 def keep(
-    benchmark: str, figures: Sequence[Figure], targets: Sequence[Target] = ()
+    benchmark: str,
+    figures: Sequence[Figure],
+    targets: Sequence[Target] = (),
+    size: str = "",
 ) -> Path:
-    """Print what was measured and write it as JSON; return the file."""
+    """Print what was measured and write it as JSON; return the file.
+
+    size : of what was measured, where it is not that of the targets: it is kept beside
+    the other.
+    """
     for figure in figures:
         print(f"{figure.name:<48} {figure}")
     for target in targets:
@@ -125,7 +132,7 @@ def keep(
         ],
     }
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{benchmark}.json"
+    path = RESULTS / f"{'_'.join(filter(None, (benchmark, size)))}.json"
     path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     return path
 

@@ -53,22 +53,27 @@ class Peak:
         self._pid = pid
         self._done = threading.Event()
         self.megabytes = 0.0
+        self._look()
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look a last time."""
         self._done.set()
         self._thread.join()
+        self._look()
 
     def _watch(self) -> None:
         while not self._done.wait(0.05):
-            try:
-                pids = [str(self._pid), *_children(self._pid)]
-                pages = sum(_pages(pid) for pid in pids)
-            except OSError:
-                continue
-            self.megabytes = max(self.megabytes, pages * 4096 / 1e6)
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            pids = [str(self._pid), *_children(self._pid)]
+        except OSError:
+            return
+        pages = sum(_pages(pid) for pid in pids)
+        self.megabytes = max(self.megabytes, pages * 4096 / 1e6)
 
 
 def processor_seconds(pid: int) -> float:
@@ -79,16 +84,26 @@ def processor_seconds(pid: int) -> float:
 
 
 def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """Return the processes whose parent this is.
+
+    Their lists by thread are short at times while processes come and go (proc(5)).
+    """
+    every = (path.name for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [each for each in every if _fields(each)[1:2] == [str(pid)]]
 
 
 def _ticks(pid: str) -> list[int]:
     """Return utime, stime, and both of the children that were waited for (proc(5))."""
+    return [int(field) for field in _fields(pid)[11:15]]
+
+
+def _fields(pid: str) -> list[str]:
+    """Return what /proc says of a process behind its name; nothing once it has gone."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return [0, 0, 0, 0]
-    return [int(field) for field in stat[11:15]]
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 def _pages(pid: str) -> int:

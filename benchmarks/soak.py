@@ -7,6 +7,7 @@ ledger and every result at the destination, each once. Throughput, memory, descr
 threads and the ledger's questions are compared between the first and the last tenth,
 after a warm-up of as many studies as are in flight.
 Usage: python -m benchmarks.soak [--studies 10000] [--in-flight 32] [--minutes 120]
+[--quiet-seconds 0.5]
 """
 
 import argparse
@@ -25,7 +26,7 @@ from benchmarks.counting import Arrivals, counting
 from benchmarks.ledger_times import ledger_times
 from benchmarks.rounds import Figure, Target, keep
 from benchmarks.soak_films import Films
-from benchmarks.soak_site import settings_of
+from benchmarks.soak_site import QUIET_SECONDS, settings_of
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.archive import open_archive
 from dicom_io.scu.send import store_instances
@@ -139,10 +140,11 @@ def serving(
 def measure(folder: Path, given: argparse.Namespace) -> list[Figure]:
     """Send all studies and return what was seen."""
     part = max(1, given.studies // PARTS)
+    quiet = f"--quiet-seconds={given.quiet_seconds}"
     with (
         open_archive(folder / "archive", "ARCHIVE") as archive,
         counting("RESULTS") as (results, arrivals),
-        serving(folder / "data", archive.port, results) as (port, process),
+        serving(folder / "data", archive.port, results, quiet) as (port, process),
     ):
         url = settings_of(folder / "data", archive.port, results).ledger_url
         title = AETitle("MAIRA_GW")
@@ -287,6 +289,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--studies", type=int, default=10_000)
     parser.add_argument("--in-flight", type=int, default=32)
     parser.add_argument("--minutes", type=float, default=120.0)
+    parser.add_argument("--quiet-seconds", type=float, default=QUIET_SECONDS)
     parser.add_argument("--folder", default=None)
     given = parser.parse_args(words)
     scratch = Path(tempfile.mkdtemp(prefix="soak-", dir=given.folder))

@@ -9,18 +9,21 @@ Usage: python -m benchmarks.study [--studies 30] [--side 2500] [--delay 0.2]
 
 import argparse
 import multiprocessing
+import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
+from functools import partial
+from itertools import islice, pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks.rounds import Figure, Target, keep
+from benchmarks.serving import processor_seconds
 from dicom_io.ae import RemoteAE
 from dicom_io.archive import open_archive
 from dicom_io.scu.send import store_instances
@@ -46,6 +49,8 @@ MEDIAN_BOUND, P95_BOUND = 150.0, 300.0
 DONE = (State.STORED, State.COMMITTED)
 LOOK_SECONDS = 0.25
 """Seldom: who looks takes the gateway's own time; the time line is the ledger's."""
+WAYS = (("one by one", 1, 1), ("eight in flight", 8, 8))
+"""How the studies come: so many at a time; as many are read at once."""
 WARM_UP = 4
 """Studies at the start that are not counted: what a process does once, it did then."""
 
@@ -132,8 +137,20 @@ def send(remote: RemoteAE, films: Sequence[Path]) -> None:
         raise RuntimeError(f"not all of {len(films)} films were taken")
 
 
+@contextmanager
+def opened_modality() -> Iterator[ProcessPoolExecutor]:
+    """Run the modality as a process: its Python is no work of the gateway's."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as modality:
+        yield modality
+
+
 def measure(
-    gateway: Running, studies: dict[str, Path], in_flight: int, delay: float
+    gateway: Running,
+    modality: ProcessPoolExecutor,
+    studies: Mapping[str, Path],
+    in_flight: int,
+    delay: float,
 ) -> list[Line]:
     """Send studies, so many at a time, and return how each moved."""
 
@@ -148,13 +165,8 @@ def measure(
         due = study.last_arrival_at + timedelta(seconds=QUIET)
         return _line(moves, (due - moves[0].at).total_seconds(), delay)
 
-    # The modality is a process of its own: its Python is no work of the gateway's.
-    spawn = multiprocessing.get_context("spawn")
-    with (
-        ProcessPoolExecutor(1, mp_context=spawn) as modality,
-        ThreadPoolExecutor(in_flight) as senders,
-    ):
-        return list(senders.map(follow, studies))[WARM_UP:]
+    with ThreadPoolExecutor(in_flight) as senders:
+        return list(senders.map(follow, studies))
 
 
 def _line(moves: Sequence[MoveRecord], waited: float, delay: float) -> Line:
@@ -193,14 +205,29 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--delay", type=float, default=0.2)
     given = parser.parse_args(words)
     figures: list[Figure] = []
-    for name, in_flight, readers in (("one by one", 1, 1), ("eight in flight", 8, 8)):
-        with tempfile.TemporaryDirectory() as scratch:
-            studies = draw_studies(
-                Path(scratch, "films"), given.studies + WARM_UP, given.side
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        drawn = draw_studies(folder / "films", given.studies + WARM_UP, given.side)
+        first = dict(islice(drawn.items(), WARM_UP))
+        studies = {uid: film for uid, film in drawn.items() if uid not in first}
+        for name, in_flight, readers in WAYS:
+            with (
+                gateway_at(folder / name, given.delay, readers) as gateway,
+                opened_modality() as modality,
+            ):
+                ask = partial(measure, gateway, modality)
+                ask(first, in_flight, given.delay)
+                before = processor_seconds(os.getpid())
+                lines = ask(studies, in_flight, given.delay)
+                worked = processor_seconds(os.getpid()) - before
+            figures += report(name, lines)
+            figures.append(
+                Figure(
+                    name=f"processor time a study, {name}",
+                    unit="ms",
+                    values=(1000 * worked / len(studies),),
+                )
             )
-            with gateway_at(Path(scratch), given.delay, readers) as gateway:
-                lines = measure(gateway, studies, in_flight, given.delay)
-        figures += report(name, lines)
     alone, crowd = (each for each in figures if each.name.endswith("overhead"))
     keep(
         "study",

@@ -41,8 +41,8 @@ print(found)
 sys.exit(bool(found))
 """
 
-EVERY = int(os.environ.get("GOLDEN_EVERY", "3"))
-"""Which cases each way of running takes, beside the one that takes all of them."""
+EVERY = int(os.environ.get("GOLDEN_EVERY", "6"))
+"""Every which case each way of running takes; one of them takes all."""
 
 pytestmark = pytest.mark.golden
 
@@ -60,7 +60,7 @@ def golden() -> Path:
 
 @pytest.fixture
 def some(golden: Path, tmp_path: Path) -> Callable[[int], Path]:
-    """Return a golden folder of every third case, from the case of a given number."""
+    """Return a golden folder of every sixth case, from the case of a given number."""
 
     def folder(first: int) -> Path:
         for path in golden.iterdir():
@@ -104,7 +104,7 @@ def test_the_other_attention_stays_within_the_tolerance(
     some: Callable[[int], Path],
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", RUN, str(some(0)), Attention.SDPA.value],
+        [sys.executable, "-c", RUN, str(some(5)), Attention.SDPA.value],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -120,8 +120,8 @@ def test_the_other_attention_stays_within_the_tolerance(
         (0, "prefix", Attention.EAGER, 1),
         (1, "prefix", Attention.SDPA, 4),
         (2, "lookup", Attention.EAGER, 1),
-        (0, "fixed", Attention.EAGER, 4),
-        (1, "all", Attention.SDPA, 1),
+        (3, "fixed", Attention.EAGER, 4),
+        (4, "all", Attention.SDPA, 1),
     ],
 )
 def test_every_fast_path_has_the_golden_ids(
