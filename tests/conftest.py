@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 import pytest
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Playwright, sync_playwright
 from sqlalchemy import Engine
 
@@ -24,6 +25,13 @@ PLANTED = (
 
 OURS = ("gateway", "config", "dicom_io", "model")
 """Loggers that speak at a site; `quieten_libraries` silences those of others."""
+
+
+# Tests share cores: how long one example takes says nothing of what is tested.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 class _Ear(logging.Handler):

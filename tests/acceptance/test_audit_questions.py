@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Playwright
+from playwright.sync_api import Locator, Page, Playwright
 from typer.testing import CliRunner
 
 from benchmarks.audit_rows import Year, fill, study_uid
@@ -231,16 +231,22 @@ def _walk(place: Place, asked: Asked) -> str:
             box.select_option(label=value)
         else:
             box.fill(value)
-    bar.get_by_role("button", name="Filter").click()
+    _follow(page, bar.get_by_role("button", name="Filter"))
     if asked.patient:
         page.get_by_label("Patient ID, or the pseudonym").fill(asked.patient)
-        page.get_by_role("button", name="Find patient").click()
+        _follow(page, page.get_by_role("button", name="Find patient"))
     if asked.tab:
-        page.get_by_role("link", name=asked.tab, exact=True).click()
+        _follow(page, page.get_by_role("link", name=asked.tab, exact=True))
     if asked.opens:
-        page.get_by_role("link", name=asked.opens).first.click()
+        _follow(page, page.get_by_role("link", name=asked.opens).first)
         return page.get_by_role("main").inner_text()
     return page.locator("main table tbody").inner_text()
+
+
+def _follow(page: Page, way: Locator) -> None:
+    """Click on what leads to another page, and be there."""
+    with page.expect_navigation():
+        way.click()
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -8,12 +8,30 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from config.load import Table, merge
+from dicom_io.archive import Archive
 from dicom_io.results.read import read_findings
+from gateway import demo
 from gateway.demo import MARK, run_demo
 from gateway.errors import NotReady
 from tests.data.archives import read_folder
+from tests.data.sites import await_reports
 
 
+@pytest.fixture
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the second image and the archive's report be late."""
+    plain = demo._settings
+    quiet: Table = {"completeness": {"quiet_seconds": 3.0}}
+
+    def settings(folder: Path, archive: Archive) -> Table:
+        return merge(plain(folder, archive), quiet)
+
+    monkeypatch.setattr(demo, "_settings", settings)
+    await_reports(monkeypatch)
+
+
+@pytest.mark.usefixtures("_patience")
 def test_the_demo_ends_with_boxes_drawn_from_what_the_archive_returned(
     tmp_path: Path,
 ) -> None:

@@ -11,6 +11,7 @@ from config.load import merge
 from dicom_io.archive import Archive, open_archive
 from dicom_io.scu.send import store_instances
 from gateway.lifecycle import State
+from model.engines.piped import Child
 from model.engines.process import ProcessEngine
 from tests.data.archives import own_objects
 from tests.data.phantoms import Phantom, phantom_files
@@ -50,47 +51,51 @@ def is_stored(gateway: Running, phantom: Phantom) -> bool:
     return all(outcome.verdict.is_stored for outcome in outcomes)
 
 
-def is_idle(gateway: Running) -> bool:
-    return engine_of(gateway)._answer is None
+def kill_reading(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
+    """Kill a child that was just asked, so many times; the list gets their numbers."""
+    killed: list[int] = []
+    send = Child.send
 
+    def send_and_kill(child: Child, frame: bytes) -> None:
+        send(child, frame)
+        if len(killed) < times:
+            os.kill(child.process_id, signal.SIGKILL)
+            killed.append(child.process_id)
 
-def kill_reading(gateway: Running) -> int:
-    """Kill the child in the middle of a reading; return its number."""
-    engine = engine_of(gateway)
-    wait_until(lambda: engine._answer, 60, lambda: "nothing is read")
-    number = engine.process_id
-    assert number is not None
-    os.kill(number, signal.SIGKILL)
-    return number
+    monkeypatch.setattr(Child, "send", send_and_kill)
+    return killed
 
 
 def test_an_engine_killed_at_work_costs_no_study_and_no_sender_notices(
-    tmp_path: Path, gateway: Running, archive: Archive
+    tmp_path: Path,
+    gateway: Running,
+    archive: Archive,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = phantom_files(tmp_path / "1", seed=11, salt="1", with_prior=False)
     second = phantom_files(tmp_path / "2", seed=12, salt="2", with_prior=False)
+    killed = kill_reading(monkeypatch, times=1)
     assert is_stored(gateway, first)
-    killed = kill_reading(gateway)
+    wait_until(lambda: killed or None, 60, lambda: "nothing is read")
     assert is_stored(gateway, second)
     for phantom in (first, second):
         study = gateway.wait_for(phantom.study_instance_uid, State.COMMITTED)
         assert study.revision == 1
-    assert engine_of(gateway).process_id != killed
+    assert engine_of(gateway).process_id not in killed
     objects = own_objects(archive)
     made = [(str(ds.StudyInstanceUID), str(ds.SOPClassUID)) for ds in objects]
     assert len(made) == len(set(made)) == 6
 
 
 def test_a_study_that_kills_the_engine_is_parked_and_the_others_are_read(
-    tmp_path: Path, gateway: Running
+    tmp_path: Path, gateway: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison = phantom_files(tmp_path / "1", seed=11, salt="1", with_prior=False)
     other = phantom_files(tmp_path / "2", seed=12, salt="2", with_prior=False)
+    killed = kill_reading(monkeypatch, times=3)
     assert is_stored(gateway, poison)
-    for _ in range(3):
-        kill_reading(gateway)
-        wait_until(lambda: is_idle(gateway) or None, 10, lambda: "not noticed")
-    parked = gateway.wait_for(poison.study_instance_uid, State.PARKED)
+    parked = gateway.wait_for(poison.study_instance_uid, State.PARKED, seconds=240)
+    assert len(killed) == 3
     assert "killed by SIGKILL" in (parked.reason or "")
     assert is_stored(gateway, other)
     gateway.wait_for(other.study_instance_uid, State.COMMITTED)

@@ -65,7 +65,10 @@ def hospital(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hospita
     with orthanc(tmp_path, {"MAIRA_GW": port}) as archive:
         address = ["-aec", archive.title, "127.0.0.1", str(archive.port)]
         assert run_peer("storescu", *address, *phantom.prior).returncode == 0
-        here: Table = {"listener": {"port": port}}
+        here: Table = {
+            "listener": {"port": port},
+            "delivery": {"commitment_wait_seconds": 60.0},
+        }
         peer = archive_peer(archive.title, archive.port, retrieval=request.param)
         settings = site_settings(tmp_path / "data", merge(peer, here))
         with running_gateway(settings) as gateway:

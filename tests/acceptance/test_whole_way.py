@@ -5,6 +5,7 @@ the phantom checkpoint take their places in the neighbouring files.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,20 +14,28 @@ from pydicom.uid import Comprehensive3DSRStorage, EnhancedSRStorage
 from dicom_io.archive import Archive, open_archive
 from dicom_io.scu.send import StoreOutcome, store_instances
 from dicom_io.status import Status
-from gateway.ledger import AuditFilter, DeliveryState, Role
+from gateway.ledger import AuditFilter, DeliveryState, Role, StudyRecord
 from gateway.lifecycle import State
 from model.options import Domain
 from tests.data.archives import own_objects
 from tests.data.engines import CannedEngine
 from tests.data.films import real_film
 from tests.data.phantoms import Phantom, phantom_files
+from tests.data.ports import reserved_port
 from tests.data.sites import (
     MODALITY,
     Running,
     archive_peer,
+    await_reports,
     running_gateway,
     site_settings,
+    wait_until,
 )
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    await_reports(monkeypatch)
 
 
 @pytest.fixture
@@ -92,8 +101,11 @@ def test_a_late_image_opens_a_new_revision_that_names_the_earlier_one(
     send(gateway, frontal)
     first = gateway.wait_for(phantom.study_instance_uid, State.COMMITTED)
     send(gateway, lateral)
-    gateway.wait_for(phantom.study_instance_uid, State.RECEIVING)
-    second = gateway.wait_for(phantom.study_instance_uid, State.COMMITTED)
+    second = wait_until(
+        lambda: committed_again(gateway, phantom),
+        60,
+        lambda: gateway.study(phantom.study_instance_uid),
+    )
     assert (first.revision, second.revision) == (1, 2)
     assert len(own_objects(archive)) == 6
     named = [ds for ds in own_objects(archive) if "PredecessorDocumentsSequence" in ds]
@@ -101,6 +113,14 @@ def test_a_late_image_opens_a_new_revision_that_names_the_earlier_one(
         Comprehensive3DSRStorage,
         EnhancedSRStorage,
     }
+
+
+def committed_again(gateway: Running, phantom: Phantom) -> StudyRecord | None:
+    """Return the study once a revision after the first is committed."""
+    study = gateway.study(phantom.study_instance_uid)
+    assert study is not None
+    is_late = study.revision > 1 and study.state is State.COMMITTED
+    return study if is_late else None
 
 
 def test_our_own_results_coming_back_never_open_the_study(
@@ -208,10 +228,10 @@ def test_without_a_destination_the_results_are_kept_here(
 def test_an_archive_that_is_away_delays_the_results_and_loses_none(
     tmp_path: Path, engine: CannedEngine, phantom: Phantom
 ) -> None:
-    with open_archive(tmp_path / "archive", "ARCHIVE") as first:
-        port = first.port
-    settings = site_settings(tmp_path / "data", archive_peer("ARCHIVE", port))
-    with running_gateway(settings, engine) as gateway:
+    with ExitStack() as opened:
+        port = opened.enter_context(reserved_port())
+        settings = site_settings(tmp_path / "data", archive_peer("ARCHIVE", port))
+        gateway = opened.enter_context(running_gateway(settings, engine))
         send(gateway, *phantom.current)
         study = gateway.wait_for(phantom.study_instance_uid, State.ENCODED)
         assert {row.state for row in gateway.deliveries(study)} <= {

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Playwright
+from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
 from gateway.accounts.roles import AccountRole
 from tests.console.stand import Stand, opened_browser, running_stand, sign_in
@@ -14,6 +14,8 @@ AXE = Path(".peers/console/node_modules/axe-core/axe.min.js")
 """Where `npm ci` puts it, from the root of the repository."""
 
 SignedIn = Callable[[AccountRole | None], Page]
+
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from tests.console.conftest import SignedIn
 from tests.console.pages import ADMINISTRATOR, PAGES, REVIEWER, ConsolePage
 from tests.console.stand import SHORT_XSS, XSS, Stand
 
-PATIENCE_MS = 60_000
 WIDTHS = (1280, 1920, 1024)
 """The last one is a tablet on its side."""
 _RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}"
@@ -84,10 +83,13 @@ def test_a_filter_shows_what_it_says(stand: Stand, signed_in: SignedIn) -> None:
     assert set(studies(page)) == {stand.uids[3], stand.uids[4]}
     page.select_option("#state", "parked")
     page.click("text=Filter")
+    expect(page.locator("tbody th a")).to_have_text([stand.uids[4]])
     assert studies(page) == [stand.uids[4]]
     page.click("text=Clear")
+    page.wait_for_url(f"{stand.url}/studies")
     page.fill("#q", stand.uids[1][:-2])
     page.press("#q", "Enter")
+    page.wait_for_url("**q=**")
     assert stand.uids[1] in studies(page)
     page.goto(f"{stand.url}/studies?q=A-2026-0007&said=findings")
     assert studies(page) == [stand.uids[2]]
@@ -118,7 +120,7 @@ def test_a_study_that_comes_appears_by_itself(
     page.get_by_role("link", name=stand.uids[0]).focus()
     page.evaluate("window.here = 1")
     uid = stand.send(13)
-    expect(page.get_by_role("link", name=uid)).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("link", name=uid)).to_be_visible()
     # The page was not loaded anew, and whoever walked to a row is still there.
     assert page.evaluate("window.here") == 1
     assert page.evaluate("document.activeElement.innerText") == stand.uids[0]
@@ -128,10 +130,13 @@ def test_a_study_that_comes_appears_by_itself(
 def test_whoever_pauses_is_not_disturbed(stand: Stand, signed_in: SignedIn) -> None:
     page = signed_in(REVIEWER)
     asked: list[str] = []
+    # Nothing comes round by itself: one round, that is asked for here.
+    page.add_init_script("window.setInterval = (round) => { window.round = round; };")
     page.goto(f"{stand.url}/studies")
     page.evaluate("document.querySelector('[data-live]').dataset.liveSeconds")
     page.get_by_role("button", name="Pause").click()
     page.on("request", lambda request: asked.append(request.url))
+    page.evaluate("window.round()")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.get_by_text("Paused")).to_be_visible()
     assert asked == []

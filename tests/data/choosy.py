@@ -49,7 +49,7 @@ def choosy_archive(
         title=AETitle("PACS"),
         host="127.0.0.1",
         port=server.server_address[1],
-        deadline_seconds=10.0,
+        deadline_seconds=60.0,
     )
     try:
         yield ChoosyArchive(remote=remote, stored=kept)

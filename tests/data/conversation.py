@@ -19,7 +19,7 @@ from tests.data import requests as rq
 from tests.data.network import LOCAL, MODALITY, Recorder, listening, radiograph, written
 
 CR = uid.ComputedRadiographyImageStorage
-LIMITS = Limits(max_pdu_bytes=1 << 16, pdu_seconds=1.0, idle_seconds=1.0)
+LIMITS = Limits(max_pdu_bytes=1 << 16, pdu_seconds=20.0, idle_seconds=20.0)
 RELEASE = bytes.fromhex("05000000000400000000")
 _TICK_SECONDS = 0.01
 ABORT = bytes.fromhex("07000000000400000000")

@@ -33,7 +33,9 @@ class Server:
     @property
     def client(self) -> FhirServer:
         """Return how it is asked."""
-        return FhirServer(url=f"http://127.0.0.1:{self.port}", token=TOKEN, seconds=5.0)
+        return FhirServer(
+            url=f"http://127.0.0.1:{self.port}", token=TOKEN, seconds=30.0
+        )
 
     def orders(self) -> FhirOrders:
         """Return it as a source of orders."""

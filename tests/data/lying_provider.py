@@ -56,7 +56,7 @@ class Lying:
             "client_id": CLIENT,
             "secret_file": str(secret),
             "roles": {"readers": "viewer"},
-            "deadline_seconds": 2.0,
+            "deadline_seconds": 30.0,
         }
         return load_settings(None, {"openid": {**own, **more}}).openid  # type: ignore[dict-item]
 

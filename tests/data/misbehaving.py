@@ -22,7 +22,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from dicom_io.ae import AETitle, Proof, RemoteAE
 
 _POLL_SECONDS = 0.02
-_LONGEST_SECONDS = 15.0
+_LONGEST_SECONDS = 120.0
 _PENDING = 0xFF00
 
 SAME, NEW, NEW_WITHOUT_ROLE, BEFORE, NEVER = (
@@ -82,6 +82,8 @@ def raw_peer(behave: Callable[[socket.socket], None]) -> Iterator[RawPeer]:
             door.shutdown(socket.SHUT_RDWR)
             accepting.join()
             for connection in connections:
+                with suppress(OSError):  # wakes who reads from it
+                    connection.shutdown(socket.SHUT_RDWR)
                 connection.close()
 
 
@@ -168,6 +170,19 @@ class BadDestination:
     asked: list[Dataset] = field(default_factory=list)
     answers: list[int | None] = field(default_factory=list)
     senders: list[Thread] = field(default_factory=list)
+    visits: list[Association] = field(default_factory=list)
+    sockets: list[socket.socket] = field(default_factory=list)
+
+    def visited(self, event: Event) -> None:
+        """Note an association that was asked of it."""
+        self.visits.append(event.assoc)
+        self._keep(event.assoc)
+
+    def _keep(self, assoc: Association) -> None:
+        """Keep a socket to close: pynetdicom does not where the peer was faster."""
+        transport = assoc.dul.socket
+        if transport is not None and transport.socket is not None:
+            self.sockets.append(transport.socket)
 
     def store(self, event: Event) -> int:
         """Answer a C-STORE."""
@@ -243,6 +258,7 @@ class BadDestination:
         if not back.is_established:
             self.answers.append(None)
             return
+        self._keep(back)
         self._say(back, report)
         back.release()
 
@@ -282,13 +298,14 @@ def bad_destination(
             host="127.0.0.1",
             port=0,
             proof=proof,
-            deadline_seconds=10.0,
+            deadline_seconds=60.0,
         ),
     )
     server = ae.make_server(
         ("127.0.0.1", 0),
         server_class=ThreadedAssociationServer,
         evt_handlers=[
+            (evt.EVT_ESTABLISHED, bad.visited),
             (evt.EVT_C_STORE, bad.store),
             (evt.EVT_C_FIND, bad.find),
             (evt.EVT_N_ACTION, bad.commit),
@@ -308,3 +325,7 @@ def bad_destination(
                 sender.join(_LONGEST_SECONDS)
         server.shutdown()
         serving.join()
+        for visit in bad.visits:
+            visit.join(_LONGEST_SECONDS)
+        for each in bad.sockets:
+            each.close()

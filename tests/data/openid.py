@@ -47,6 +47,7 @@ class Provider:
             "secret_file": str(self.secret),
             "authority": str(self.authority or ""),
             "label": "Test Hospital",
+            "deadline_seconds": 60.0,
             "roles": ROLES,
         }
         return {"openid": {**own, **more}}  # type: ignore[dict-item]

@@ -84,7 +84,7 @@ def ray_site(folder: Path, nodes: Nodes, copies: int = COPIES) -> RaySite:
                 "most_replicas": copies,
                 "replica_cpus": 0.5,
                 "health_seconds": 1.0,
-                "health_timeout_seconds": 15.0,
+                "health_timeout_seconds": 60.0,
             },
         }
     )

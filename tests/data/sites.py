@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from config.load import Table, load_settings, merge
 from config.settings import Settings
 from dicom_io.ae import AETitle, LocalAE, RemoteAE
+from dicom_io.scu.commitment import request_commitment
 from gateway.ledger import DeliveryRecord, StudyRecord
 from gateway.lifecycle import State
 from gateway.running.composition import open_site
@@ -18,6 +20,9 @@ from gateway.running.serve import Gateway
 from gateway.site import Site
 from model.engine import ReportEngine
 from tests.data.ledgers import ON_POSTGRESQL, url_of
+
+if TYPE_CHECKING:
+    import pytest
 
 Found = TypeVar("Found")
 
@@ -39,11 +44,11 @@ def _quick(folder: Path) -> Table:
         },
         "web": {"port": 0},
         "listener": {"host": "127.0.0.1", "port": 0},
-        "completeness": {"quiet_seconds": 0.5, "max_wait_seconds": 5.0},
+        "completeness": {"quiet_seconds": 1.5, "max_wait_seconds": 5.0},
         "prior": {"attempts": 2, "pause_seconds": 0.1},
         "identity": {"issuer": "accept"},
         "work": {
-            "lease_seconds": 4.0,
+            "lease_seconds": 60.0,
             "first_pause_seconds": 0.1,
             "max_pause_seconds": 0.5,
         },
@@ -80,6 +85,15 @@ def archive_peer(title: str, port: int, **more: str | float | bool) -> Table:
         "archive": {"peer": "archive"},
         "results": {"destinations": ["archive"]},
     }
+
+
+def await_reports(monkeypatch: "pytest.MonkeyPatch") -> None:
+    """Have a report of commitment awaited for a minute where it is asked for.
+
+    A report ends the wait; one that never comes is not for tests that call this.
+    """
+    patient = partial(request_commitment, wait_seconds=60.0)
+    monkeypatch.setattr("gateway.stages.proof.request_commitment", patient)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -148,7 +148,7 @@ def answering(
     thread.start()
     port = listener.getsockname()[1]
     try:
-        yield Address(host="127.0.0.1", port=port, transport=Transport.TCP, seconds=1.0)
+        yield Address(host="127.0.0.1", port=port, transport=Transport.TCP)
     finally:
         over.set()
         listener.shutdown(socket.SHUT_RDWR)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from socket import socket
+from threading import Event as Signal
 from threading import Thread
 
 from pydicom.dataset import Dataset
@@ -58,7 +59,9 @@ class Habits:
     set. levels : at which it retrieves, else `refusal`. sends_as, sends_from : AE and
     address of what it moves; originator : whom it names for that. associations :
     how many it takes for that, at most. delays_seconds : it answers, then sends.
-    counts : it says how much it sent. trickles : it retrieves without an end.
+    too_late : it answers, and sends when `late` is set. counts : it says how much it
+    sent. trickles : it retrieves without an end; stalls : and says nothing after its
+    first word.
     """
 
     leaves_out: tuple[str, ...] = ()
@@ -78,8 +81,10 @@ class Habits:
     originator: str | None = US
     associations: int = 1
     delays_seconds: float | None = None
+    too_late: bool = False
     counts: bool = True
     trickles: bool = False
+    stalls: bool = False
 
 
 @dataclass
@@ -101,6 +106,7 @@ class ZooArchive:
     senders: list[Thread] = field(default_factory=list)
     visits: list[Association] = field(default_factory=list)
     sockets: list[socket] = field(default_factory=list)
+    late: Signal = field(default_factory=Signal)
 
     def keep(self, assoc: Association) -> None:
         """Keep a socket to close: pynetdicom does not where the peer was faster."""
@@ -125,7 +131,7 @@ class ZooArchive:
             if time.monotonic() > end or event.assoc.acse.is_aborted():
                 return
             yield PENDING, answer
-            time.sleep(habits.pause_seconds)
+            _pause(event.assoc, habits.pause_seconds)
         yield habits.ends_with, None
 
     def _answers(self, asked: Dataset) -> Iterator[Dataset]:
@@ -187,7 +193,7 @@ class ZooArchive:
         return len(films) if self.habits.counts else None
 
     def _move(self, films: Sequence[Dataset], answer: "_Answering") -> None:
-        if self.habits.delays_seconds is None:
+        if self.habits.delays_seconds is None and not self.habits.too_late:
             self._deliver(films)
             answer(SUCCESS, self._counted(films))
             return
@@ -198,6 +204,8 @@ class ZooArchive:
 
     def _deliver_later(self, films: Sequence[Dataset]) -> None:
         time.sleep(self.habits.delays_seconds or 0)
+        if self.habits.too_late:
+            self.late.wait(_LONGEST_SECONDS)
         self._deliver(films)
 
     def _deliver(self, films: Sequence[Dataset]) -> None:
@@ -225,6 +233,7 @@ class ZooArchive:
     ) -> None:
         """Say again and again that one more is done, and send one film each time."""
         end = time.monotonic() + _LONGEST_SECONDS
+        pause = _LONGEST_SECONDS if self.habits.stalls else self.habits.pause_seconds
         number = 0
         while time.monotonic() < end and not assoc.acse.is_aborted():
             if answer.is_cancelled:
@@ -239,7 +248,15 @@ class ZooArchive:
             else:
                 self._deliver(films if number == 1 else [])
                 answer(PENDING, number)
-            time.sleep(self.habits.pause_seconds)
+            _pause(assoc, pause)
+
+
+def _pause(assoc: Association, seconds: float) -> None:
+    """Do nothing for so long, or until the association is aborted."""
+    end = time.monotonic() + seconds
+    time.sleep(min(seconds, _POLL_SECONDS))  # none is one, too: it lets others run
+    while (left := end - time.monotonic()) > 0 and not assoc.acse.is_aborted():
+        time.sleep(min(left, _POLL_SECONDS))
 
 
 class _Answering:

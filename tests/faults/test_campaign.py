@@ -110,7 +110,7 @@ def test_a_campaign_is_killed_paused_and_overtaken_and_reads_each_study_once(
     with open_archive(tmp_path / "archive", "ARCHIVE") as archive:
         fill(archive)
         site = Site(tmp_path, archive)
-        limits = ["--per-hour", "36000", "--in-flight", "2", "--hours", "always"]
+        limits = ["--per-hour", "3600", "--in-flight", "2", "--hours", "always"]
         naming = ["--name", "lung", "--why", "a study of lungs"]
         site.run("start", str(cohort), *naming, *limits)
         for point in OF_CAMPAIGNS:
@@ -119,7 +119,7 @@ def test_a_campaign_is_killed_paused_and_overtaken_and_reads_each_study_once(
         alive = children.start(site.folder, site.overrides)
         assert alive.port is not None
         pause_it(site, alive.port)
-        overtake_it(site, alive.port)
+        resume_and_overtake_it(site, alive.port)
         site.wait_for_read(STUDIES)
         wait_until(
             lambda: site.campaign().state is CampaignState.ENDED or None,
@@ -134,7 +134,7 @@ def test_a_campaign_is_killed_paused_and_overtaken_and_reads_each_study_once(
 
 
 def pause_it(site: Site, port: int) -> None:
-    """Pause it for as long as a study of others takes, and resume it."""
+    """Pause it for as long as a study of others takes."""
     site.wait_for_read(4)
     site.run("pause", "lung", "--why", "the archive is under maintenance")
     paused = site.progress().waiting
@@ -143,14 +143,14 @@ def pause_it(site: Site, port: int) -> None:
     wait_until(lambda: committed(site, URGENT - 1), SECONDS, site.progress)
     # One may just have been asked for when it was paused.
     assert paused - 1 <= site.progress().waiting <= paused
-    site.run("resume", "lung", "--why", "it is back")
 
 
-def overtake_it(site: Site, port: int) -> None:
-    """Have an urgent study read while it goes on."""
-    site.wait_for_read(5)
+def resume_and_overtake_it(site: Site, port: int) -> None:
+    """Have an urgent study, which has just come, read while it goes on."""
     with Sender(port) as sender:
         assert sender.store(scene.film(URGENT)) == 0
+    site.run("resume", "lung", "--why", "it is back")
+    site.wait_for_read(5)
     wait_until(lambda: committed(site, URGENT), SECONDS, site.progress)
 
 

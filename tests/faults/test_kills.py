@@ -13,12 +13,12 @@ from dicom_io.archive import open_archive
 from gateway.failpoints import FAILPOINTS, VARIABLE, passed
 from gateway.lifecycle import State
 from tests.data.engines import CannedEngine
-from tests.data.sites import running_gateway, site_settings
+from tests.data.sites import await_reports, running_gateway, site_settings
 from tests.faults import nursery, points, scene, storm
 from tests.faults.nursery import Nursery, Stuck
 from tests.faults.sender import Sender
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 PARTS = 4
@@ -51,6 +51,7 @@ def test_every_point_of_the_table_is_passed_by_a_study_on_its_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, f"purge:removed@{1 << 40}")
+    await_reports(monkeypatch)
     with open_archive(tmp_path / "archive", "ARCHIVE") as archive:
         scene.put_prior(archive, 1)
         overrides = scene.site_overrides(archive, audit=scene.SIGNING)

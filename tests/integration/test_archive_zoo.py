@@ -56,6 +56,10 @@ QUICK: Table = {
         "pause_seconds": 0.1,
     }
 }
+UNTIL_HERE = (("settle_seconds", 20.0),)
+"""A wait that is over when all that was sent, or named, has come."""
+UNTIL_CUT_OFF = 30.0
+"""A pause, in seconds, that is over when the association is."""
 OPTIONAL = ("PatientBirthDate", "PatientSex", "IssuerOfPatientID", "ModalitiesInStudy")
 RELATIONAL = ("BodyPartExamined", "InstitutionName")
 
@@ -154,14 +158,14 @@ ZOO = [
     Row(
         name="is slow without end",
         habits=Habits(repeats=True, pause_seconds=0.1),
-        deadline_seconds=3.0,
+        deadline_seconds=6.0,
         # or it "fell silent", where the machine holds its answer up
         says=("pacs ", "answers", "there may be more"),
     ),
     Row(
         name="is silent for longer than a call may take",
-        habits=Habits(pause_seconds=5.0),
-        deadline_seconds=3.0,
+        habits=Habits(pause_seconds=UNTIL_CUT_OFF),
+        deadline_seconds=6.0,
         says=("pacs fell silent after 1 answers",),
     ),
     # Character sets.
@@ -223,7 +227,7 @@ ZOO = [
         name="sends by C-GET without end",
         habits=Habits(services=(GET,), trickles=True, pause_seconds=0.05),
         films=2,
-        settings=(("study_seconds", 1.0),),
+        settings=(("study_seconds", 4.0),),
         says=("2 instances from pacs by a retrieval without an end",),
     ),
     Row(
@@ -241,7 +245,7 @@ ZOO = [
     Row(
         name="moves all and never ends its answer",
         habits=Habits(services=(MOVE,), trickles=True, pause_seconds=0.05),
-        settings=(("study_seconds", 1.0),),
+        settings=(("study_seconds", 4.0),),
         says=("by a retrieval without an end",),
     ),
     Row(
@@ -256,10 +260,8 @@ ZOO = [
     ),
     Row(
         name="moves some and falls silent",
-        habits=Habits(
-            services=(MOVE,), trickles=True, pause_seconds=3.0, sends_as="NOBODY"
-        ),
-        settings=(("study_seconds", 0.5),),
+        habits=Habits(services=(MOVE,), trickles=True, stalls=True, sends_as="NOBODY"),
+        settings=(("study_seconds", 4.0),),
         deadline_seconds=20.0,
         finds=False,
         says=("not retrieved: pacs did not end the C-MOVE in time",),
@@ -305,18 +307,19 @@ ZOO = [
         name="sends after its answer",
         films=2,
         habits=Habits(services=(MOVE,), delays_seconds=0.2),
+        settings=UNTIL_HERE,
         says=("2 instances from pacs by c-move",),
     ),
     Row(
         name="sends after its answer, which counts nothing",
         films=2,
         habits=Habits(services=(MOVE,), delays_seconds=0.2, counts=False),
-        settings=(("settle_seconds", 5.0),),  # over when both are here
+        settings=UNTIL_HERE,
         says=("2 instances from pacs by c-move",),
     ),
     Row(
         name="sends after its answer when nobody waits any more",
-        habits=Habits(services=(MOVE,), delays_seconds=0.9),
+        habits=Habits(services=(MOVE,), too_late=True),
         finds=False,
         says=("nothing was retrieved",),
     ),
@@ -367,6 +370,7 @@ def searched(row: Row, folder: Path) -> Iterator[Search]:
                 archive=archive,
                 history=gather(bench.at(priors=priors), dict(row.patient)),
             )
+            archive.late.set()
             for sender in archive.senders:
                 sender.join()
 
@@ -423,8 +427,10 @@ def test_each_archive_comes_to_its_verdict(row: Row, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("heeds", "aborted"), [(True, 0), (False, 1)])
 def test_a_cancel_names_its_request_and_who_goes_on_is_cut_off(
-    heeds: bool, aborted: int, tmp_path: Path
+    heeds: bool, aborted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if heeds:
+        monkeypatch.setattr("dicom_io.scu.asking.GRACE_SECONDS", 30.0)
     habits = Habits(repeats=True, heeds_cancel=heeds)
     with zoo_archive(habits, [dcmread(prior_film(tmp_path))]) as archive:
         remote = at(archive.port, "ARCHIVE")
@@ -439,14 +445,15 @@ def test_a_cancel_names_its_request_and_who_goes_on_is_cut_off(
         )
         with associated(LOCAL, remote, proposal) as assoc:
             found = ask(assoc, remote, question)
-        until(lambda: archive.aborted == aborted, 3, "the association is over")
+        until(lambda: archive.aborted == aborted, 30, "the association is over")
     assert set(archive.cancelled) == {7}
     assert len(found.answers) == 3
 
 
 def test_a_late_delivery_is_kept_apart_and_its_sender_told(tmp_path: Path) -> None:
-    habits = Habits(services=(MOVE,), delays_seconds=0.9)
+    habits = Habits(services=(MOVE,), too_late=True)
     with searched(Row(name="late", habits=habits), tmp_path) as search:
+        search.archive.late.set()
         for sender in search.archive.senders:
             sender.join()
         assert search.archive.stored == [Status.NOT_AUTHORISED]

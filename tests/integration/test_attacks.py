@@ -20,8 +20,8 @@ from tests.data.attacks import Attack, attacks, under
 from tests.data.certificates import authority
 from tests.data.conversation import Recording, recorded
 from tests.data.network import (
+    LOCAL,
     MODALITY,
-    QUICK,
     Recorder,
     at,
     caller,
@@ -35,7 +35,6 @@ ECHOES = 5
 GENEROUS_SECONDS = 30.0
 """For one C-ECHO, on a machine that is busy with other things."""
 
-HURRIED = replace(QUICK, idle_seconds=2.0)
 KNOWN = replace(
     MODALITY, title=AETitle("KNOWN"), networks=(ip_network("127.0.0.1/32"),)
 )
@@ -104,7 +103,7 @@ def test_a_known_peer_is_answered_throughout(
 ) -> None:
     recorder = Recorder()
     with (
-        listening(recorder, HURRIED, [MODALITY, KNOWN]) as listener,
+        listening(recorder, LOCAL, [MODALITY, KNOWN]) as listener,
         under(table[name], listener.port) as assault,
     ):
         waits = [_echo_milliseconds(listener) for _ in range(ECHOES)]
@@ -121,7 +120,7 @@ def test_an_instance_is_taken_while_associations_are_held(
 ) -> None:
     recorder = Recorder()
     with (
-        listening(recorder, HURRIED, [MODALITY, KNOWN]) as listener,
+        listening(recorder, LOCAL, [MODALITY, KNOWN]) as listener,
         under(table["500 idle associations"], listener.port),
     ):
         until(lambda: len(recorder.opened) >= 20, 20, "the places are taken")
@@ -136,7 +135,7 @@ def test_a_known_peer_is_answered_by_tls_throughout(
     table: dict[str, Attack], tmp_path: Path, name: str
 ) -> None:
     node = authority(tmp_path / "own").node("xray")
-    local = replace(HURRIED, tls=node)
+    local = replace(LOCAL, tls=node)
     with (
         listening(Recorder(), local, [MODALITY, KNOWN]) as listener,
         under(table[name], listener.port),
@@ -168,7 +167,7 @@ def _few_descriptors() -> Iterator[None]:
 def test_a_machine_without_a_descriptor_left_goes_on_once_there_is_one() -> None:
     recorder = Recorder()
     attack = Attack(connections=200, drip=b"\1")
-    with listening(recorder, HURRIED, [KNOWN]) as listener:
+    with listening(recorder, LOCAL, [KNOWN]) as listener:
         held = [Path("/dev/null").open("rb") for _ in range(20)]  # noqa: SIM115
         try:
             with under(attack, listener.port):

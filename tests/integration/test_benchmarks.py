@@ -132,13 +132,13 @@ def test_other_priors_are_no_measurement() -> None:
 
 
 def test_what_a_soak_sends_arrives_once(results: Path) -> None:
-    few = ["--studies", "10", "--in-flight", "3", "--minutes", "3"]
+    few = ["--studies", "10", "--in-flight", "6", "--minutes", "3"]
     soak.main([*few, "--quiet-seconds", "2"])
     kept = json.loads((results / "soak.json").read_text())
     found = {figure["name"]: figure["values"] for figure in kept["figures"]}
-    assert found["studies"] == [13]
-    assert found["images"] == [26]
-    assert found["results"][0] >= 13
+    assert found["studies"] == [16]
+    assert found["images"] == [32]
+    assert found["results"][0] >= 16
     assert len(found["throughput"]) == soak.PARTS
 
 

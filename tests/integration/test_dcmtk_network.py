@@ -106,7 +106,7 @@ def test_what_storescu_aborts_is_discarded() -> None:
     recorder = Recorder()
     with listening(recorder) as listener:
         run_peer("storescu", "--abort", *_CALL, listener.port, *films)
-        until(lambda: bool(recorder.closed), 5, "the association is closed")
+        until(lambda: bool(recorder.closed), 30, "the association is closed")
     assert all(each.committed or each.discarded for each in recorder.incoming)
 
 

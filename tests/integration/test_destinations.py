@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rounds import free_port
 from config.load import Table
 from dicom_io.ae import AETitle, Proof, RemoteAE, WebEndpoint
 from gateway import away
@@ -34,6 +33,8 @@ from tests.data.misbehaving import (
 )
 from tests.data.network import LOCAL, Recorder, listening
 from tests.data.peers import storescp, until
+from tests.data.ports import NOBODYS_PORT
+from tests.data.sites import await_reports
 from tests.data.stages import Bench, bench_from, keep_encoded
 from tests.data.web import Answer, serving
 
@@ -85,6 +86,11 @@ def bench(kept: Path, tmp_path: Path) -> Iterator[Bench]:
         yield opened
 
 
+@pytest.fixture
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    await_reports(monkeypatch)
+
+
 def states(bench: Bench, name: str = "pacs") -> set[DeliveryState]:
     found = {r.state for r in bench.deliveries() if r.destination == name}
     assert found
@@ -107,7 +113,7 @@ def store(bench: Bench, *destinations: RemoteAE) -> Bench:
 def all_modes() -> Iterator[tuple[list[RemoteAE], dict[str, DeliveryState]]]:
     """Run a destination of each mode; yields them, and what becomes of results."""
     expected = {"nobody listens": DeliveryState.PENDING}
-    remotes = [destination(free_port(), "nobody listens")]
+    remotes = [destination(NOBODYS_PORT, "nobody listens")]
     with ExitStack() as opened:
         for name, (behave, state) in RAW.items():
             peer = opened.enter_context(raw_peer(behave))
@@ -142,6 +148,7 @@ def web_destination(port: int, name: str) -> RemoteAE:
     return replace(plain, host="", web=endpoint)
 
 
+@pytest.mark.usefixtures("_patience")
 def test_each_mode_has_its_outcome_and_the_good_one_has_everything(
     bench: Bench,
 ) -> None:
@@ -166,7 +173,7 @@ def test_a_hung_destination_delays_neither_the_others_nor_the_next_study(
         slow = destination(hung.port, "hung", 300.0)
         site = store(bench, slow, *[each.remote for each in good])
         until(lambda: all(len(e.held) == 3 for e in good), 20, "the good ones have all")
-        assert hung.visits == 1
+        until(lambda: hung.visits == 1, 20, "the hung one is visited")
         assert states(bench, "hung") == {DeliveryState.PENDING}
         for _ in range(2):  # it is looked at again, and nothing is begun twice
             bench.clock.add(seconds=3)
@@ -183,6 +190,7 @@ def test_a_hung_destination_delays_neither_the_others_nor_the_next_study(
         assert hung.visits == 1
     bench.site.couriers.close(30.0)
     assert all(each.stores == 6 for each in good)
+    until(lambda: silent(bench) == ["hung"], 20, "the hung one is known as such")
     with bench.site.ledger.reading() as rows:
         (silence,) = rows.silences()
     assert (silence.peer, silence.failures) == ("hung", 1)
@@ -194,7 +202,7 @@ def test_what_a_dead_process_had_under_way_is_sent_at_once(bench: Bench) -> None
         store(bench, destination(hung.port, seconds=300.0))
         held = [row.not_before for row in bench.deliveries()]
         assert all(until is not None and until > bench.clock() for until in held)
-        restarted = bench.at(couriers=Couriers())
+        restarted = bench.at(couriers=Couriers(60.0))
         with ExitStack() as started:
             Membership(restarted.site, ALL_ROLES, new_name()).join(started)
         store(restarted, good.remote)
@@ -221,7 +229,7 @@ def test_what_was_left_alone_goes_at_once_when_the_destination_answers(
     bench: Bench,
 ) -> None:
     away.note_silence(bench.site, "pacs")
-    site = store(bench, destination(free_port()))
+    site = store(bench, destination(NOBODYS_PORT))
     assert {row.detail for row in bench.deliveries()} == {away.NO_ANSWER}
     assert not site.turn(State.ENCODED)
     away.note_answer(bench.site, "pacs")
@@ -247,6 +255,7 @@ def test_a_silent_destination_costs_one_connection_a_pause(bench: Bench) -> None
 
 
 @pytest.mark.peers
+@pytest.mark.usefixtures("_patience")
 def test_the_storage_scp_of_dcmtk_as_it_misbehaves(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -299,6 +308,7 @@ def committing(
             yield site, bad
 
 
+@pytest.mark.usefixtures("_patience")
 @pytest.mark.parametrize("where", [BEFORE, NEW, NEW_WITHOUT_ROLE])
 def test_a_commitment_is_taken_wherever_it_is_reported_and_twice_is_no_harm(
     bench: Bench, where: str
@@ -314,6 +324,7 @@ def test_a_commitment_is_taken_wherever_it_is_reported_and_twice_is_no_harm(
     assert "answered before" in told[1]
 
 
+@pytest.mark.usefixtures("_patience")
 def test_a_commitment_on_the_association_of_the_request_ends_it(bench: Bench) -> None:
     with committing(bench, Manners(reports=SAME)) as (site, bad):
         assert site.turn(State.STORED)
@@ -339,17 +350,19 @@ def test_a_report_of_a_wrong_transaction_or_a_foreign_node_changes_nothing(
 
 
 def test_a_report_that_never_comes_is_asked_for_again_with_another_transaction(
-    bench: Bench,
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with committing(bench, Manners(reports=NEVER)) as (site, bad):
         assert site.turn(State.STORED)
         bench.clock.add(seconds=61)
         bad.manners = Manners(reports=SAME)
+        await_reports(monkeypatch)
         assert site.turn(State.STORED)
     assert bench.study().state is State.COMMITTED
     assert len({str(each.TransactionUID) for each in bad.asked}) == 2
 
 
+@pytest.mark.usefixtures("_patience")
 def test_what_was_not_committed_is_sent_again_alone(bench: Bench) -> None:
     with committing(bench, Manners(failures={1: 0x0112})) as (site, bad):
         assert site.turn(State.STORED)
@@ -362,6 +375,7 @@ def test_what_was_not_committed_is_sent_again_alone(bench: Bench) -> None:
     assert bad.stores == 4
 
 
+@pytest.mark.usefixtures("_patience")
 def test_a_hung_commitment_delays_no_other_proof(bench: Bench) -> None:
     with (
         bad_destination(Manners(), "good") as good,

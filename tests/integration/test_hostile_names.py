@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -155,9 +156,10 @@ def _one_line(text: io.StringIO) -> logging.Handler:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Log into a text as the command line does."""
+    """Log into a text as the command line does; of this thread alone."""
     text, root = io.StringIO(), logging.getLogger()
-    handler = _one_line(text)
+    handler, here = _one_line(text), threading.get_ident()
+    handler.addFilter(lambda record: record.thread == here)
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)

@@ -63,7 +63,9 @@ def test_neither_a_patient_nor_a_forged_line_reaches_the_log(
         send(running, path, HOSTILE)
         send(running, path, "1.2.3.1.1.1")
         wait_until(
-            lambda: (s := running.study(GOOD)) and s.state is not State.RECEIVING,
+            lambda: (
+                ((s := running.study(GOOD)) and s.state is not State.RECEIVING) or None
+            ),
             30.0,
             log.getvalue,
         )

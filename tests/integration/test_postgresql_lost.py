@@ -104,6 +104,8 @@ def of(url: str) -> Table:
     return {
         "ledger": {"url": url},
         "completeness": {"quiet_seconds": 3.0, "max_wait_seconds": 60.0},
+        # Of a turn that could not even write that it failed: it has to run out.
+        "work": {"lease_seconds": 10.0},
     }
 
 

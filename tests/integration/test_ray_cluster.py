@@ -17,11 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import engine_calls
-from config.load import Table, merge
-from dicom_io.archive import Archive, open_archive
-from dicom_io.scu.send import store_instances
+from config.load import Table
 from gateway.lifecycle import State
-from gateway.watching.health import engine_finding
 from model.engines.local import LocalEngine
 from model.errors import ConstantImage, EngineAway
 from model.maira2.snapshot import weights_digest
@@ -34,18 +31,11 @@ from model.report import (
     ReportRequest,
     Task,
 )
-from tests.data.archives import own_objects
 from tests.data.asking import Askers
-from tests.data.phantoms import phantom_files
+from tests.data.first_study import FirstStudy, read_once_there
 from tests.data.ray_nodes import Nodes, require_ray, running_nodes
 from tests.data.ray_site import COPIES, RaySite, ray_site
-from tests.data.sites import (
-    MODALITY,
-    archive_peer,
-    running_gateway,
-    site_settings,
-    wait_until,
-)
+from tests.data.sites import wait_until
 
 if TYPE_CHECKING:
     from model.engine import ReportEngine
@@ -67,17 +57,6 @@ WHOLE = replace(EngineOptions(), checkpoint=PHANTOM_CHECKPOINT, device="cpu", th
 
 
 @dataclass(frozen=True, kw_only=True)
-class FirstStudy:
-    """What became of a study that came before there was an engine."""
-
-    waiting: str
-    is_ready: bool
-    state: State
-    objects: int
-    digest: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Cluster:
     """A cluster with the model in it, and how it came to be."""
 
@@ -94,45 +73,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("ray")
     with running_nodes(1) as nodes:
         site = ray_site(folder / "site", nodes)
-        with open_archive(folder / "archive", "ARCHIVE") as archive:
-            first, said = _read_once_deployed(folder, site, archive)
-        yield Cluster(nodes=nodes, site=site, said=said, first=first)
-
-
-def _read_once_deployed(
-    folder: Path, site: RaySite, archive: Archive
-) -> tuple[FirstStudy, str]:
-    """Send a study to a gateway, then deploy, and see it through."""
-    peers = archive_peer("ARCHIVE", archive.port)
-    settings = site_settings(folder / "data", merge(peers, _of(site)))
-    phantom = phantom_files(folder / "1", seed=11, salt="1", with_prior=False)
-    with running_gateway(settings) as gateway:
-        outcomes = store_instances(MODALITY, gateway.remote, phantom.current)
-        assert all(outcome.verdict.is_stored for outcome in outcomes)
-
-        def waiting() -> str | None:
-            study = gateway.study(phantom.study_instance_uid)
-            reason = (study and study.reason) or ""
-            return reason if "cannot be reached" in reason else None
-
-        reason = wait_until(waiting, 60, lambda: gateway.study("it did not wait"))
-        is_ready = engine_finding(gateway.site.engine).ok
-        said = site.deploy()
-        study = gateway.wait_for(
-            phantom.study_instance_uid, State.COMMITTED, State.PARKED, seconds=120
-        )
-        assert engine_finding(gateway.site.engine).ok
-        digest = gateway.site.engine.identity.weights_digest
-    return (
-        FirstStudy(
-            waiting=reason,
-            is_ready=is_ready,
-            state=study.state,
-            objects=len(own_objects(archive)),
-            digest=digest,
-        ),
-        said,
-    )
+        said: list[str] = []
+        first = read_once_there(folder, _of(site), lambda: said.append(site.deploy()))
+        yield Cluster(nodes=nodes, site=site, said=said[0], first=first)
 
 
 def _of(site: RaySite) -> Table:
@@ -174,7 +117,7 @@ def test_a_study_waits_while_nothing_is_deployed_and_is_read_then(
 ) -> None:
     first = cluster.first
     assert "Connection refused" in first.waiting
-    assert not first.is_ready
+    assert not first.was_ready
     assert (first.state, first.objects) == (State.COMMITTED, 3)
     assert first.digest == weights_digest(PHANTOM_CHECKPOINT)
     assert "maira is RUNNING: 2 RUNNING" in cluster.said

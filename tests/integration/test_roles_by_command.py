@@ -4,16 +4,20 @@ import json
 import signal
 import socket
 import subprocess
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 
 from tests.data.commands import call
 from tests.data.ledgers import skip_on_postgresql
+from tests.data.peers import until
 from tests.data.served import line_of, serving
-from tests.data.sites import toml_of
+from tests.data.sites import toml_of, wait_until
 
 
 @pytest.fixture
@@ -32,12 +36,43 @@ def playing(
     return serving(config, "--role", roles, environment=environment)
 
 
-def wait_for_ready(systemd: socket.socket, count: int) -> None:
-    """Wait until so many are ready; the first says that it lives before the last is."""
+@contextmanager
+def hearing(told: Path) -> Iterator[Sequence[bytes]]:
+    """Listen on the socket `told` as systemd does, at once to each; yields what came.
+
+    Few messages have room in it: what nobody hears in time would not be said.
+    """
     heard: list[bytes] = []
-    while heard.count(b"READY=1") < count:
-        heard.append(systemd.recv(100))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(told))
+
+        def hear() -> None:
+            while said := systemd.recv(100):
+                heard.append(said)
+
+        thread = Thread(target=hear)
+        thread.start()
+        try:
+            yield heard
+        finally:
+            systemd.sendto(b"", str(told))
+            thread.join()
+
+
+def wait_for_ready(heard: Sequence[bytes], count: int) -> None:
+    """Wait until so many are ready; the first says that it lives before the last is."""
+    until(lambda: heard.count(b"READY=1") >= count, 120, f"{count} are ready")
     assert {*heard} <= {b"READY=1", b"WATCHDOG=1"}
+
+
+def findings_of(port: str) -> set[str] | None:
+    """Return what a process looks at that is ready; None: it is not yet."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=60) as answer:
+            return set(json.load(answer)["findings"])
+    except HTTPError as error:
+        error.close()
+        return None
 
 
 def test_each_process_has_what_its_roles_need_and_no_more(
@@ -48,18 +83,16 @@ def test_each_process_has_what_its_roles_need_and_no_more(
 ) -> None:
     told = tmp_path / "told"
     with ExitStack() as opened:
-        systemd = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        systemd.bind(str(told))
-        systemd.settimeout(120)
+        heard = opened.enter_context(hearing(told))
         listener = opened.enter_context(playing(config, "listener", told))
         others = opened.enter_context(playing(config, "scheduler,web", told))
         assert line_of(listener).startswith("MAIRA_GW listens on port ")
         said, _, port = line_of(listener).rpartition(" ")
         assert said == "listener: health is on port"
         assert line_of(others).startswith("Nobody administers it: ")
-        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=60) as answer:
-            assert set(json.load(answer)["findings"]) == {"listener", "ledger", "disk"}
-        wait_for_ready(systemd, 2)
+        found = wait_until(lambda: findings_of(port), 60, lambda: "it is not ready")
+        assert found == {"listener", "ledger", "disk"}
+        wait_for_ready(heard, 2)
         for process in (listener, others):
             maps = Path(f"/proc/{process.pid}/maps").read_text()
             assert "libtorch" not in maps

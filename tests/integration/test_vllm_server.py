@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -18,11 +18,7 @@ from urllib.error import URLError
 import pytest
 
 from benchmarks.rounds import free_port
-from config.load import Table, merge
-from dicom_io.archive import Archive, open_archive
-from dicom_io.scu.send import store_instances
 from gateway.lifecycle import State
-from gateway.watching.health import engine_finding
 from model.engines.local import LocalEngine
 from model.engines.vllmserve.asking import VllmEngine
 from model.engines.vllmserve.plan import VllmPlace
@@ -32,15 +28,7 @@ from model.options import PHANTOM_CHECKPOINT, Domain, EngineOptions, TokenLimits
 from model.phantom.asking import held_out
 from model.phantom.text import inputs_of
 from model.report import GroundedReport, ReportRequest, Task
-from tests.data.archives import own_objects
-from tests.data.phantoms import phantom_files
-from tests.data.sites import (
-    MODALITY,
-    archive_peer,
-    running_gateway,
-    site_settings,
-    wait_until,
-)
+from tests.data.first_study import FirstStudy, read_once_there
 
 PYTHON = os.environ.get("VLLM_PYTHON", "")
 ROOT = Path(__file__).parents[2]
@@ -63,17 +51,6 @@ def local() -> LocalEngine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FirstStudy:
-    """What became of a study that came before there was a server."""
-
-    waiting: str
-    was_ready: bool
-    state: State
-    objects: int
-    digest: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Served:
     """A server with the phantom checkpoint, and what a gateway did before it came."""
 
@@ -93,8 +70,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         _await(address, started[0], folder / "log")
 
     try:
-        with open_archive(folder / "archive", "ARCHIVE") as archive:
-            first = _read_once_served(folder, address, archive, start)
+        first = read_once_there(
+            folder,
+            {"engine": {"kind": "vllm"}, "vllm": {"servers": [address]}},
+            start,
+        )
         place = VllmPlace(
             servers=(address,), domain=Domain.PHANTOM, token_limits=TokenLimits()
         )
@@ -104,41 +84,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def _read_once_served(
-    folder: Path, address: str, archive: Archive, start: Callable[[], None]
-) -> FirstStudy:
-    """Send a study to a gateway, then start the server, and see it through."""
-    own: Table = {"engine": {"kind": "vllm"}, "vllm": {"servers": [address]}}
-    settings = site_settings(
-        folder / "data", merge(archive_peer("ARCHIVE", archive.port), own)
-    )
-    phantom = phantom_files(folder / "1", seed=11, salt="1", with_prior=False)
-    with running_gateway(settings) as gateway:
-        outcomes = store_instances(MODALITY, gateway.remote, phantom.current)
-        assert all(outcome.verdict.is_stored for outcome in outcomes)
-
-        def waiting() -> str | None:
-            study = gateway.study(phantom.study_instance_uid)
-            reason = (study and study.reason) or ""
-            return reason if "cannot be reached" in reason else None
-
-        reason = wait_until(waiting, 60, lambda: gateway.study("it did not wait"))
-        was_ready = engine_finding(gateway.site.engine).ok
-        start()
-        study = gateway.wait_for(
-            phantom.study_instance_uid, State.COMMITTED, State.PARKED, seconds=120
-        )
-        assert engine_finding(gateway.site.engine).ok
-        digest = gateway.site.engine.identity.weights_digest
-    return FirstStudy(
-        waiting=reason,
-        was_ready=was_ready,
-        state=study.state,
-        objects=len(own_objects(archive)),
-        digest=digest,
-    )
 
 
 def _start(port: int, folder: Path) -> subprocess.Popen[bytes]:

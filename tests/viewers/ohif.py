@@ -25,7 +25,7 @@ TOLERANCE_PIXELS = 0.1
 _LOAD_MS = 60_000
 _SHOWN_MS = 30_000
 _POLL_MS = 250
-_DRAWN_MS = 5_000
+_DRAWN_MS, _HARDLY_DRAWN_MS = 20_000, 5_000
 _SETTLED_MS = 500
 _NO_TOUR = "localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']))"
 _RECTANGLES = """() =>
@@ -54,24 +54,21 @@ class Rectangle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A study in the browser; `errors` grows while the page lives."""
+    """A study in the browser; `errors` grows while the page lives.
+
+    drawn_ms : how long the drawing of an image is awaited.
+    """
 
     page: Page
     errors: list[str]
+    drawn_ms: int
 
     def open_series(self, number: int) -> None:
         """Double-click the thumbnail of a series."""
         thumbnail = self.page.get_by_text(f"S:{number}", exact=True).first
         thumbnail.wait_for(timeout=_LOAD_MS)
-        self._wait_for_a_drawing()
+        self.draws_the_image()  # or not: OHIF fails where one goes while it draws
         thumbnail.dblclick()
-
-    def _wait_for_a_drawing(self) -> None:
-        """Let the first viewport draw: OHIF fails where one goes while it draws."""
-        for _ in range(_DRAWN_MS // _POLL_MS):
-            if self.draws_the_image():
-                return
-            self.page.wait_for_timeout(_POLL_MS)
 
     def rectangles(self, at_least: int) -> list[Rectangle]:
         """Return the rectangles, once there are `at_least` or time is up."""
@@ -84,8 +81,12 @@ class Opened:
         return [_rectangle(each) for each in self.page.evaluate(_RECTANGLES)]
 
     def draws_the_image(self) -> bool:
-        """Whether a viewport has a camera that can show its image."""
-        return bool(self.page.evaluate(_SCALES))
+        """Whether a viewport gets a camera that can show its image, in time."""
+        for _ in range(self.drawn_ms // _POLL_MS):
+            if self.page.evaluate(_SCALES):
+                return True
+            self.page.wait_for_timeout(_POLL_MS)
+        return False
 
     def wait_for_text(self, text: str) -> None:
         """Wait until a viewport, not a list beside it, shows `text`."""
@@ -126,7 +127,8 @@ class Viewed:
         page.on("pageerror", lambda error: errors.append(str(error)[:200]))
         try:
             page.goto(self.stand.study_url(study.study_instance_uid), timeout=_LOAD_MS)
-            yield Opened(page=page, errors=errors)
+            drawn_ms = _DRAWN_MS if study.is_drawn else _HARDLY_DRAWN_MS
+            yield Opened(page=page, errors=errors, drawn_ms=drawn_ms)
         finally:
             page.close()
 

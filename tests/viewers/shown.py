@@ -68,6 +68,7 @@ class Shown:
     """A committed study.
 
     spacing : (row, column) in mm of a pixel of the frontal; 1 where it has none or 0.
+    is_drawn : OHIF draws it; a frontal whose spacing is 0 it draws hardly ever.
     objects : what the archive returned, by kind of result.
     """
 
@@ -77,6 +78,7 @@ class Shown:
     boxes: tuple[Drawn, ...]
     sentences: tuple[str, ...]
     objects: dict[str, Path]
+    is_drawn: bool = True
 
     def series_number(self, kind: ResultKind) -> int:
         """Return the Series Number under which a viewer lists the object."""
@@ -159,6 +161,7 @@ def _shown(stand: Stand, gateway: Running, study: StudyRecord, frontal: Path) ->
         ),
         sentences=tuple(phrase["text"] for phrase in report["phrases"]),
         objects=_returned(stand, results, gateway.site.settings.storage.folder),
+        is_drawn=all(float(each) for each in spacing),
     )
 
 

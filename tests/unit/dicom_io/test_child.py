@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -50,10 +51,13 @@ def test_each_call_is_a_process_of_its_own_of_one_server() -> None:
 
 def test_a_child_costs_much_less_than_an_interpreter() -> None:
     ask("answer")
-    begun = time.monotonic()
+    seconds = []
     for _ in range(20):
+        begun = time.monotonic()
         ask("answer")
-    assert (time.monotonic() - begun) / 20 < 0.1
+        seconds.append(time.monotonic() - begun)
+    # The middle one: an interpreter is slow each time, a core that is shared at times.
+    assert median(seconds) < 0.1
 
 
 def test_a_child_has_no_descriptor_variable_or_thread_of_this_process(
@@ -111,7 +115,7 @@ def test_a_child_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     ask("answer")
     mark = tmp_path / "pid"
     with pytest.raises(subprocess.TimeoutExpired):
-        run_child(CHILD, ["wait", str(mark)], 0.5)
+        run_child(CHILD, ["wait", str(mark)], 3.0)
     wait_until(lambda: is_gone(int(mark.read_text())))
     assert ask("answer") == []
 
@@ -126,14 +130,15 @@ def test_a_server_killed_during_a_call_takes_its_child_with_it(tmp_path: Path) -
     server = number(surroundings(), "server")
     mark = tmp_path / "pid"
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(run_child, CHILD, ["wait", str(mark)], 3.0)
+        call = pool.submit(run_child, CHILD, ["wait", str(mark)], 60.0)
         wait_until(mark.exists)
         first = int(mark.read_text())
         os.kill(server, signal.SIGKILL)
         wait_until(lambda: is_gone(first))
         # A second server does the work once more, which has no end either.
-        with pytest.raises(subprocess.TimeoutExpired):
-            call.result()
+        wait_until(lambda: int(mark.read_text()) != first)
+        os.kill(int(mark.read_text()), signal.SIGKILL)
+        assert call.result().returncode == -signal.SIGKILL
 
 
 def test_many_callers_at_once_get_each_its_answer() -> None:
@@ -149,12 +154,12 @@ def test_many_callers_at_once_get_each_its_answer() -> None:
 def test_one_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
     mark = tmp_path / "pid"
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(run_child, CHILD, ["wait", str(mark)], 2.0)
+        call = pool.submit(run_child, CHILD, ["wait", str(mark)], 60.0)
         wait_until(mark.exists)
         assert ask("answer", "x") == ["x"]
         assert not call.done()
-        with pytest.raises(subprocess.TimeoutExpired):
-            call.result()
+        os.kill(int(mark.read_text()), signal.SIGKILL)
+        assert call.result().returncode == -signal.SIGKILL
 
 
 def test_a_module_that_cannot_be_imported_is_an_error_of_the_system() -> None:

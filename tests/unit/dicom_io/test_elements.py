@@ -27,10 +27,10 @@ def test_sequences_nest_up_to_the_limit(depth: int) -> None:
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 300, 5000, 100_000])
 def test_deeper_nesting_is_refused_at_once(depth: int) -> None:
-    begun = time.process_time()
+    begun = time.thread_time()
     with pytest.raises(UnreadableHeader, match="deeper"):
         read(ID + nested(depth))
-    assert time.process_time() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 def test_items_are_read_with_defined_and_undefined_lengths() -> None:

@@ -61,13 +61,15 @@ def test_one_silent_tls_client_blocks_everybody(tmp_path: Path) -> None:
 
 def test_half_pdus_hold_their_places_beyond_every_timeout() -> None:
     # Cover: a deadline for each PDU (dicom_io/scp/channel.py, GuardedSocket).
-    with _plain() as (_, port), ExitStack() as stack:
+    with _plain() as (ae, port), ExitStack() as stack:
         for _ in range(2):
             half = stack.enter_context(_connected(port))
             half.sendall(b"\x01\x00\x00\x00\x00\xd0")
         time.sleep(1.0)  # thrice the timeouts
+        # Whoever asks now has longer; those that are held keep theirs.
+        ae._acse_timeout = ae._network_timeout = 30.0
         asking = AE("XRAY")
-        asking.acse_timeout = asking.connection_timeout = 5
+        asking.acse_timeout = asking.connection_timeout = 30
         context = message_context(sop_class.Verification)  # type: ignore[attr-defined]
         assoc = asking.associate("127.0.0.1", port, [context])
         assert assoc.is_rejected

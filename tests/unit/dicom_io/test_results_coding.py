@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import given
@@ -201,7 +201,7 @@ def test_a_side_stands_with_a_site_that_has_one(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["no effusion, ", "heart is is ", "a\n", "x.", "no "])
 def test_a_long_text_is_read_quickly(piece: str) -> None:
-    started = perf_counter()
+    started = thread_time()
     code_sentence(piece * (65_536 // len(piece)))
     code_sentence((piece * 1000)[:1000])
-    assert perf_counter() - started < 1.0
+    assert thread_time() - started < 1.0

@@ -2,10 +2,8 @@
 
 import gc
 import logging
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -20,7 +18,6 @@ from dicom_io.scp.window import Window
 from tests.data import requests as rq
 from tests.data.conversation import (
     ABORT,
-    LIMITS,
     RELEASE,
     Recording,
     crowded,
@@ -455,12 +452,31 @@ def test_a_stranger_is_rejected(recording: Recording) -> None:
     assert played([recording.request], peers=()).kinds == [REJECT]
 
 
-def _slowly(pieces: Iterable[bytes], seconds: float) -> Iterator[bytes]:
-    """Hand the pieces out with a pause before each."""
-    pause = threading.Event()
-    for piece in pieces:
-        pause.wait(seconds)
-        yield piece
+class _Clock:
+    """The seconds that a receiver counts; they pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def slowly(self, pieces: Iterable[bytes], seconds: float) -> Iterator[bytes]:
+        """Hand the pieces out with a pause before each."""
+        for piece in pieces:
+            self.now += seconds
+            yield piece
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
+    made = _Clock()
+    for module in ("channel", "dialogue"):
+        monkeypatch.setattr(f"dicom_io.scp.{module}.time", made)
+    return made
+
+
+SLOW = Limits(max_pdu_bytes=0, pdu_seconds=1.0, idle_seconds=1.0)
 
 
 def _long_store(recording: Recording) -> tuple[list[bytes], bytes]:
@@ -472,18 +488,19 @@ def _long_store(recording: Recording) -> tuple[list[bytes], bytes]:
 
 
 def test_a_long_pdu_on_a_slow_line_is_late_only_once_it_stops_coming(
-    recording: Recording,
+    recording: Recording, clock: _Clock
 ) -> None:
     pieces, value = _long_store(recording)
-    outcome = played(_slowly(pieces, 0.15), limits=replace(LIMITS, max_pdu_bytes=0))
+    outcome = played(clock.slowly(pieces, 0.15), limits=SLOW)
+    assert clock.now > SLOW.pdu_seconds
     assert outcome.stored == (value,)
     assert outcome.kinds == [ACCEPT, DATA, RELEASED]
 
 
-def test_a_long_pdu_that_drips_is_cut(recording: Recording) -> None:
+def test_a_long_pdu_that_drips_is_cut(recording: Recording, clock: _Clock) -> None:
     pieces, _ = _long_store(recording)
     drops = [bytes([byte]) for byte in pieces[2][:100]]
-    dripping = _slowly([*pieces[:2], *drops], 0.1)
-    outcome = played(dripping, limits=replace(LIMITS, max_pdu_bytes=0))
+    dripping = clock.slowly([*pieces[:2], *drops], 0.1)
+    outcome = played(dripping, limits=SLOW)
     assert outcome.kinds == [ACCEPT, ABORTED]
     assert (outcome.stored, outcome.discarded) == ((), 1)

@@ -27,9 +27,9 @@ def port(tmp_path: Path) -> Iterator[int]:
         yield archive.port
 
 
-def looks_of(assoc: Association, seconds: float) -> int:
-    """Count how often the provider looks at its connection."""
-    seen, look = 0, assoc.dul._is_transport_event
+def looks_of(assoc: Association, seconds: float) -> float:
+    """Count how often a second the provider looks at its connection."""
+    seen, look, began = 0, assoc.dul._is_transport_event, time.monotonic()
 
     def counted() -> bool:
         nonlocal seen
@@ -38,7 +38,7 @@ def looks_of(assoc: Association, seconds: float) -> int:
 
     assoc.dul._is_transport_event = counted  # type: ignore[method-assign]
     time.sleep(seconds)
-    return seen
+    return seen / (time.monotonic() - began)
 
 
 def test_an_association_on_which_nothing_happens_is_hardly_looked_at(port: int) -> None:
@@ -48,9 +48,10 @@ def test_an_association_on_which_nothing_happens_is_hardly_looked_at(port: int) 
 
 
 def test_both_ends_of_ours_wait(port: int) -> None:
+    before = {*threading.enumerate()}
     with associated(caller(), at(port, "ARCHIVE"), PROPOSAL):
-        waiting = [t for t in threading.enumerate() if isinstance(t, PatientProvider)]
-        assert len(waiting) == 2
+        begun = {*threading.enumerate()} - before
+        assert len([t for t in begun if isinstance(t, PatientProvider)]) == 2
 
 
 def test_nothing_of_an_association_is_left(port: int) -> None:

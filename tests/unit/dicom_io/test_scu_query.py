@@ -2,14 +2,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from benchmarks.rounds import free_port
 from dicom_io.ae import RemoteAE, Retrieval
 from dicom_io.archive import Archive, open_archive
 from dicom_io.contexts import message_context
@@ -35,6 +34,7 @@ from tests.data.network import (
     radiograph,
 )
 from tests.data.peers import until
+from tests.data.ports import NOBODYS_PORT, reserved_port
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_no_more_answers_are_read_than_were_asked_for(remote: RemoteAE) -> None:
 
 def test_a_wildcard_is_refused_before_any_connection() -> None:
     with pytest.raises(ValueError, match="no query is sent"):
-        find_studies(caller(), at(free_port()), StudyQuery(patient_id="P*"))
+        find_studies(caller(), at(NOBODYS_PORT), StudyQuery(patient_id="P*"))
 
 
 def test_instances_of_a_study_are_counted(remote: RemoteAE) -> None:
@@ -105,9 +105,11 @@ def test_a_sink_that_refuses_makes_failed_suboperations(remote: RemoteAE) -> Non
 
 def test_a_study_is_moved_to_our_listener(tmp_path: Path) -> None:
     recorder = Recorder()
-    local = replace(LOCAL, port=free_port())
-    destination = at(local.port, "MAIRA_GW")
-    with open_archive(tmp_path, "ARCHIVE", move_destinations=[destination]) as archive:
+    with reserved_port() as port, ExitStack() as opened:
+        local, destination = replace(LOCAL, port=port), at(port, "MAIRA_GW")
+        archive = opened.enter_context(
+            open_archive(tmp_path, "ARCHIVE", move_destinations=[destination])
+        )
         archive.put(part10(radiograph()))
         remote = replace(at(archive.port, "ARCHIVE"), retrieval=Retrieval.MOVE)
         with listening(recorder, local, [remote]):
@@ -118,14 +120,11 @@ def test_a_study_is_moved_to_our_listener(tmp_path: Path) -> None:
 
 
 def test_a_peer_without_c_get_is_asked_by_c_move() -> None:
-    recorder = Recorder()
-    local = replace(LOCAL, port=free_port())
-    remote = at(local.port, "MAIRA_GW")
     with (
-        listening(recorder, local),
+        listening(Recorder()) as listener,
         pytest.raises(PeerRefused, match="none of the SOP"),
     ):
-        retrieve_study(caller(), remote, "1.2.3.1", Recorder().sink)
+        retrieve_study(caller(), at(listener.port), "1.2.3.1", Recorder().sink)
 
 
 def test_a_move_to_an_unknown_destination_is_refused(remote: RemoteAE) -> None:
@@ -136,7 +135,7 @@ def test_a_move_to_an_unknown_destination_is_refused(remote: RemoteAE) -> None:
 
 def test_an_archive_that_is_down_is_unreachable() -> None:
     with pytest.raises(PeerUnreachable):
-        echo(caller(), at(free_port()))
+        echo(caller(), at(NOBODYS_PORT))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +159,7 @@ def test_a_peer_that_is_no_archive_is_given_up_by_the_deadline(answer: bytes) ->
         began = time.monotonic()
         with pytest.raises(PeerFailure):
             echo(caller(), remote)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 20
         answering.join()
 
 
@@ -185,7 +184,7 @@ def _echo_after_the_end(listener: Listener) -> None:
     proposal = Proposal(contexts=[message_context(Verification)])
     with associated(caller(), at(listener.port), proposal) as assoc:
         listener.close(0)
-        until(lambda: not assoc.is_established, 5, "the association is aborted")
+        until(lambda: not assoc.is_established, 30, "the association is aborted")
         assoc.send_c_echo()
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from pydicom import uid
 
-from benchmarks.rounds import free_port
 from dicom_io.archive import open_archive
 from dicom_io.errors import UnreadableHeader
 from dicom_io.scu.send import store_instances
@@ -19,11 +18,12 @@ from tests.data.network import (
     radiograph,
     written,
 )
+from tests.data.ports import NOBODYS_PORT
 
 
 def test_a_peer_that_is_not_there_gives_transient_outcomes(tmp_path: Path) -> None:
     paths = [written(tmp_path, radiograph(number)) for number in (1, 2)]
-    outcomes = store_instances(caller(), at(free_port()), paths)
+    outcomes = store_instances(caller(), at(NOBODYS_PORT), paths)
     assert [each.verdict for each in outcomes] == [StoreVerdict.TRANSIENT] * 2
     assert [each.sop_instance_uid for each in outcomes] == [
         "1.2.3.1.1.1",
@@ -95,14 +95,14 @@ def test_files_are_sent_as_they_lie_on_disk(tmp_path: Path) -> None:
 
 
 def test_no_files_ask_for_no_association() -> None:
-    assert store_instances(caller(), at(free_port()), []) == ()
+    assert store_instances(caller(), at(NOBODYS_PORT), []) == ()
 
 
 def test_an_own_file_that_is_no_dicom_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "note.txt"
     path.write_text("not DICOM")
     with pytest.raises(UnreadableHeader, match=r"note\.txt"):
-        store_instances(caller(), at(free_port()), [path])
+        store_instances(caller(), at(NOBODYS_PORT), [path])
 
 
 def test_a_peer_that_never_answers_gives_transient_outcomes(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_certificate_of_another_authority_is_refused_and_told(
     with listening(recorder, local) as listener:
         with pytest.raises(PeerUnreachable):
             echo(caller(), replace(at(listener.port), tls=ours))
-        until(lambda: bool(recorder.refused), 5, "the refusal is told")
+        until(lambda: bool(recorder.refused), 30, "the refusal is told")
     assert "TLS handshake failed" in recorder.refused[0][1]
 
 
@@ -87,27 +87,35 @@ def test_a_silent_tls_peer_does_not_block_others(
     local: LocalAE, site: TlsOptions
 ) -> None:
     recorder = Recorder()
+    with (
+        listening(recorder, local) as listener,
+        socket.create_connection(("127.0.0.1", listener.port)),
+    ):
+        echo(caller(), replace(at(listener.port), tls=site))
+        assert recorder.refused == []
+
+
+def test_a_silent_tls_peer_is_cut(local: LocalAE) -> None:
+    recorder = Recorder()
     hurried = replace(local, pdu_deadline_seconds=1.0)
     with (
         listening(recorder, hurried) as listener,
         socket.create_connection(("127.0.0.1", listener.port)),
     ):
-        echo(caller(), replace(at(listener.port), tls=site))
-        assert recorder.refused == []
-        until(lambda: bool(recorder.refused), 5, "the silent peer is cut")
+        until(lambda: bool(recorder.refused), 30, "the silent peer is cut")
 
 
 def test_two_hundred_silent_tls_peers_shut_nobody_out(
     local: LocalAE, site: TlsOptions
 ) -> None:
-    patient = replace(local, pdu_deadline_seconds=20.0)
+    patient = replace(local, pdu_deadline_seconds=60.0)
     with listening(Recorder(), patient) as listener, ExitStack() as stack:
         for _ in range(200):
             address = ("127.0.0.1", listener.port)
             stack.enter_context(socket.create_connection(address))
         began = time.monotonic()
-        echo(caller(), replace(at(listener.port), tls=site))
-        assert time.monotonic() - began < 3
+        echo(caller(), replace(at(listener.port), tls=site, deadline_seconds=60.0))
+        assert time.monotonic() - began < 30
 
 
 def test_a_plain_peer_at_the_tls_port_fails_and_harms_nobody(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rounds import free_port
 from gateway.evaluation.cache import AnswerCache
 from gateway.evaluation.endpoint import (
     GIVE_UP_AFTER,
@@ -24,6 +23,7 @@ from tests.data.judges import (
     serving,
     words_judge,
 )
+from tests.data.ports import NOBODYS_PORT
 
 REPORT = ("No effusion.", "The heart is enlarged.")
 SOON = {"retry-after-ms": "1"}
@@ -222,7 +222,7 @@ def test_a_spoilt_cache_file_is_asked_for_again(tmp_path: Path) -> None:
 
 
 def test_a_dead_endpoint_ends_the_run(tmp_path: Path) -> None:
-    judge = judge_at(f"http://127.0.0.1:{free_port()}/v1", tmp_path)
+    judge = judge_at(f"http://127.0.0.1:{NOBODYS_PORT}/v1", tmp_path)
     for number in range(GIVE_UP_AFTER - 1):
         with pytest.raises(JudgeFailure):
             judge.entails(str(number), REPORT)
@@ -242,7 +242,7 @@ def test_a_proxy_of_the_environment_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{NOBODYS_PORT}")
     monkeypatch.setenv("NO_PROXY", "")
     with serving(words_judge) as endpoint:
         judge = judge_at(endpoint.url, tmp_path)

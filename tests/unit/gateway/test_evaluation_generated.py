@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from benchmarks.rounds import free_port
 from dicom_io.ae import AETitle, LocalAE, RemoteAE
 from dicom_io.archive import open_archive
 from dicom_io.coordinates import ImageFrame, Orientation
@@ -27,6 +26,7 @@ from model.report import GroundedPhrase, NormalizedBox, Task
 from tests.data.engines import CannedEngine
 from tests.data.films import film_dataset, write_film
 from tests.data.person_reports import sr
+from tests.data.ports import NOBODYS_PORT
 from tests.data.sites import site_settings
 from tests.data.stages import STUDY_UID, bench_at
 
@@ -196,13 +196,13 @@ def test_reports_of_the_same_study_are_fetched_from_an_archive(tmp_path: Path) -
 
 
 def test_no_archive_is_asked_for_what_is_no_uid() -> None:
-    found = fetch_reports(LOCAL, remote(free_port()), ["s1", "*", ""])
+    found = fetch_reports(LOCAL, remote(NOBODYS_PORT), ["s1", "*", ""])
     assert {each.reason for each in found.absent} == {"its name is no UID"}
 
 
 def test_an_archive_that_is_away_ends_the_evaluation() -> None:
     with pytest.raises(PeerUnreachable):
-        fetch_reports(LOCAL, remote(free_port()), [STUDY_UID])
+        fetch_reports(LOCAL, remote(NOBODYS_PORT), [STUDY_UID])
 
 
 def test_reports_that_arrived_later_are_read_from_the_spool(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.rounds import free_port
 from gateway.errors import HandoverStopped, RepositoryFailure
 from gateway.forwarding.transports import Address, Transport, deliver
+from tests.data.ports import NOBODYS_PORT
 from tests.data.syslog import answering
 
 LITTLE = [b"x" * 1000] * 3
@@ -57,7 +57,7 @@ def test_a_receiver_that_never_reads_uses_up_its_time_alone(
         answering(wait) as at,
         pytest.raises(RepositoryFailure, match="did not read all within 1 s"),
     ):
-        deliver(at, messages)
+        deliver(replace(at, seconds=1.0), messages)
 
 
 def test_what_was_begun_is_not_left_to_arrive_later() -> None:
@@ -74,7 +74,7 @@ def test_what_was_begun_is_not_left_to_arrive_later() -> None:
 
     with answering(read_late) as at:
         with pytest.raises(RepositoryFailure):
-            deliver(at, MUCH)
+            deliver(replace(at, seconds=1.0), MUCH)
         failed.set()
         assert looked.wait(60)
     assert seen == ["reset"]
@@ -105,7 +105,7 @@ def test_a_stop_is_noticed_while_a_receiver_does_not_read() -> None:
 
 @pytest.mark.parametrize("transport", [Transport.TCP, Transport.UDP])
 def test_nobody_at_the_port_is_a_failure(transport: Transport) -> None:
-    nobody = Address(host="127.0.0.1", port=free_port(), transport=transport)
+    nobody = Address(host="127.0.0.1", port=NOBODYS_PORT, transport=transport)
     with pytest.raises(RepositoryFailure, match="connection refused"):
         deliver(nobody, LITTLE)
 

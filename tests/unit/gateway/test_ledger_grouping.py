@@ -1,6 +1,7 @@
 """Changes of many threads share transactions; each keeps or loses its own."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,7 +39,7 @@ class Counting:
         self.transactions += 1
         if self.transactions == 1:
             self.first_waits.set()
-            self.may_go_on.wait(10)
+            self.may_go_on.wait(60)
         with self._ledger.writing() as rows:
             yield rows
 
@@ -56,14 +57,14 @@ def test_those_who_come_while_another_writes_share_the_next_transaction(
 
     threads = [threading.Thread(target=open_study, args=(uid,)) for uid in uids]
     threads[0].start()
-    assert counting.first_waits.wait(10)
+    assert counting.first_waits.wait(60)
     for thread in threads[1:]:
         thread.start()
     while len(counting.groups._waiting) < len(uids) - 1:
-        pass
+        time.sleep(0.01)
     counting.may_go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert sorted(done) == uids
     assert counting.transactions == 2
     with ledger.reading() as rows:

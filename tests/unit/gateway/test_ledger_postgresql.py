@@ -1,6 +1,7 @@
 """What only a ledger in PostgreSQL does, on a server of its own."""
 
 import re
+import select
 import subprocess
 import threading
 import traceback
@@ -11,6 +12,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -151,19 +153,27 @@ def test_who_falls_silent_in_a_transaction_loses_it(
 ) -> None:
     given_study(ledger)
     limits = ("gateway.ledger.postgresql._LIMITED", "gateway.ledger.postgresql._TURN")
-    for limit in limits:
-        short = f"{attribute(limit)}".replace("'60s'", "'100ms'")
-        monkeypatch.setattr(limit, short)
     for silent in (ledger.claiming, ledger.writing):
-        with pytest.raises(LedgerFailure, match="idle"), silent() as rows:  # noqa: PT012
-            rows.claim(WORKING, NOW, "silent", 60.0)
-            threading.Event().wait(1.0)
-            rows.expire_leases(NOW)
+        with monkeypatch.context() as patch:
+            for limit in limits:
+                short = f"{attribute(limit)}".replace("'60s'", "'100ms'")
+                patch.setattr(limit, short)
+            with pytest.raises(LedgerFailure, match="idle"), silent() as rows:  # noqa: PT012
+                rows.claim(WORKING, NOW, "silent", 60.0)
+                wait_for_the_end(rows)
+                rows.expire_leases(NOW)
         with other.claiming() as others:
             study = others.claim(WORKING, NOW, "there", 60.0)
         assert study is not None
         with other.writing() as others:
             others.release(study)
+
+
+def wait_for_the_end(rows: Writing) -> None:
+    """Wait until the server ends the connection, which it says unasked."""
+    connection = rows._connection.connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    assert select.select([connection.fileno()], [], [], 30)[0]
 
 
 def attribute(path: str) -> object:
@@ -227,12 +237,13 @@ def test_a_reader_sees_one_snapshot_and_changes_nothing(
 def test_a_writer_on_another_host_is_waited_for_and_then_reported(
     url: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.ledger.engine.BUSY_SECONDS", 0.05)
-    with (
-        ledger.writing(),
-        pytest.raises(LedgerFailure, match="another writer holds the ledger"),
-    ):
-        Ledger.open(url, PLACE)
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.ledger.engine.BUSY_SECONDS", 0.05)
+        with (
+            ledger.writing(),
+            pytest.raises(LedgerFailure, match="another writer holds the ledger"),
+        ):
+            Ledger.open(url, PLACE)
     Ledger.open(url, PLACE).close()
 
 
@@ -358,8 +369,8 @@ def test_a_key_that_is_destroyed_leaves_the_file_of_its_table(
 def test_a_key_is_said_to_be_there_while_its_table_is_read(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.ledger.postgresql._KEYS_SECONDS", 0.1)
-    with ledger.reading() as rows:
+    with monkeypatch.context() as patch, ledger.reading() as rows:
+        patch.setattr("gateway.ledger.postgresql._KEYS_SECONDS", 0.1)
         rows.issuers()
         assert not ledger.forget_deleted()
     assert ledger.forget_deleted()

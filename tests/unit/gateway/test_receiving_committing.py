@@ -1,12 +1,12 @@
 """Storage commitment that we give: durable, decided once, reported until taken."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.rounds import free_port
 from config.errors import InvalidSettings
 from config.load import Table, merge
 from dicom_io.ae import AETitle
@@ -20,6 +20,7 @@ from gateway.running import retention
 from gateway.spool import Spool
 from tests.data.films import DX
 from tests.data.network import Recorder, listening
+from tests.data.ports import reserved_port
 from tests.data.sites import site_settings
 from tests.data.stages import Bench, bench_at
 
@@ -274,9 +275,10 @@ def test_what_was_purged_before_the_decision_is_not_committed_to(
 def test_the_node_hears_what_we_commit_to_and_what_not(
     tmp_path: Path, archive: Archive
 ) -> None:
-    recorder, port = Recorder(), free_port()
-    settings = settings_of(archive.port, "archive", port)
-    with bench_at(tmp_path, settings) as bench:
+    recorder = Recorder()
+    with reserved_port() as port, ExitStack() as opened:
+        settings = settings_of(archive.port, "archive", port)
+        bench = opened.enter_context(bench_at(tmp_path, settings))
         bench.send(bench.film())
         archive.put(bench.film())
         ask(bench, reference(), reference("1.2.3.9"))

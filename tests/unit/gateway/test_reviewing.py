@@ -159,7 +159,7 @@ def test_a_full_page_says_where_the_next_begins_and_how_many_there_are(
 @settings(
     deadline=None,
     max_examples=40,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     seconds=st.lists(st.integers(0, 6), min_size=1, max_size=14),
@@ -273,7 +273,7 @@ def test_many_studies_of_one_patient_are_no_bulk(desk: Desk) -> None:
 @settings(
     deadline=None,
     max_examples=40,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     opened=st.lists(

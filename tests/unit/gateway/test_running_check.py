@@ -49,7 +49,7 @@ def with_archive(folder: Path, archive: Archive) -> Settings:
         "title": archive.title,
         "host": "127.0.0.1",
         "port": archive.port,
-        "deadline_seconds": 5.0,
+        "deadline_seconds": 30.0,
     }
     return settings_with(folder, peers={"pacs": peer}, archive={"peer": "pacs"})
 

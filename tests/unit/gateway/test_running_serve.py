@@ -183,10 +183,13 @@ def parts(settings: Settings) -> list[Path]:
     return list((settings.storage.folder / "spool" / "incoming").iterdir())
 
 
+SHORT_LEASE = 3.0
+
+
 @pytest.fixture
 def impatient(tmp_path: Path) -> Iterator[Gateway]:
-    """A gateway whose leases last half a second."""
-    short: Table = {"work": {"lease_seconds": 0.5}}
+    """A gateway whose leases are short."""
+    short: Table = {"work": {"lease_seconds": SHORT_LEASE}}
     settings = site_settings(tmp_path / "data", short)
     with Gateway(open_site(settings, CannedEngine())) as gateway:
         yield gateway
@@ -199,7 +202,7 @@ def test_a_lease_is_renewed_while_its_worker_lives(impatient: Gateway) -> None:
     with turns.owner(site.clock()) as owner:
         with site.ledger.writing() as rows:
             add_study(rows, state=State.PARKED, now=site.clock())
-            first = rows.claim([State.PARKED], site.clock(), owner, 0.5)
+            first = rows.claim([State.PARKED], site.clock(), owner, SHORT_LEASE)
         assert first is not None
 
         def renewed() -> bool | None:
@@ -209,9 +212,9 @@ def test_a_lease_is_renewed_while_its_worker_lives(impatient: Gateway) -> None:
             assert now.lease_until is not None
             assert first.lease_until is not None
             beyond = (now.lease_until - first.lease_until).total_seconds()
-            return True if beyond > 0.5 else None  # it would have run out
+            return True if beyond > SHORT_LEASE else None  # it would have run out
 
-        assert wait_until(renewed, 20, lambda: first)
+        assert wait_until(renewed, 60, lambda: first)
 
 
 def test_the_lease_of_a_worker_that_is_gone_runs_out(impatient: Gateway) -> None:
@@ -226,7 +229,7 @@ def test_the_lease_of_a_worker_that_is_gone_runs_out(impatient: Gateway) -> None
             now = rows.study_by_id(first.id)
         return True if now.lease_owner is None else None
 
-    assert wait_until(freed, 20, lambda: first)
+    assert wait_until(freed, 60, lambda: first)
 
 
 def test_a_second_gateway_is_refused_and_leaves_the_firsts_files_alone(
@@ -333,7 +336,8 @@ def test_work_that_does_not_end_is_given_back_at_a_stop(
     )
     engine, hurry = _Hanging(), Event()
     film = write_film(tmp_path / "film.dcm", film_dataset())
-    settings = site_settings(tmp_path / "data")
+    lease: Table = {"work": {"lease_seconds": 60.0}}
+    settings = site_settings(tmp_path / "data", lease)
     with Gateway(open_site(settings, engine), hurry) as gateway:
         running = Running(gateway=gateway)
         store_instances(MODALITY, running.remote, [film])
@@ -386,14 +390,17 @@ def test_the_settings_say_how_many_studies_are_read_at_one_time(
     assert {line.name: line.workers for line in usual} == {**lines, "read": 1}
 
 
-def test_a_stop_does_not_wait_for_a_process_that_reads(tmp_path: Path) -> None:
+def test_a_stop_does_not_wait_for_a_process_that_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.running.working.STOP_SECONDS", 120.0)
     engine = ProcessEngine(child_command("hanging"))
     film = write_film(tmp_path / "film.dcm", film_dataset())
     with running_gateway(site_settings(tmp_path / "data"), engine) as gateway:
         store_instances(MODALITY, gateway.remote, [film])
-        wait_until(lambda: engine._answer, 30, lambda: gateway.study("1.2.3"))
+        wait_until(lambda: engine._answer, 60, lambda: gateway.study("1.2.3"))
         began = monotonic()
-    assert monotonic() - began < 5
+    assert monotonic() - began < 60
     with running_gateway(site_settings(tmp_path / "data"), CannedEngine()) as gateway:
         study = gateway.wait_for("1.2.3", State.KEPT)
     assert study.attempts == 0

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rounds import free_port
 from dicom_io.ae import AETitle, LocalAE, RemoteAE, Retrieval
 from dicom_io.archive import Archive, open_archive
 from dicom_io.errors import PeerFailure, PeerUnreachable
@@ -16,6 +15,7 @@ from dicom_io.identifiers import StudyQuery
 from dicom_io.media import folder_sink
 from gateway.pacing import RecentAnswers
 from gateway.sources.priors import ArchivePriors, GivenFiles
+from tests.data.ports import NOBODYS_PORT
 from tests.data.stages import PRIOR_UID, STUDY_UID, Bench, bench_at, prior_film
 
 LOCAL = LocalAE(title=AETitle("MAIRA_GW"), host="127.0.0.1", port=0)
@@ -76,7 +76,7 @@ def test_an_archive_brings_a_study_and_says_how(
 
 
 def test_an_archive_that_is_away_raises(tmp_path: Path) -> None:
-    away = source(free_port())
+    away = source(NOBODYS_PORT)
     with pytest.raises(PeerUnreachable):
         away.find(StudyQuery(patient_id="P1"))
     with pytest.raises(PeerUnreachable):

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.rounds import free_port
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.errors import PeerFailure, PeerUnreachable
 from gateway.errors import SourceFailure
@@ -13,6 +12,7 @@ from gateway.sources.kinds import OrderKey
 from gateway.sources.worklist import WorklistOrders
 from tests.data.films import film_instance
 from tests.data.network import LOCAL
+from tests.data.ports import NOBODYS_PORT
 
 KEY = OrderKey(accession_number="ACC1", patient=film_instance().patient)
 
@@ -23,7 +23,7 @@ def nobody(pacing: Pacing, max_queries: int) -> WorklistOrders:
         name="ris",
         title=AETitle("RIS"),
         host="127.0.0.1",
-        port=free_port(),
+        port=NOBODYS_PORT,
         deadline_seconds=0.2,
         max_queries=max_queries,
     )

@@ -14,7 +14,6 @@ from pydicom.uid import (
     GrayscaleSoftcopyPresentationStateStorage,
 )
 
-from benchmarks.rounds import free_port
 from config.load import Table
 from dicom_io.ae import AETitle, RemoteAE
 from dicom_io.archive import open_archive
@@ -28,6 +27,7 @@ from gateway.showing.review import Decision, decide
 from gateway.stages import delivery
 from tests.data.choosy import choosy_archive
 from tests.data.network import LOCAL, Recorder, listening
+from tests.data.ports import NOBODYS_PORT
 from tests.data.stages import STUDY_UID, Bench, bench_at, bench_from, keep_encoded
 
 PAUSES: Table = {
@@ -65,7 +65,7 @@ def pacs(recorder: Recorder, name: str = "pacs") -> Iterator[RemoteAE]:
 
 
 def away(name: str = "pacs") -> RemoteAE:
-    return destination(free_port(), name)
+    return destination(NOBODYS_PORT, name)
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,22 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from benchmarks.rounds import free_port
 from config.load import Table
 from dicom_io.ae import AETitle, LocalAE, Proof, RemoteAE
 from dicom_io.archive import Archive, open_archive
 from dicom_io.part10 import part10_header
-from dicom_io.scu.commitment import CommitmentReport
+from dicom_io.scu.commitment import CommitmentReport, request_commitment
 from dicom_io.sink import StoreFacts
 from gateway.ledger import AuditFilter, DeliveryRecord, DeliveryState
 from gateway.lifecycle import State
 from gateway.stages import proof, reported
 from tests.data.network import LOCAL, Recorder, listening
+from tests.data.ports import NOBODYS_PORT
 from tests.data.stages import Bench, bench_from, keep_encoded
 from tests.data.web import Answer, serving
 
@@ -32,6 +33,18 @@ WAITS: Table = {
 }
 US = RemoteAE(name="us", title=AETitle("MAIRA_GW"), host="127.0.0.1", port=104)
 NO_SUCH_INSTANCE = 0x0112
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an archive that reports at once be slow."""
+    wait_for_reports(monkeypatch, 30.0)
+
+
+def wait_for_reports(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Wait so long for a report on the association of its request."""
+    asked = partial(request_commitment, wait_seconds=seconds)
+    monkeypatch.setattr(proof, "request_commitment", asked)
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +214,9 @@ def test_where_only_commitment_counts_it_is_asked_for_again(
 
 
 def test_an_archive_that_is_slower_than_the_wait_gets_twice_the_time(
-    bench: Bench, archive: Archive
+    bench: Bench, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    wait_for_reports(monkeypatch, 0.5)
     strict = at(bench, archive, Proof.COMMITMENT)
     asked_for_later(strict)
     commit(strict)  # waits, and counts the request that is under way
@@ -239,8 +253,9 @@ def test_a_result_that_a_listener_of_ours_got_ends_the_wait_for_it(
 
 
 def test_an_archive_that_was_away_gets_no_more_than_the_wait(
-    bench: Bench, archive: Archive, tmp_path: Path
+    bench: Bench, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    wait_for_reports(monkeypatch, 0.5)
     strict = at(bench, archive, Proof.COMMITMENT)
     archive.close()
     for _ in range(4):
@@ -414,7 +429,7 @@ def test_without_any_proof_the_study_is_given_up_after_the_time(
 def test_a_silent_destination_does_not_keep_another_from_its_proof(
     bench: Bench,
 ) -> None:
-    silent = replace(bench.site.destinations[0], name="silent", port=free_port())
+    silent = replace(bench.site.destinations[0], name="silent", port=NOBODYS_PORT)
     (archive,) = bench.site.destinations
     study = bench.study()
     with bench.site.ledger.writing() as rows:
@@ -512,7 +527,7 @@ def test_a_destination_that_has_everything_is_proved_while_another_is_away(
 ) -> None:
     with bench_from(kept, tmp_path, WAITS) as opened:
         (good,) = at(opened, archive).site.destinations
-        bad = replace(good, name="bad", port=free_port())
+        bad = replace(good, name="bad", port=NOBODYS_PORT)
         assert opened.at(destinations=(bad, good)).turn(State.ENCODED)
         assert opened.study().state is State.ENCODED
         said = {(row.destination, row.committed_how) for row in opened.deliveries()}

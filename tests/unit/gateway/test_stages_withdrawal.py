@@ -15,7 +15,6 @@ from pydicom.uid import (
     GrayscaleSoftcopyPresentationStateStorage,
 )
 
-from benchmarks.rounds import free_port
 from config.load import Table
 from dicom_io.ae import Proof, RemoteAE
 from gateway.errors import IllegalMove, NoSuchStudy, RoleNotStated
@@ -26,6 +25,7 @@ from gateway.showing.review import Decision, decide
 from gateway.stages import delivery
 from gateway.stages.withdrawal import retract
 from tests.data.choosy import ChoosyArchive, choosy_archive
+from tests.data.ports import NOBODYS_PORT
 from tests.data.stages import STUDY_UID, Bench, bench_at
 
 CLASSES = (
@@ -148,7 +148,7 @@ def test_who_may_have_got_a_result_is_told_though_nothing_was_answered(
         name="pacs",
         title=bench.site.local.title,
         host="127.0.0.1",
-        port=free_port(),
+        port=NOBODYS_PORT,
         deadline_seconds=5.0,
     )
     tried = bench.at(destinations=(silent,))

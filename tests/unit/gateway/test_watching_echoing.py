@@ -23,7 +23,7 @@ ANN = Person(name="ann", address="10.0.0.7")
 def site(tmp_path: Path) -> Iterator[Site]:
     """A site with an archive that answers, and a modality that is not there."""
     with open_archive(tmp_path / "archive", "PACS") as archive:
-        peer = archive_peer("PACS", archive.port, deadline_seconds=5.0)
+        peer = archive_peer("PACS", archive.port, deadline_seconds=30.0)
         site = open_site(site_settings(tmp_path / "site", peer), CannedEngine())
         yield site
         close_site(site)

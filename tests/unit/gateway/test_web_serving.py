@@ -176,10 +176,12 @@ def test_a_certificate_that_is_none_ends_the_start(tmp_path: Path) -> None:
             )
 
 
-def test_a_stop_waits_for_no_idle_connection() -> None:
+def test_a_stop_waits_for_no_idle_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 600)
     port = WebPort(small_app(), PortOptions(host="127.0.0.1", port=0, connections=8))
     with closing(connected(port.port)) as idle:
         idle.sendall(HEAD + b"\r\n")
         assert b"200 OK" in idle.recv(1 << 16)
         port.close()
+        port._thread.join(30)
         assert not port._thread.is_alive()

@@ -1,14 +1,15 @@
 """The engine as a process: it dies, hangs and lies, and the next one is started."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,9 @@ from tests.data.sites import wait_until
 from tests.data.tiny_maira2 import write_tiny
 
 QUICK = Watch(start=30.0, silence=30.0, grace=0.3, first_pause=0.01, most_pause=0.05)
+LOADING = replace(QUICK, start=300.0, silence=120.0)
+"""For a child that loads torch."""
+
 IMAGE = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
 
@@ -62,7 +66,7 @@ def ready(opened: ProcessEngine, not_one: int | None = None) -> int:
         number = opened.process_id
         return number if number != not_one else None
 
-    return wait_until(found, 30, lambda: opened._why)
+    return wait_until(found, 60, lambda: opened._why)
 
 
 def is_running(number: int) -> bool:
@@ -140,12 +144,22 @@ def interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, held)
 
 
+def is_waiting(thread: int) -> bool:
+    """Tell whether a thread is about to have what a future brings."""
+    frame = sys._current_frames().get(thread)
+    while frame is not None and frame.f_code is not Future.result.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
 @pytest.mark.usefixtures("interrupts")
 def test_the_answer_to_an_interrupted_question_goes_to_nobody() -> None:
+    main = threading.main_thread().ident or 0
+
     def interrupt() -> None:
-        wait_until(lambda: opened._answer, 10, lambda: "no question")
-        time.sleep(0.5)  # a signal between the question and the wait for it is lost
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        # A signal between the question and the wait for its answer is lost.
+        wait_until(lambda: is_waiting(main) or None, 60, lambda: "no question")
+        signal.pthread_kill(main, signal.SIGINT)
 
     with engine() as opened, ThreadPoolExecutor(1) as other:
         number = ready(opened)
@@ -174,9 +188,12 @@ def test_a_child_that_cannot_listen_any_more_ends() -> None:
 
 
 def test_a_child_that_gives_no_sign_of_life_is_killed() -> None:
-    silent = Watch(silence=3.0, first_pause=0.01)
-    with engine(watch=silent) as opened, pytest.raises(EngineDied, match="silent for"):
-        opened.generate([request("hang")])
+    with engine() as opened:
+        assert opened._child is not None
+        opened._child._silence_seconds = 3.0  # from the next sign of life on
+        opened.generate([request()])
+        with pytest.raises(EngineDied, match="silent for 3 s"):
+            opened.generate([request("hang")])
 
 
 def test_a_child_that_dies_while_nobody_asks_is_started_again() -> None:
@@ -253,11 +270,11 @@ def test_another_engine_than_at_the_start_is_not_used(tmp_path: Path) -> None:
         threads=1,
         token_limits=TokenLimits(findings=2),
     )
-    opened = ProcessEngine(local_command(options), QUICK)
+    opened = ProcessEngine(local_command(options), LOADING)
     try:
         write_tiny(tmp_path / "model", domain=None)
         os.kill(ready(opened), signal.SIGKILL)
-        wait_until(lambda: "changed" in opened._why or None, 60, lambda: opened._why)
+        wait_until(lambda: "changed" in opened._why or None, 120, lambda: opened._why)
         with pytest.raises(EngineAway, match="restart the gateway"):
             opened.generate([])
     finally:
@@ -268,10 +285,10 @@ def test_closing_ends_a_reading_and_blames_nobody() -> None:
     with engine() as opened, ThreadPoolExecutor(1) as pool:
         number = ready(opened)
         asked = pool.submit(opened.generate, [request("hang")])
-        wait_until(lambda: opened._answer, 10, lambda: "not asked")
+        wait_until(lambda: opened._answer, 60, lambda: "not asked")
         opened.close()
         with pytest.raises(EngineAway, match="being stopped"):
-            asked.result(10)
+            asked.result(60)
         assert not is_running(number)
         with pytest.raises(EngineAway):
             opened.generate([request()])
@@ -284,15 +301,24 @@ def test_closing_twice_is_closing_once() -> None:
 
 
 def test_no_thread_and_no_descriptor_is_left_behind() -> None:
-    before = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+    gc.collect()  # what other tests have left
+    before = held()
     with engine() as opened:
         for _ in range(3):
             number = ready(opened)
             with pytest.raises(EngineDied):
                 opened.generate([request("killed")])
             ready(opened, number)
-    after = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
-    assert after == before
+
+    def is_as_before() -> bool:
+        return all(now <= was for now, was in zip(held(), before, strict=True))
+
+    wait_until(lambda: is_as_before() or None, 30, lambda: (before, held()))
+
+
+def held() -> tuple[int, int]:
+    """Count the threads and the descriptors of this process."""
+    return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
 
 
 PARENT = """
@@ -319,7 +345,7 @@ def test_a_child_ends_with_its_parent_which_never_loads_torch(tmp_path: Path) ->
         number, torch, domain = parent.stdout.readline().split()
         parent.kill()
     assert (torch, domain) == ("False", "phantom")
-    wait_until(lambda: not is_running(int(number)) or None, 10, lambda: "an orphan")
+    wait_until(lambda: not is_running(int(number)) or None, 60, lambda: "an orphan")
 
 
 def test_secrets_of_the_gateway_are_not_handed_to_the_child(

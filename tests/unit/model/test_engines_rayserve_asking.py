@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.rounds import free_port
 from model.engine import author_of, domain_of
 from model.engines.rayserve.asking import RayEngine
 from model.engines.rayserve.plan import ServePlace
@@ -25,6 +24,7 @@ from model.options import Domain
 from model.report import ReportInputs, ReportRequest, Task
 from tests.data.certificates import authority
 from tests.data.engines import CannedEngine
+from tests.data.ports import NOBODYS_PORT
 from tests.data.serve_proxy import APPLICATION, FakeProxy, fake_proxy
 
 IMAGE = np.arange(12, dtype=np.uint8).reshape(3, 4)
@@ -49,7 +49,7 @@ def proxy() -> Iterator[FakeProxy]:
 
 @pytest.fixture
 def nobody() -> str:
-    return f"http://127.0.0.1:{free_port()}"
+    return f"http://127.0.0.1:{NOBODYS_PORT}"
 
 
 def texts(answers: list[tuple[object, ...]]) -> list[list[str]]:

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.rounds import free_port
 from model.engine import author_of, domain_of
 from model.engines.local import LocalEngine
 from model.engines.vllmserve.asking import VllmEngine
@@ -28,6 +27,7 @@ from model.phantom.asking import held_out
 from model.phantom.text import inputs_of
 from model.report import FlagKind, GroundedReport, ReportInputs, ReportRequest, Task
 from tests.data.certificates import authority
+from tests.data.ports import NOBODYS_PORT
 from tests.data.vllm_server import (
     EXCHANGE,
     IMAGE_TOKENS,
@@ -45,7 +45,12 @@ LIMITS = TokenLimits()
 
 
 def place_of(*servers: str) -> VllmPlace:
-    return VllmPlace(servers=servers, domain=Domain.RADIOGRAPH, token_limits=LIMITS)
+    return VllmPlace(
+        servers=servers,
+        domain=Domain.RADIOGRAPH,
+        token_limits=LIMITS,
+        connect_seconds=30.0,
+    )
 
 
 def engine_at(*servers: str) -> VllmEngine:
@@ -60,7 +65,7 @@ def server() -> Iterator[FakeVllm]:
 
 @pytest.fixture
 def nobody() -> str:
-    return f"http://127.0.0.1:{free_port()}"
+    return f"http://127.0.0.1:{NOBODYS_PORT}"
 
 
 def ask(server: FakeVllm, request: ReportRequest = REQUEST) -> GroundedReport:
@@ -165,11 +170,11 @@ def test_each_report_names_the_weights_that_wrote_it(server: FakeVllm) -> None:
 
 def test_another_vllm_or_number_format_is_another_author(server: FakeVllm) -> None:
     engine = engine_at(server.address)
-    seen = {engine.demand_server(5).settings_digest}
+    seen = {engine.demand_server(30).settings_digest}
     server.version = "0.33.0"
-    seen.add(engine.demand_server(5).settings_digest)
+    seen.add(engine.demand_server(30).settings_digest)
     server.names = [str(replace(NAME, dtype="float32"))]
-    seen.add(engine.demand_server(5).settings_digest)
+    seen.add(engine.demand_server(30).settings_digest)
     assert len(seen) == 3
 
 
@@ -303,7 +308,7 @@ def test_a_loop_is_ended_and_so_is_the_work_of_the_server(server: FakeVllm) -> N
 
 def test_what_the_deadline_cuts_off_is_flagged(server: FakeVllm) -> None:
     server.go.clear()
-    request = replace(REQUEST, phrases=("the heart",), deadline_seconds=0.5)
+    request = replace(REQUEST, phrases=("the heart",), deadline_seconds=3.0)
     (first, second) = engine_at(server.address).generate([request])[0]
     assert first.text == "<obj>"
     assert kinds(first) == [FlagKind.DEADLINE]

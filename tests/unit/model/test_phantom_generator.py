@@ -192,11 +192,11 @@ def test_phantoms_are_of_every_sort() -> None:
 
 @pytest.mark.slow
 def test_a_study_of_default_size_is_drawn_quickly() -> None:
-    began = time.process_time()
+    began = time.thread_time()
     for seed in range(5):
         make_phantom(seed, PhantomOptions(with_lateral=True, with_prior=True))
     # About 0.15 s of processor time was measured for three images; 0.3 is the aim.
-    assert (time.process_time() - began) / 5 < 0.6
+    assert (time.thread_time() - began) / 5 < 0.6
 
 
 def _retrocardiac(study: PhantomStudy) -> list[PlantedFinding]:
