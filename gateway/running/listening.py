@@ -1,6 +1,6 @@
 """The role of a listener: what others send and ask comes in by its ports."""
 
-import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -25,10 +25,10 @@ _INSTANCE_SECONDS = 8.0
 class Listening:
     """The ports of DICOM and HL7.
 
-    hurry : set, while it stops, by whoever does not want to wait.
+    hurry : tells, while it stops, that nobody wants to wait.
     """
 
-    def __init__(self, site: Site, hurry: threading.Event) -> None:
+    def __init__(self, site: Site, hurry: Callable[[], bool]) -> None:
         self._site, self._hurry = site, hurry
         self.reserves = reserves_of(site)
         self.listener: Listener | None = None
@@ -70,7 +70,7 @@ class Listening:
     def close(self) -> None:
         """Take nothing more; what is arriving has its time."""
         if self.listener is not None:
-            self.listener.close(_INSTANCE_SECONDS, self._hurry.is_set)
+            self.listener.close(_INSTANCE_SECONDS, self._hurry)
 
     def live(self) -> tuple[Finding, ...]:
         """Say whether the port takes connections."""

@@ -53,21 +53,21 @@ _CONTACTS_SECONDS = 60.0
 class Gateway:
     """A running process of the gateway; use it as a context manager.
 
-    hurry : set, while it stops, by whoever does not want to wait. roles : what it does;
+    hurry : tells, while it stops, that nobody wants to wait. roles : what it does;
     a part of it that no role needs is None.
     """
 
     def __init__(
         self,
         site: Site,
-        hurry: threading.Event | None = None,
+        hurry: Callable[[], bool] = lambda: False,
         roles: Roles = ALL_ROLES,
     ) -> None:
         self._clock = SteadyClock(site.clock)
         self._site = site = replace(site, clock=self._clock)
         self._roles = roles
         self.left_work = False
-        self._stopping, hurry = threading.Event(), hurry or threading.Event()
+        self._stopping = threading.Event()
         self._member = Membership(site, roles, name := new_name())
         self._listening = (
             Listening(site, hurry) if ProcessRole.LISTENER in roles else None
@@ -303,7 +303,7 @@ def serve(
     signals = StopSignals()
     engine = None if ProcessRole.WORKER in roles else NoEngine()
     site = open_site(settings, engine)
-    with Gateway(site, signals.hurry, roles) as gateway:
+    with Gateway(site, signals.is_hurried, roles) as gateway:
         if ready is not None:
             ready(gateway)
         signals.wait(lambda: all(finding.ok for finding in gateway.live()))

@@ -2,44 +2,60 @@
 
 import logging
 import os
+import select
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from types import FrameType
 
 from gateway.running.notify import ALIVE, READY, STOPPING, notify, watchdog_seconds
 
 WAKE_SECONDS = 0.5
-"""What a stop may wait for. The system may give a signal to any thread, as where the
-main one is traced; Python heeds it when the main one wakes."""
+"""How often systemd may hear of us, where it asks for no other pace."""
 
 
 class StopSignals:
     """SIGTERM and SIGINT: the first asks to stop, the second not to wait.
 
-    A third one kills. Made on the main thread.
+    A third one kills. Made on the main thread. The handler takes no lock: whom it
+    interrupts may hold any, that of an Event that is waited for too.
     """
 
     def __init__(self) -> None:
-        self.stop, self.hurry = threading.Event(), threading.Event()
+        self._heard: list[int] = []
+        self._bell, rung = os.pipe()
+        os.set_blocking(rung, False)
+        # The system may give a signal to any thread; whichever it is, this wakes us.
+        signal.set_wakeup_fd(rung, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked)
+
+    def is_stopping(self) -> bool:
+        """Whether the process was asked to stop."""
+        return bool(self._heard)
+
+    def is_hurried(self) -> bool:
+        """Whether it was asked again, and is to wait for nothing."""
+        return len(self._heard) > 1
 
     def wait(self, is_alive: Callable[[], bool]) -> None:
         """Wait to be told to stop; tell systemd so long that we live, while we do."""
         notify(READY)
         pause = min(watchdog_seconds() or WAKE_SECONDS, WAKE_SECONDS)
-        while not self.stop.wait(pause):
+        while not self._rings_within(pause):
             if is_alive():
                 notify(ALIVE)
         notify(STOPPING)
 
+    def _rings_within(self, seconds: float) -> bool:
+        if not self.is_stopping():
+            select.select([self._bell], [], [], seconds)
+        return self.is_stopping()
+
     def _asked(self, number: int, _frame: FrameType | None) -> None:
-        if self.stop.is_set():
-            self.hurry.set()
+        self._heard.append(number)
+        if self.is_hurried():
             signal.signal(number, signal.SIG_DFL)
-        self.stop.set()
 
 
 def leave() -> None:

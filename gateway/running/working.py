@@ -8,10 +8,10 @@ next one is taken up without asking.
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
@@ -25,9 +25,6 @@ from gateway.stages.turn import Turns, take_turn
 from gateway.watching.health import Beats, Finding, engine_finding
 from model.engine import EngineIdentity
 from model.errors import EngineAway
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +41,8 @@ _IDENTITY = TypeAdapter(EngineIdentity)
 class Working:
     """The workers of one process.
 
-    name : of the process. stopping, hurry : set when it stops, and when nobody waits.
+    name : of the process. stopping : set when it stops. hurry : tells that nobody
+    wants to wait.
     """
 
     def __init__(
@@ -52,7 +50,7 @@ class Working:
         site: Site,
         name: str,
         stopping: threading.Event,
-        hurry: threading.Event,
+        hurry: Callable[[], bool],
     ) -> None:
         self._site, self._name = site, name
         self._stopping, self._hurry = stopping, hurry
@@ -104,7 +102,7 @@ class Working:
         return _IDENTITY.dump_json(identity).decode()
 
     def _is_over(self) -> bool:
-        return self._hurry.is_set() or time.monotonic() > self._stop_by
+        return self._hurry() or time.monotonic() > self._stop_by
 
     def _look(self) -> None:
         with self._site.ledger.reading() as rows:

@@ -39,6 +39,7 @@ from gateway.running.composition import NoEngine, open_site
 from gateway.running.job_leases import IsOver, JobLeases
 from gateway.running.process_roles import ALL_ROLES, ProcessRole, parse_roles, words_of
 from gateway.running.serve import Gateway
+from gateway.running.signals import StopSignals
 from gateway.site import Site, utc_now
 from gateway.web.app import demand_declared
 from tests.data.engines import CannedEngine
@@ -288,8 +289,7 @@ def _run_gateway(request: Mapping[str, str], report: int) -> None:
         format="%(asctime)s %(process)d %(levelname)s %(name)s %(message)s",
     )
     settings = site_settings(folder, overrides)  # type: ignore[arg-type]
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signals = StopSignals()
     roles = parse_roles(request["roles"])
     if request["mode"] == TELLING:
         _tell_of_jobs(folder / JOBS)
@@ -298,11 +298,10 @@ def _run_gateway(request: Mapping[str, str], report: int) -> None:
         is_listener = ProcessRole.LISTENER in roles
         port = gateway.port if is_listener else gateway.web_port
         os.write(report, f"{port}\n".encode())
-        # Not without end: a signal that another thread was given, as where the main
-        # one is traced, is not heeded before this one wakes.
-        while not stop.wait(0.05):
+        while not signals.is_stopping():
             if request["mode"] == PURGING:
                 _purge(gateway.site)
+            time.sleep(0.05)
 
 
 def _tell_of_jobs(path: Path) -> None:

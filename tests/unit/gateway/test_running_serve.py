@@ -338,7 +338,7 @@ def test_work_that_does_not_end_is_given_back_at_a_stop(
     film = write_film(tmp_path / "film.dcm", film_dataset())
     lease: Table = {"work": {"lease_seconds": 60.0}}
     settings = site_settings(tmp_path / "data", lease)
-    with Gateway(open_site(settings, engine), hurry) as gateway:
+    with Gateway(open_site(settings, engine), hurry.is_set) as gateway:
         running = Running(gateway=gateway)
         store_instances(MODALITY, running.remote, [film])
         assert engine.reading.wait(60)

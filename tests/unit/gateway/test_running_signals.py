@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread, Timer, get_ident
@@ -18,17 +20,18 @@ def signals() -> Iterator[StopSignals]:
     yield StopSignals()
     for number, handler in held.items():
         signal.signal(number, handler)
+    signal.set_wakeup_fd(-1)
 
 
 def test_the_first_asks_to_stop_and_the_second_not_to_wait(
     signals: StopSignals,
 ) -> None:
-    assert not signals.stop.is_set()
+    assert not signals.is_stopping()
     os.kill(os.getpid(), signal.SIGTERM)
-    assert signals.stop.is_set()
-    assert not signals.hurry.is_set()
+    assert signals.is_stopping()
+    assert not signals.is_hurried()
     os.kill(os.getpid(), signal.SIGTERM)
-    assert signals.hurry.is_set()
+    assert signals.is_hurried()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
@@ -42,7 +45,43 @@ def test_a_signal_that_another_thread_was_given_is_heeded(
     giver.start()
     signals.wait(lambda: True)
     giver.join()
-    assert signals.stop.is_set()
+    assert signals.is_stopping()
+
+
+AT_EVERY_LINE = """
+import itertools, os, signal, sys
+from gateway.running import signals
+
+signals.WAKE_SECONDS = 0.01
+
+def ask_at(line):
+    lines = itertools.count()
+    def trace(frame, event, argument):
+        if event == "line" and next(lines) == line:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return trace
+    return trace
+
+for line in range(100):
+    asked = signals.StopSignals()
+    sys.settrace(ask_at(line))
+    asked.wait(lambda: True)
+    sys.settrace(None)
+    assert asked.is_stopping() and not asked.is_hurried()
+print("heard at each")
+"""
+
+
+def test_a_signal_is_heard_whatever_the_main_thread_does_just_then() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_EVERY_LINE],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout == "heard at each\n", done.stderr
 
 
 @pytest.mark.parametrize("is_alive", [True, False])
@@ -57,7 +96,7 @@ def test_systemd_hears_of_start_life_and_stop(
     def alive() -> bool:
         asked.append(is_alive)
         if len(asked) == 3:
-            signals.stop.set()
+            os.kill(os.getpid(), signal.SIGTERM)
         return is_alive
 
     monkeypatch.setenv("WATCHDOG_USEC", "20000")
