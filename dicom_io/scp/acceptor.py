@@ -35,6 +35,8 @@ _FIXED_TYPES = (
 )
 """What always has so many bytes behind its header (PS3.8 9.3.4, 9.3.6 to 9.3.8)."""
 
+_DATA_TF = int(PduType.DATA_TF)
+_ANY_LENGTH = 0xFFFFFFFF
 _WINDOW_BYTES = 1 << 20
 _LONGEST_LINGER_SECONDS = 5.0
 
@@ -90,6 +92,7 @@ class Acceptor:
         self._user = user
         self._state = State.IDLE
         self._window = Window(channel.receive_into, self._flush, _WINDOW_BYTES)
+        self._most_data = limits.max_pdu_bytes or _ANY_LENGTH
         self._length = 0
         self._request: Request | None = None
         self._rejection: Rejection | None = None
@@ -174,6 +177,8 @@ class Acceptor:
 
     def _read_header(self) -> Event:
         kind, self._length = self._window.unpack(PDU_HEADER)
+        if kind == _DATA_TF and self._length <= self._most_data:
+            return Event.DATA_RECEIVED
         if kind not in EVENTS:
             raise Interruption(Event.INVALID_PDU, f"PDU type {kind:02X}")
         if self._length > self._cap(PduType(kind)):
@@ -188,7 +193,7 @@ class Acceptor:
     def _cap(self, kind: PduType) -> int:
         match kind:
             case PduType.DATA_TF:
-                return self._limits.max_pdu_bytes or 0xFFFFFFFF
+                return self._most_data
             case PduType.ASSOCIATE_RQ | PduType.ASSOCIATE_AC:
                 return _ASSOCIATE_CAP_BYTES
             case _:
@@ -233,9 +238,22 @@ class Acceptor:
             self._channel.send(pdu.rejection(*self._rejection.code))
 
     def _take_data(self) -> None:
+        """Take a P-DATA-TF and those that came behind it: the state stays (DT-2)."""
         dialogue = self._dialogue
         if dialogue is None:
             raise Interruption(Event.ABORT, "data before the association")
+        self._take_values(dialogue)
+        while self._window.begins_with(_DATA_TF, PDU_HEADER.size):
+            self._read_header()
+            if self._length > self._window.unread:  # it has to be waited for
+                dialogue.check_pace()
+                self._channel.arm(self._limits.pdu_seconds, Event.ABORT)
+            self._take_values(dialogue)
+        dialogue.check_pace()
+        if not dialogue.is_within and not self._window.unread:
+            self._window.rewind()
+
+    def _take_values(self, dialogue: Dialogue) -> None:
         received, earning = 0, self._limits.pdu_seconds * SLOWEST_BYTES_PER_SECOND
         for piece in fragments(self._window, self._length):
             dialogue.take(piece)
@@ -245,9 +263,6 @@ class Acceptor:
                 # on a slow line is late only once it stops coming.
                 self._channel.arm(self._limits.pdu_seconds, Event.ABORT)
                 received = 0
-        dialogue.check_pace()
-        if not dialogue.is_within and not self._window.unread:
-            self._window.rewind()
 
     def _flush(self) -> None:
         if self._dialogue is not None:

@@ -14,6 +14,7 @@ from dicom_io.uid import is_uid
 LOGGER = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Pieces = Sequence[bytes | memoryview]
 
 _PIECES_CAP = 512
 """Pieces that are written at one time; the kernel takes 1024 (IOV_MAX)."""
@@ -76,6 +77,8 @@ class Arrival:
     def __init__(self, opened: Incoming | Status, max_bytes: int) -> None:
         self._incoming = None if isinstance(opened, Status) else opened
         self._refusal = opened if isinstance(opened, Status) else None
+        # Asked once: to look at a protocol takes longer than a small write.
+        self._write = _writer(opened)
         self._left = max_bytes
         self._pieces: list[bytes | memoryview] = []
 
@@ -99,11 +102,11 @@ class Arrival:
 
     def flush(self) -> None:
         """Give the sink what was taken."""
-        incoming, pieces = self._incoming, self._pieces
-        if incoming is None or not pieces:
+        pieces = self._pieces
+        if self._incoming is None or not pieces:
             return
         self._pieces = []
-        failure = guarded(lambda: _write(incoming, pieces), "writing")
+        failure = guarded(lambda: self._write(pieces), "writing")
         if failure is not None:
             self._refuse(failure)
 
@@ -131,9 +134,15 @@ class Arrival:
             guarded(incoming.discard, "discarding")
 
 
-def _write(incoming: Incoming, pieces: Sequence[bytes | memoryview]) -> None:
-    if isinstance(incoming, Gathering):
-        incoming.write_pieces(pieces)
-        return
-    for piece in pieces:
-        incoming.write(piece)
+def _writer(opened: Incoming | Status) -> Callable[[Pieces], None]:
+    """Return what takes the pieces, together where the sink can."""
+    if isinstance(opened, Status):
+        return lambda _pieces: None
+    if isinstance(opened, Gathering):
+        return opened.write_pieces
+
+    def one_by_one(pieces: Pieces) -> None:
+        for piece in pieces:
+            opened.write(piece)
+
+    return one_by_one

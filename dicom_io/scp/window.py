@@ -33,8 +33,10 @@ class Window:
     ) -> None:
         self._receive = receive
         self._before_reuse = before_reuse
-        # Mapped, so that a connection that sends little costs little.
-        self._bytes = memoryview(mmap.mmap(-1, size))
+        # Mapped, so that a connection that sends little costs little; private, for
+        # pages that could be shared cost more.
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        self._bytes = memoryview(mmap.mmap(-1, size, flags=flags))
         self._begin = 0
         self._end = 0
 
@@ -84,6 +86,10 @@ class Window:
         begin = self._begin
         self._begin = min(begin + count, self._end)
         return self._bytes[begin : self._begin]
+
+    def begins_with(self, first: int, size: int) -> bool:
+        """Whether so many bytes are there to be taken, the first of them this."""
+        return self._end - self._begin >= size and self._bytes[self._begin] == first
 
     def gather(self, count: int) -> bytes:
         """Take exactly `count` bytes; they are copied."""

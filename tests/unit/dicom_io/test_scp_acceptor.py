@@ -504,3 +504,18 @@ def test_a_long_pdu_that_drips_is_cut(recording: Recording, clock: _Clock) -> No
     outcome = played(dripping, limits=SLOW)
     assert outcome.kinds == [ACCEPT, ABORTED]
     assert (outcome.stored, outcome.discarded) == ((), 1)
+
+
+def test_short_pdus_that_always_hold_the_start_of_the_next_are_cut(
+    recording: Recording, clock: _Clock
+) -> None:
+    # Never is all taken that has come, so there is always another PDU at hand.
+    stream = data_pdu((CR_CONTEXT, 0, b"\0" * 14)) * 100
+    length, ahead = len(stream) // 100, 10
+    cuts = range(length + ahead, len(stream), length)
+    drops = [stream[: length + ahead], *(stream[at : at + length] for at in cuts)]
+    pieces = [recording.request, recording.command, *drops]
+    outcome = played(clock.slowly(pieces, 0.9), limits=SLOW)
+    assert outcome.kinds == [ACCEPT, ABORTED]
+    assert (outcome.stored, outcome.discarded) == ((), 1)
+    assert clock.now < 10
