@@ -97,14 +97,14 @@ def test_the_recording_holds_an_echo_an_instance_and_a_commitment_report() -> No
 
 @pytest.mark.filterwarnings("ignore")
 def test_5000_associations_with_something_wrong_leave_nothing_behind(
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without a socket: no crash, no instance half kept, and the next peer is served.
 
     That they differ in what they do is shown by the kinds of the answers. Records of
     the log are not kept here: what cut an association holds its window.
     """
-    caplog.set_level(logging.CRITICAL + 1)
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
     recorder, random = Recorder(), Random(5)
     node, kinds = node_of(recorder), Counter[int]()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
