@@ -13,6 +13,9 @@ from gateway.running.notify import ALIVE, READY, STOPPING, notify, watchdog_seco
 WAKE_SECONDS = 0.5
 """How often systemd may hear of us, where it asks for no other pace."""
 
+_RINGS = 1 << 10
+"""Signals of which a look at the bell forgets, each a byte."""
+
 
 class StopSignals:
     """SIGTERM and SIGINT: the first asks to stop, the second not to wait.
@@ -48,8 +51,9 @@ class StopSignals:
         notify(STOPPING)
 
     def _rings_within(self, seconds: float) -> bool:
-        if not self.is_stopping():
-            select.select([self._bell], [], [], seconds)
+        """Wait so long, or until a signal is heard; say whether one of ours was."""
+        if not self.is_stopping() and select.select([self._bell], [], [], seconds)[0]:
+            os.read(self._bell, _RINGS)  # else it would ring on, for one of others too
         return self.is_stopping()
 
     def _asked(self, number: int, _frame: FrameType | None) -> None:

@@ -48,6 +48,23 @@ def test_a_signal_that_another_thread_was_given_is_heeded(
     assert signals.is_stopping()
 
 
+def test_a_signal_of_others_wakes_it_once(signals: StopSignals) -> None:
+    held = signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
+    looks: list[bool] = []
+
+    def alive() -> bool:
+        looks.append(True)
+        return True
+
+    os.kill(os.getpid(), signal.SIGUSR1)
+    asker = Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
+    asker.start()
+    signals.wait(alive)
+    asker.join()
+    signal.signal(signal.SIGUSR1, held)
+    assert 1 <= len(looks) < 20
+
+
 AT_EVERY_LINE = """
 import itertools, os, signal, sys
 from gateway.running import signals
