@@ -68,10 +68,7 @@ class Peak:
             self._look()
 
     def _look(self) -> None:
-        try:
-            pids = [str(self._pid), *_children(self._pid)]
-        except OSError:
-            return
+        pids = [str(self._pid), *_children(self._pid)]
         pages = sum(_pages(pid) for pid in pids)
         self.megabytes = max(self.megabytes, pages * 4096 / 1e6)
 

@@ -49,8 +49,8 @@ MEDIAN_BOUND, P95_BOUND = 150.0, 300.0
 DONE = (State.STORED, State.COMMITTED)
 LOOK_SECONDS = 0.25
 """Seldom: who looks takes the gateway's own time; the time line is the ledger's."""
-WAYS = (("one by one", 1, 1), ("eight in flight", 8, 8))
-"""How the studies come: so many at a time; as many are read at once."""
+WAYS = {"one by one": 1, "eight in flight": 8}
+"""How the studies come: so many at a time, and as many are read at once."""
 WARM_UP = 4
 """Studies at the start that are not counted: what a process does once, it did then."""
 
@@ -137,12 +137,9 @@ def send(remote: RemoteAE, films: Sequence[Path]) -> None:
         raise RuntimeError(f"not all of {len(films)} films were taken")
 
 
-@contextmanager
-def opened_modality() -> Iterator[ProcessPoolExecutor]:
+def opened_modality() -> ProcessPoolExecutor:
     """Run the modality as a process: its Python is no work of the gateway's."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as modality:
-        yield modality
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
 def measure(
@@ -210,9 +207,9 @@ def main(words: Sequence[str] | None = None) -> None:
         drawn = draw_studies(folder / "films", given.studies + WARM_UP, given.side)
         first = dict(islice(drawn.items(), WARM_UP))
         studies = {uid: film for uid, film in drawn.items() if uid not in first}
-        for name, in_flight, readers in WAYS:
+        for name, in_flight in WAYS.items():
             with (
-                gateway_at(folder / name, given.delay, readers) as gateway,
+                gateway_at(folder / name, given.delay, in_flight) as gateway,
                 opened_modality() as modality,
             ):
                 ask = partial(measure, gateway, modality)

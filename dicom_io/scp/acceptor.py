@@ -186,7 +186,7 @@ class Acceptor:
             raise Interruption(Event.INVALID_PDU, reason)
         if kind in _FIXED_TYPES and self._length < _FIXED_BYTES:
             raise Interruption(Event.INVALID_PDU, "PDU of a wrong length")
-        if kind not in (PduType.DATA_TF, PduType.ASSOCIATE_RQ):
+        if kind != PduType.ASSOCIATE_RQ:
             self._window.gather(self._length)
         return EVENTS[PduType(kind)]
 

@@ -87,12 +87,12 @@ def archive_peer(title: str, port: int, **more: str | float | bool) -> Table:
     }
 
 
-def await_reports(monkeypatch: "pytest.MonkeyPatch") -> None:
-    """Have a report of commitment awaited for a minute where it is asked for.
+def await_reports(monkeypatch: "pytest.MonkeyPatch", seconds: float = 60.0) -> None:
+    """Have a report of commitment awaited so long where it is asked for.
 
-    A report ends the wait; one that never comes is not for tests that call this.
+    A report ends the wait; one that never comes is for few seconds alone.
     """
-    patient = partial(request_commitment, wait_seconds=60.0)
+    patient = partial(request_commitment, wait_seconds=seconds)
     monkeypatch.setattr("gateway.stages.proof.request_commitment", patient)
 
 

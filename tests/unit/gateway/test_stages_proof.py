@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,14 @@ from config.load import Table
 from dicom_io.ae import AETitle, LocalAE, Proof, RemoteAE
 from dicom_io.archive import Archive, open_archive
 from dicom_io.part10 import part10_header
-from dicom_io.scu.commitment import CommitmentReport, request_commitment
+from dicom_io.scu.commitment import CommitmentReport
 from dicom_io.sink import StoreFacts
 from gateway.ledger import AuditFilter, DeliveryRecord, DeliveryState
 from gateway.lifecycle import State
 from gateway.stages import proof, reported
 from tests.data.network import LOCAL, Recorder, listening
 from tests.data.ports import NOBODYS_PORT
+from tests.data.sites import await_reports
 from tests.data.stages import Bench, bench_from, keep_encoded
 from tests.data.web import Answer, serving
 
@@ -38,13 +38,7 @@ NO_SUCH_INSTANCE = 0x0112
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let an archive that reports at once be slow."""
-    wait_for_reports(monkeypatch, 30.0)
-
-
-def wait_for_reports(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Wait so long for a report on the association of its request."""
-    asked = partial(request_commitment, wait_seconds=seconds)
-    monkeypatch.setattr(proof, "request_commitment", asked)
+    await_reports(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +210,7 @@ def test_where_only_commitment_counts_it_is_asked_for_again(
 def test_an_archive_that_is_slower_than_the_wait_gets_twice_the_time(
     bench: Bench, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wait_for_reports(monkeypatch, 0.5)
+    await_reports(monkeypatch, 0.5)
     strict = at(bench, archive, Proof.COMMITMENT)
     asked_for_later(strict)
     commit(strict)  # waits, and counts the request that is under way
@@ -255,7 +249,7 @@ def test_a_result_that_a_listener_of_ours_got_ends_the_wait_for_it(
 def test_an_archive_that_was_away_gets_no_more_than_the_wait(
     bench: Bench, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wait_for_reports(monkeypatch, 0.5)
+    await_reports(monkeypatch, 0.5)
     strict = at(bench, archive, Proof.COMMITMENT)
     archive.close()
     for _ in range(4):
