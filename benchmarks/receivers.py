@@ -4,6 +4,7 @@ Run as `python -m benchmarks.receivers KIND PORT FOLDER` it is one of ours, or
 pynetdicom as its documentation shows it.
 """
 
+import gc
 import json
 import os
 import secrets
@@ -148,6 +149,8 @@ def _serve_ours(port: int, folder: Path, *, durable: bool) -> None:
     )
     sink = _durable(folder) if durable else lambda facts: _written(folder, facts)
     open_listener(local, (), sink, _unheard())
+    gc.collect()
+    gc.freeze()  # as `maira-gateway serve` does
     threading.Event().wait()
 
 

@@ -87,16 +87,16 @@ class Arrival:
         """Whether the sink still holds something that is neither kept nor dropped."""
         return self._incoming is not None
 
-    def take(self, data: bytes | memoryview) -> None:
-        """Take a piece, which must stay as it is until `flush`."""
-        self._left -= len(data)
+    def take(self, *pieces: bytes | memoryview) -> None:
+        """Take pieces, which must stay as they are until `flush`."""
+        self._left -= sum(map(len, pieces))
         if self._incoming is None:
             return
         if self._left < 0:
             LOGGER.warning("instance is over the size limit")
             self._refuse(Status.OUT_OF_RESOURCES)
             return
-        self._pieces.append(data)
+        self._pieces += pieces
         if len(self._pieces) >= _PIECES_CAP:
             self.flush()
 

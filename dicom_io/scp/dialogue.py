@@ -6,7 +6,7 @@ in one presentation context, and the next message only behind it.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,8 +41,8 @@ _LIBRARY_FIELDS = (Field.N_ACTION_RQ, Field.N_EVENT_REPORT_RQ)
 class Body(Protocol):
     """Where the data set of a message goes."""
 
-    def take(self, data: memoryview) -> None:
-        """Take a piece, good until `flush` has returned."""
+    def take(self, *pieces: memoryview) -> None:
+        """Take pieces, good until `flush` has returned."""
         ...
 
     def flush(self) -> None:
@@ -94,10 +94,11 @@ class _Collected:
     def __init__(self) -> None:
         self.content = bytearray()
 
-    def take(self, data: memoryview) -> None:
-        if len(self.content) + len(data) > _MESSAGE_CAP_BYTES:
-            raise Interruption(Event.ABORT, "message over the limit")
-        self.content += data
+    def take(self, *pieces: memoryview) -> None:
+        for data in pieces:
+            if len(self.content) + len(data) > _MESSAGE_CAP_BYTES:
+                raise Interruption(Event.ABORT, "message over the limit")
+            self.content += data
 
     def flush(self) -> None:
         """Nothing is borrowed."""
@@ -141,6 +142,18 @@ class Dialogue:
             self._take_command(piece.data, is_end)
         else:
             self._take_data(piece.data, is_end)
+
+    @property
+    def open_context(self) -> int:
+        """The context whose data set is being received; 0, which is none, if none."""
+        return self._context_id if self._body is not None else 0
+
+    def take_run(self, run: Sequence[memoryview]) -> None:
+        """Take fragments of the data set that is being received, none the last."""
+        if self._body is None:
+            raise Interruption(Event.ABORT, "data set before its command set")
+        self._received += sum(map(len, run))
+        self._body.take(*run)
 
     def flush(self) -> None:
         """Part with the memory of what was taken."""

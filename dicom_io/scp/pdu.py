@@ -39,6 +39,9 @@ PDU_HEADER = struct.Struct(">BxL")
 PDV_HEADER = struct.Struct(">LBB")
 """Item length, presentation context ID, message control header (PS3.8 9.3.5.1)."""
 
+VALUE_HEADER = struct.Struct(">BxLLBB")
+"""Both headers in a row, as where a PDU carries one value alone."""
+
 IS_COMMAND = 1
 IS_LAST = 2
 """Bits of the message control header (PS3.8 E.2); the other six are not tested."""

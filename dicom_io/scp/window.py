@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import NamedTuple
 
-from dicom_io.scp.pdu import PDV_HEADER
+from dicom_io.scp.pdu import (
+    IS_COMMAND,
+    IS_LAST,
+    PDU_HEADER,
+    PDV_HEADER,
+    VALUE_HEADER,
+    PduType,
+)
 from dicom_io.scp.states import Event, Interruption
 
 _LEAST_ROOM = 1 << 16
@@ -86,6 +93,32 @@ class Window:
         begin = self._begin
         self._begin = min(begin + count, self._end)
         return self._bytes[begin : self._begin]
+
+    def take_run(self, context_id: int, longest: int) -> list[memoryview]:
+        """Take the PDUs that are here whole, of one fragment of a data set each.
+
+        So comes nearly all of a data set: in a context, none of them the last, each
+        PDU of up to `longest` bytes. What looks otherwise ends the run, and is left.
+        """
+        run: list[memoryview] = []
+        room, at, end = self._bytes, self._begin, self._end
+        goes_on = (PduType.DATA_TF, context_id)
+        while end - at >= VALUE_HEADER.size:
+            kind, length, item, context, control = VALUE_HEADER.unpack_from(room, at)
+            after = at + PDU_HEADER.size + length
+            if (
+                (kind, context) != goes_on
+                or control & (IS_COMMAND | IS_LAST)
+                or item != length - 4
+                or item <= 2
+                or length > longest
+                or after > end
+            ):
+                break
+            run.append(room[at + VALUE_HEADER.size : after])
+            at = after
+        self._begin = at
+        return run
 
     def begins_with(self, first: int, size: int) -> bool:
         """Whether so many bytes are there to be taken, the first of them this."""

@@ -3,6 +3,7 @@
 Exit codes: 0; 1 the answer is no, or the work failed; 2 wrong use or settings.
 """
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -135,6 +136,10 @@ def serve(
     def ready(gateway: "Gateway") -> None:
         for line in gateway.told():
             print_if_taken(line)
+        # What is there now lives on; a look through all of it for garbage holds up
+        # every association. Here, where the process is the gateway's alone.
+        gc.collect()
+        gc.freeze()
 
     root.serve(settings, ready, roles)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicom_io.scp.pdu import PDU_HEADER, PDV_HEADER
+from dicom_io.scp.pdu import PDU_HEADER, PDV_HEADER, VALUE_HEADER
 from dicom_io.scp.states import Event, Interruption
 from dicom_io.scp.window import Window, fragments
 
@@ -115,3 +115,36 @@ def test_the_end_of_the_stream_comes_through() -> None:
     with pytest.raises(Interruption) as cut:
         window.unpack(PDU_HEADER)
     assert cut.value.event is Event.TRANSPORT_CLOSED
+
+
+def _pdu(data: bytes, control: int = 0, context: int = 3, kind: int = 4) -> bytes:
+    header = VALUE_HEADER.pack(kind, len(data) + 6, len(data) + 2, context, control)
+    return header + data
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(_pdu(b"last", control=2), id="last fragment"),
+        pytest.param(_pdu(b"command", control=1), id="command"),
+        pytest.param(_pdu(b"mixed", context=5), id="other context"),
+        pytest.param(_pdu(b"no data", kind=5), id="other PDU"),
+        pytest.param(_pdu(b""), id="no data"),
+        pytest.param(_pdu(bytes(64)), id="too long"),
+        pytest.param(_pdu(b"cut short")[:-1], id="not whole"),
+        pytest.param(_pdu(b"")[:7], id="header not whole"),
+        pytest.param(PDU_HEADER.pack(4, 14) + 2 * _pdv(3, 0, b"a"), id="two values"),
+        pytest.param(PDU_HEADER.pack(4, 8) + _pdv(3, 0, b"abcd"), id="value too long"),
+        pytest.param(VALUE_HEADER.pack(4, 1, 0, 3, 0) + b"abc", id="value too short"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_a_run_ends_before_what_is_no_middle_of_the_data_set(other: bytes) -> None:
+    stream = _pdu(b"one") + _pdu(b"two", control=0xFC) + other
+    window = _window(stream, [len(stream)], lambda: None)
+    window.fill()
+    run = window.take_run(3, longest=32)
+    assert [bytes(piece) for piece in run] == [b"one", b"two"]
+    assert window.unread == len(other)
+    assert window.take_run(3, longest=32) == []
+    assert window.unread == len(other)
