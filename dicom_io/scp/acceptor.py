@@ -244,7 +244,7 @@ class Acceptor:
             raise Interruption(Event.ABORT, "data before the association")
         self._take_values(dialogue)
         while True:
-            self._take_run(dialogue)
+            dialogue.take_run(self._window, self._most_data)
             if not self._window.begins_with(_DATA_TF, PDU_HEADER.size):
                 break
             self._read_header()
@@ -255,13 +255,6 @@ class Acceptor:
         dialogue.check_pace()
         if not dialogue.is_within and not self._window.unread:
             self._window.rewind()
-
-    def _take_run(self, dialogue: Dialogue) -> None:
-        """Take what is here and needs no decision: the middle of a data set."""
-        context = dialogue.open_context
-        if context:
-            run = self._window.take_run(context, self._most_data)
-            dialogue.take_run(run)
 
     def _take_values(self, dialogue: Dialogue) -> None:
         received, earning = 0, self._limits.pdu_seconds * SLOWEST_BYTES_PER_SECOND

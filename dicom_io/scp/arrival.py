@@ -106,9 +106,13 @@ class Arrival:
         if self._incoming is None or not pieces:
             return
         self._pieces = []
-        failure = guarded(lambda: self._write(pieces), "writing")
+        failure = guarded(lambda: self._write_some(pieces), "writing")
         if failure is not None:
             self._refuse(failure)
+
+    def _write_some(self, pieces: Pieces) -> None:
+        for start in range(0, len(pieces), _PIECES_CAP):
+            self._write(pieces[start : start + _PIECES_CAP])
 
     def finish(self) -> Status:
         """Commit what arrived; returns what the sender is to be told."""

@@ -6,7 +6,7 @@ in one presentation context, and the next message only behind it.
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +23,7 @@ from dicom_io.scp.command import (
 )
 from dicom_io.scp.pdu import IS_COMMAND, IS_LAST, command_pdus
 from dicom_io.scp.states import Event, Interruption
-from dicom_io.scp.window import Fragment
+from dicom_io.scp.window import Fragment, Window
 from dicom_io.status import Status
 
 LOGGER = logging.getLogger(__name__)
@@ -143,17 +143,12 @@ class Dialogue:
         else:
             self._take_data(piece.data, is_end)
 
-    @property
-    def open_context(self) -> int:
-        """The context whose data set is being received; 0, which is none, if none."""
-        return self._context_id if self._body is not None else 0
-
-    def take_run(self, run: Sequence[memoryview]) -> None:
-        """Take fragments of the data set that is being received, none the last."""
-        if self._body is None:
-            raise Interruption(Event.ABORT, "data set before its command set")
-        self._received += sum(map(len, run))
-        self._body.take(*run)
+    def take_run(self, window: Window, longest: int) -> None:
+        """Take what is here of the middle of a data set: nothing is to be decided."""
+        if self._body is not None:
+            run = window.take_run(self._context_id, longest)
+            self._received += sum(map(len, run))
+            self._body.take(*run)
 
     def flush(self) -> None:
         """Part with the memory of what was taken."""
