@@ -147,16 +147,17 @@ def _run(
     receiving: Receiving, count: int, options: argparse.Namespace, folder: Path
 ) -> Run:
     name, pid = receiving.name, receiving.pid
+    objects = RECEIVERS[name].objects(options.objects, count)
     before = receiving.arrived()
     _level(folder, options)
     peak, worked = Peak(pid), processor_seconds(pid)
-    seconds, times = send(receiving.port, count, options.objects, options.side)
+    seconds, times = send(receiving.port, count, objects, options.side)
     peak.stop()
     worked = processor_seconds(pid) - worked
     arrived = receiving.arrived() - before
-    if arrived < options.objects:
-        raise RuntimeError(f"{name} kept {arrived} of {options.objects} objects")
-    size = options.side * options.side * 2 * options.objects
+    if arrived < objects:
+        raise RuntimeError(f"{name} kept {arrived} of {objects} objects")
+    size = options.side * options.side * 2 * objects
     figures = {
         RATE: size / 1e6 / seconds,
         P99: _percentile(times, 0.99),

@@ -10,6 +10,7 @@ import socket
 import struct
 import threading
 import time
+from functools import lru_cache
 
 from benchmarks.receivers import CLASS_UID, SYNTAX_UID, TITLE
 
@@ -129,6 +130,12 @@ def send_long(port: int, pixel_bytes: int) -> None:
 def _message(side: int, limit: int) -> bytes:
     """Encode one C-STORE of a new instance in PDUs of up to `limit` bytes."""
     instance = _new_uid()
+    pattern = "9" * len(instance)
+    return _encoded(pattern, side, limit).replace(pattern.encode(), instance.encode())
+
+
+@lru_cache(maxsize=1)
+def _encoded(instance: str, side: int, limit: int) -> bytes:
     size = side * side * 2
     pixels = (bytes(range(250)) * (size // 250 + 1))[:size]
     data = _head(instance, side, size) + pixels
