@@ -1,5 +1,6 @@
 """Times of the test groups, and an ear for patients in what is logged."""
 
+import gc
 import logging
 import os
 from collections import defaultdict
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Playwright, sync_playwright
 from sqlalchemy import Engine
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from gateway.ledger import engine
 from gateway.ledger.engine import open_engine
@@ -76,6 +78,12 @@ def pytest_configure() -> None:
         logging.getLogger(name).setLevel(logging.INFO)
 
 
+def pytest_collection_finish() -> None:
+    """Keep what is loaded out of every look for garbage, as `serve` does."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what may take longest: no worker is alone with it at the end."""
     items.sort(key=_time_limit, reverse=True)
@@ -87,23 +95,34 @@ def _time_limit(item: pytest.Item) -> float:
     return float(limit.args[0]) if limit else 0.0
 
 
+def _is_of_same_class(one: object, other: object) -> bool:
+    return type(one) is type(other)
+
+
+def _hash_of_class(one: object) -> int:
+    return hash(type(one))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _ledgers_begin_as_copies(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[None]:
     """Let a new ledger of SQLite be a copy of one that was migrated.
 
-    Thousands of tests open a ledger; a chain of migrations takes a tenth of a second.
+    Thousands of tests open a ledger; a chain of migrations takes a tenth of a second,
+    and as much to compile the statements of a few moves, which all of them share.
     """
     whole = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"
     open_engine(f"sqlite:///{whole}").dispose()
     migrated = whole.read_bytes()
+    compiled: dict[object, object] = {}  # by statement and dialect
     usual = engine.engine_of
 
     def engine_of(url: str) -> Engine:
         """Return an engine as usual, on a copy where the file was not there."""
         opened = usual(url)
         if opened.dialect.name == "sqlite" and opened.url.database:
+            opened.update_execution_options(compiled_cache=compiled)
             file = Path(opened.url.database)
             if file.is_file() and not file.stat().st_size:
                 file.write_bytes(migrated)
@@ -111,6 +130,8 @@ def _ledgers_begin_as_copies(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "engine_of", engine_of)
+        patch.setattr(SQLiteDialect_pysqlite, "__eq__", _is_of_same_class)
+        patch.setattr(SQLiteDialect_pysqlite, "__hash__", _hash_of_class)
         yield
 
 

@@ -120,9 +120,11 @@ def serve(
     sets a password, while there is none; the rest is the log. A process without one of
     the roles says on which port its health is.
     """
+    gc.disable()  # while modules are loaded: nothing of them is garbage
     from gateway.running import serve as root
     from gateway.running.process_roles import parse_roles
 
+    gc.enable()
     settings = site_settings(context)
     try:
         roles = parse_roles(role)
