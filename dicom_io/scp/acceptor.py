@@ -15,7 +15,7 @@ from dicom_io.scp.dialogue import (
 from dicom_io.scp.negotiation import Rejection, Request, agree, read_request
 from dicom_io.scp.pdu import EVENTS, PDU_HEADER, PduType
 from dicom_io.scp.states import TRANSITIONS, Action, Event, Interruption, State
-from dicom_io.scp.window import Window, fragments
+from dicom_io.scp.window import Rooms, Window, fragments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ _FIXED_TYPES = (
 
 _DATA_TF = int(PduType.DATA_TF)
 _ANY_LENGTH = 0xFFFFFFFF
-_WINDOW_BYTES = 1 << 20
+_ROOMS = Rooms(1 << 20, spare=32)
 _LONGEST_LINGER_SECONDS = 5.0
 
 
@@ -91,7 +91,7 @@ class Acceptor:
         self._limits = limits
         self._user = user
         self._state = State.IDLE
-        self._window = Window(channel.receive_into, self._flush, _WINDOW_BYTES)
+        self._window = Window(channel.receive_into, self._flush, _ROOMS)
         self._most_data = limits.max_pdu_bytes or _ANY_LENGTH
         self._length = 0
         self._request: Request | None = None

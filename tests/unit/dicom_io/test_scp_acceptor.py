@@ -1,9 +1,8 @@
 """One association, byte by byte: what the receiver makes of the legal and the not."""
 
 import gc
-import logging
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import mmap
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import pytest
@@ -14,7 +13,7 @@ from dicom_io.scp import acceptor
 from dicom_io.scp.acceptor import Limits
 from dicom_io.scp.command import Command, encode_response
 from dicom_io.scp.pdu import PDU_HEADER, rejection
-from dicom_io.scp.window import Window
+from dicom_io.scp.window import Rooms
 from tests.data import requests as rq
 from tests.data.conversation import (
     ABORT,
@@ -55,36 +54,41 @@ def test_a_recorded_association_is_answered_pdu_by_pdu(recording: Recording) -> 
     assert (outcome.opened, outcome.closed) == (1, 1)
 
 
+class Counted(Rooms):
+    """Counts the rooms that somebody has."""
+
+    def __init__(self) -> None:
+        super().__init__(1 << 20, spare=0)
+        self.lent = self.out = 0
+
+    def lend(self) -> mmap.mmap:
+        self.lent += 1
+        self.out += 1
+        return super().lend()
+
+    def take_back(self, room: mmap.mmap) -> None:
+        self.out -= 1
+        super().take_back(room)
+
+
 @pytest.fixture
-def windows(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> Iterator[list[weakref.ref[object]]]:
-    """Watch the memory of every window that is made while nothing is collected."""
-    made: list[weakref.ref[object]] = []
-
-    def watched(
-        receive: Callable[[memoryview], int], before: Callable[[], None], size: int
-    ) -> Window:
-        window = Window(receive, before, size)
-        made.append(weakref.ref(window._bytes.obj))
-        return window
-
-    monkeypatch.setattr(acceptor, "Window", watched)
-    # Who records what cut an association keeps its frames, and what they see.
-    caplog.set_level(logging.WARNING, acceptor.LOGGER.name)
+def rooms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
+    """Count the windows' memory while nothing is collected."""
+    counted = Counted()
+    monkeypatch.setattr(acceptor, "_ROOMS", counted)
     gc.disable()
-    yield made
+    yield counted
     gc.enable()
 
 
 @pytest.mark.parametrize("kept", [1.0, 0.9, 0.5, 0.0])
-def test_an_association_that_has_ended_holds_no_window(
-    recording: Recording, windows: list[weakref.ref[object]], kept: float
+def test_an_association_that_has_ended_holds_no_memory_of_a_window(
+    recording: Recording, rooms: Counted, kept: float
 ) -> None:
     """Its objects are in cycles, and a mebibyte each would wait for the collector."""
     whole = crowded(recording).whole
     played([whole[: int(len(whole) * kept)]])
-    assert [each() for each in windows] == [None]
+    assert (rooms.lent, rooms.out) == (1, 0)
 
 
 def test_requests_within_a_window_of_operations_are_answered_in_their_order(

@@ -1,3 +1,4 @@
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -6,9 +7,10 @@ from hypothesis import strategies as st
 
 from dicom_io.scp.pdu import PDU_HEADER, PDV_HEADER, VALUE_HEADER
 from dicom_io.scp.states import Event, Interruption
-from dicom_io.scp.window import Window, fragments
+from dicom_io.scp.window import Rooms, Window, fragments
 
 SIZE = 1 << 17
+ROOMS = Rooms(SIZE, spare=1)
 
 
 def _received(stream: bytes, steps: list[int]) -> Callable[[memoryview], int]:
@@ -29,7 +31,7 @@ def _received(stream: bytes, steps: list[int]) -> Callable[[memoryview], int]:
 
 
 def _window(stream: bytes, steps: list[int], before: Callable[[], None]) -> Window:
-    return Window(_received(stream, steps), before, SIZE)
+    return Window(_received(stream, steps), before, ROOMS)
 
 
 def _pdv(context_id: int, control: int, data: bytes) -> bytes:
@@ -148,3 +150,25 @@ def test_a_run_ends_before_what_is_no_middle_of_the_data_set(other: bytes) -> No
     assert window.unread == len(other)
     assert window.take_run(3, longest=32) == []
     assert window.unread == len(other)
+
+
+def test_a_room_is_lent_again_and_more_than_the_spare_ones_are_dropped() -> None:
+    rooms = Rooms(SIZE, spare=2)
+    lent = [rooms.lend() for _ in range(3)]
+    assert [len(room) for room in lent] == [SIZE] * 3
+    first, second, third = map(weakref.ref, lent)
+    for room in lent:
+        rooms.take_back(room)
+    del lent, room
+    assert first() is None
+    assert (rooms.lend(), rooms.lend()) == (third(), second())
+    assert rooms.lend() is not None
+
+
+def test_a_window_that_is_closed_again_gives_its_room_back_once() -> None:
+    rooms = Rooms(SIZE, spare=2)
+    window = Window(_received(b"abc", [3]), lambda: None, rooms)
+    assert bytes(window.take(3)) == b"abc"
+    window.close()
+    window.close()
+    assert rooms.lend() is not rooms.lend()
