@@ -14,14 +14,14 @@ from benchmarks.rounds import Figure, Target, keep
 PARTS: Mapping[str, Sequence[str]] = {
     "limits": (),
     "receive": (),
-    "receive_small": ("--only", "ours;ours, durable;storescp, tuned;Orthanc"),
-    "associate": (),
+    "receive_small": ("--only", "ours;ours, durable;storescp, tuned"),
+    "associate": ("--times", "25"),
     "memory": (),
     "pixels": (),
     "study": ("--studies", "16"),
     "query": ("--rounds", "3", "--patients", "50"),
-    "engine": ("--rounds", "3", "--new", "16", "--threads", "2"),
-    "engine_calls": ("--rounds", "8"),
+    "engine": ("--rounds", "3", "--new", "8", "--threads", "2"),
+    "engine_calls": ("--rounds", "6"),
     "audit": ("--studies", "10000", "--records", "100000", "--rounds", "3"),
     "audit_verify": ("--records", "100000"),
 }

@@ -5,7 +5,7 @@ Light: loads no DICOM library.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from dicom_io.ae import RemoteAE
 from dicom_io.status import Status
@@ -80,9 +80,11 @@ class Incoming(Protocol):
         ...
 
 
-@runtime_checkable
 class Gathering(Incoming, Protocol):
-    """An `Incoming` that takes many pieces in one call, as `writev` does."""
+    """An `Incoming` that takes many pieces in one call, as `writev` does.
+
+    One is known by having the method.
+    """
 
     def write_pieces(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Take the next pieces of the data set, which lie apart in memory."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dicom_io.errors import DicomError
-from dicom_io.sink import Gathering, Incoming, NoRoom
+from dicom_io.sink import Incoming, NoRoom
 from dicom_io.status import Status
 from dicom_io.traces import frames_of
 from dicom_io.uid import is_uid
@@ -77,7 +77,6 @@ class Arrival:
     def __init__(self, opened: Incoming | Status, max_bytes: int) -> None:
         self._incoming = None if isinstance(opened, Status) else opened
         self._refusal = opened if isinstance(opened, Status) else None
-        # Asked once: to look at a protocol takes longer than a small write.
         self._write = _writer(opened)
         self._left = max_bytes
         self._pieces: list[bytes | memoryview] = []
@@ -139,11 +138,13 @@ class Arrival:
 
 
 def _writer(opened: Incoming | Status) -> Callable[[Pieces], None]:
-    """Return what takes the pieces, together where the sink can."""
+    """Return what takes the pieces, together where the sink can (`sink.Gathering`)."""
     if isinstance(opened, Status):
         return lambda _pieces: None
-    if isinstance(opened, Gathering):
-        return opened.write_pieces
+    # `isinstance` of a protocol takes longer than a small instance's file.
+    together: Callable[[Pieces], None] | None = getattr(opened, "write_pieces", None)
+    if together is not None:
+        return together
 
     def one_by_one(pieces: Pieces) -> None:
         for piece in pieces:
