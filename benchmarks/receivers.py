@@ -121,9 +121,9 @@ class _Written:
     """An instance as a file, with no promise: what storescp gives."""
 
     def __init__(self, folder: Path, head: bytes) -> None:
-        self._path = f"{folder}/{secrets.token_hex(16)}"
+        self._part = folder / f"{secrets.token_hex(16)}.part"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        self._descriptor = os.open(f"{self._path}.part", flags, 0o600)
+        self._descriptor = os.open(self._part, flags, 0o600)
         os.write(self._descriptor, head)
 
     def write(self, data: bytes | memoryview) -> None:
@@ -136,12 +136,12 @@ class _Written:
 
     def commit(self) -> Status:
         os.close(self._descriptor)
-        os.rename(f"{self._path}.part", f"{self._path}.dcm")  # noqa: PTH104 - quick
+        self._part.rename(self._part.with_suffix(".dcm"))
         return Status.SUCCESS
 
     def discard(self) -> None:
         os.close(self._descriptor)
-        os.unlink(f"{self._path}.part")  # noqa: PTH108 - as above
+        self._part.unlink()
 
 
 def _serve_ours(port: int, folder: Path, *, durable: bool) -> None:

@@ -136,6 +136,7 @@ def _message(side: int, limit: int) -> bytes:
 
 @lru_cache(maxsize=1)
 def _encoded(instance: str, side: int, limit: int) -> bytes:
+    """Encode the message of an instance; its UID is nowhere in the pixels."""
     size = side * side * 2
     pixels = (bytes(range(250)) * (size // 250 + 1))[:size]
     data = _head(instance, side, size) + pixels

@@ -141,7 +141,7 @@ def _writer(opened: Incoming | Status) -> Callable[[Pieces], None]:
     """Return what takes the pieces, together where the sink can (`sink.Gathering`)."""
     if isinstance(opened, Status):
         return lambda _pieces: None
-    # `isinstance` of a protocol takes longer than a small instance's file.
+    # `isinstance` of a protocol looks at all its methods, for each instance anew.
     together: Callable[[Pieces], None] | None = getattr(opened, "write_pieces", None)
     if together is not None:
         return together

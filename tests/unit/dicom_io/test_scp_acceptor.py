@@ -1,7 +1,9 @@
 """One association, byte by byte: what the receiver makes of the legal and the not."""
 
 import gc
+import logging
 import mmap
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
@@ -54,41 +56,47 @@ def test_a_recorded_association_is_answered_pdu_by_pdu(recording: Recording) -> 
     assert (outcome.opened, outcome.closed) == (1, 1)
 
 
-class Counted(Rooms):
-    """Counts the rooms that somebody has."""
+class Watched(Rooms):
+    """Keeps none of its rooms, and knows which of them is still there."""
 
     def __init__(self) -> None:
         super().__init__(1 << 20, spare=0)
-        self.lent = self.out = 0
+        self.lent: list[weakref.ref[mmap.mmap]] = []
+        self.returned = 0
 
     def lend(self) -> mmap.mmap:
-        self.lent += 1
-        self.out += 1
-        return super().lend()
+        room = super().lend()
+        self.lent.append(weakref.ref(room))
+        return room
 
     def take_back(self, room: mmap.mmap) -> None:
-        self.out -= 1
+        self.returned += 1
         super().take_back(room)
 
 
 @pytest.fixture
-def rooms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
-    """Count the windows' memory while nothing is collected."""
-    counted = Counted()
-    monkeypatch.setattr(acceptor, "_ROOMS", counted)
+def rooms(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Iterator[Watched]:
+    """Watch the memory of every window while nothing is collected."""
+    watched = Watched()
+    monkeypatch.setattr(acceptor, "_ROOMS", watched)
+    # Who records what cut an association keeps its frames, and what they see.
+    caplog.set_level(logging.WARNING, acceptor.LOGGER.name)
     gc.disable()
-    yield counted
+    yield watched
     gc.enable()
 
 
 @pytest.mark.parametrize("kept", [1.0, 0.9, 0.5, 0.0])
 def test_an_association_that_has_ended_holds_no_memory_of_a_window(
-    recording: Recording, rooms: Counted, kept: float
+    recording: Recording, rooms: Watched, kept: float
 ) -> None:
     """Its objects are in cycles, and a mebibyte each would wait for the collector."""
     whole = crowded(recording).whole
     played([whole[: int(len(whole) * kept)]])
-    assert (rooms.lent, rooms.out) == (1, 0)
+    assert [each() for each in rooms.lent] == [None]
+    assert rooms.returned == 1
 
 
 def test_requests_within_a_window_of_operations_are_answered_in_their_order(
