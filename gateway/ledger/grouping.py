@@ -1,14 +1,15 @@
 """Group commit: small changes of many threads share a transaction and its fsync.
 
 Whoever gets the turn writes what all who wait for it have brought, each change in a
-savepoint of its own, and commits once. Nobody goes on before that commit.
+savepoint of its own, and commits once. Nobody goes on before that commit. A change that
+has nobody beside it needs no savepoint: its transaction is undone.
 """
 
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Generic, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +24,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 _GROUP_CAP = 64
 """Changes in one transaction; other writers wait for it."""
+
+
+class _Undone(Exception):  # noqa: N818 - no error of the transaction's
+    """The only change of a transaction failed, and ends it."""
 
 
 class GroupCommit:
@@ -59,9 +64,14 @@ class GroupCommit:
         is_durable = False
         try:
             with self._writing() as rows:
-                for change in group:
-                    change.attempt(rows)
+                if len(group) == 1:
+                    group[0].attempt_alone(rows)
+                else:
+                    for change in group:
+                        change.attempt(rows)
             is_durable = True
+        except _Undone:
+            is_durable = True  # there was nothing to keep, and the change knows why
         except LedgerFailure as error:
             failure = str(error)
         finally:
@@ -80,16 +90,22 @@ class _Change(Generic[T_co]):
 
     def attempt(self, rows: Writing) -> None:
         """Make the change; one that fails leaves the others as they are."""
+        with suppress(_Undone), rows.savepoint():
+            self.attempt_alone(rows)
+
+    def attempt_alone(self, rows: Writing) -> None:
+        """Make the change; raises _Undone where it fails and is to leave nothing."""
         try:
-            with rows.savepoint():
-                self._values = [self._change(rows)]
+            self._values = [self._change(rows)]
         except SQLAlchemyError:
             raise  # the database may have ended the whole transaction
         except GatewayError as error:
             self._error = error
+            raise _Undone from error
         except Exception as error:  # around a request; raised again on its thread
             LOGGER.exception("a change to the ledger failed")
             self._error = error
+            raise _Undone from error
 
     def settle(self, failure: LedgerFailure | None) -> None:
         """Note that the transaction is durable, or why it is not."""

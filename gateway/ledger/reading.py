@@ -262,11 +262,11 @@ class Reading(
             RetrievalRecord, _OPEN_RETRIEVAL, uid=study_instance_uid, now=now
         )
 
-    def recent_retrieval(
+    def recent_retrievals(
         self, study_instance_uid: str, now: datetime
-    ) -> RetrievalRecord | None:
-        """Return the newest retrieval of this study, awaited or not, in its window."""
-        return self._one(RetrievalRecord, _RETRIEVAL, uid=study_instance_uid, now=now)
+    ) -> list[RetrievalRecord]:
+        """Return the retrievals of this study in their window, the newest first."""
+        return self._all(RetrievalRecord, _RETRIEVALS, uid=study_instance_uid, now=now)
 
     def audit(self, wanted: AuditFilter) -> list[AuditRecord]:
         """Return the first `wanted.limit` audit records that match, in sequence."""
@@ -399,13 +399,12 @@ _NOTE = select(schema.notes.c.value).where(schema.notes.c.key == bindparam("key"
 _OWN_RESULT = select(schema.results.c.id).where(
     schema.results.c.sop_instance_uid == bindparam("uid")
 )
-_RETRIEVAL = (
+_RETRIEVALS = (
     selected(RetrievalRecord, schema.retrievals)
     .where(
         schema.retrievals.c.study_instance_uid == bindparam("uid"),
         schema.retrievals.c.expires_at > bindparam("now"),
     )
     .order_by(schema.retrievals.c.id.desc())
-    .limit(1)
 )
-_OPEN_RETRIEVAL = _RETRIEVAL.where(schema.retrievals.c.closed.is_(False))
+_OPEN_RETRIEVAL = _RETRIEVALS.where(schema.retrievals.c.closed.is_(False)).limit(1)

@@ -296,7 +296,10 @@ class GroundingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrievalRecord:
-    """An open retrieval: what may arrive for it is never a new study."""
+    """A retrieval: what may arrive for it is never a new study.
+
+    closed : nothing more is awaited, though something may still come.
+    """
 
     id: int
     study_instance_uid: str
@@ -304,6 +307,7 @@ class RetrievalRecord:
     peer: str
     opened_at: datetime
     expires_at: datetime
+    closed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Changes to the ledger; each belongs to the transaction that `Ledger` opened."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
@@ -77,6 +77,14 @@ class Writing(
         """Open a block whose changes alone are undone where it raises."""
         return self._connection.begin_nested()
 
+    def _refusable(self) -> AbstractContextManager[object]:
+        """Open a block for a statement that a constraint may refuse.
+
+        On PostgreSQL that would end the transaction; SQLite undoes the statement.
+        """
+        is_sqlite = self._connection.dialect.name == "sqlite"
+        return nullcontext() if is_sqlite else self.savepoint()
+
     def add_instance(self, new: NewInstance, revision: int) -> InstanceRecord:
         """Record an instance whose file is durable.
 
@@ -84,8 +92,7 @@ class Writing(
         """
         values = {"revision": revision, **asdict(new)}
         try:
-            # A savepoint: on PostgreSQL the refusal would end the transaction.
-            with self._connection.begin_nested():
+            with self._refusable():
                 row = self._connection.execute(_ADDED, values).mappings().one()
         except IntegrityError as error:
             raise LostRace(f"instance {new.sop_instance_uid} is here") from error
@@ -226,6 +233,7 @@ class Writing(
             peer=peer,
             opened_at=now,
             expires_at=expires_at,
+            closed=False,
         )
 
     def close_retrieval(self, retrieval_id: int) -> None:

@@ -15,7 +15,7 @@ from dicom_io.contexts import FILM_CLASSES, FRAMES_CLASSES
 from dicom_io.header import Instance
 from dicom_io.product import PRODUCT_NAME
 from dicom_io.sink import StoreFacts
-from gateway.ledger import Role, Writing
+from gateway.ledger import RetrievalRecord, Role, Writing
 from gateway.receiving.admitting import asked_by_campaign
 
 IMAGE_CLASSES = frozenset(FILM_CLASSES + FRAMES_CLASSES)
@@ -44,9 +44,10 @@ def role_of_sent(
         return Role.OWN
     if asked_by_campaign(rows, facts, header.study_instance_uid, now) is not None:
         return _role_to_be_read(header)
-    if rows.open_retrieval(header.study_instance_uid, now):
+    retrievals = rows.recent_retrievals(header.study_instance_uid, now)
+    if not all(each.closed for each in retrievals):
         return Role.RETRIEVED
-    if _is_late(rows, facts, header, now):
+    if retrievals and _is_answer(facts, retrievals[0]):
         return Unmatched(reason="it came after its retrieval had ended")
     if facts.is_move_delivery:
         return Unmatched(reason="no retrieval of ours waits for it")
@@ -68,14 +69,11 @@ def _role_to_be_read(header: Instance) -> Role:
     return Role.CURRENT if _is_picture(header) else Role.DOCUMENT
 
 
-def _is_late(rows: Writing, facts: StoreFacts, header: Instance, now: datetime) -> bool:
-    """Whether the study was asked for lately, and this is of that peer or of a move.
+def _is_answer(facts: StoreFacts, asked: RetrievalRecord) -> bool:
+    """Whether an instance is of the peer that was asked lately, or of a move.
 
     What others send without a Move Originator is sent to be read.
     """
-    asked = rows.recent_retrieval(header.study_instance_uid, now)
-    if asked is None:
-        return False
     is_of_peer = facts.peer is not None and facts.peer.name == asked.peer
     return is_of_peer or facts.move_originator is not None
 

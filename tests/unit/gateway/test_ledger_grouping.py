@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,40 +44,66 @@ class Counting:
             yield rows
 
 
-def test_those_who_come_while_another_writes_share_the_next_transaction(
-    ledger: Ledger,
-) -> None:
-    counting = Counting(ledger)
-    uids = [f"1.2.{number}" for number in range(9)]
-    done: list[str] = []
+def run_together(
+    counting: Counting, changes: Sequence[Callable[[Writing], object]]
+) -> list[Exception | None]:
+    """Run the first change alone and all others in one transaction after it."""
+    raised: list[Exception | None] = [None] * len(changes)
 
-    def open_study(uid: str) -> None:
-        counting.groups.run(lambda rows: rows.open_study(uid, "CR", NOW))
-        done.append(uid)
+    def run(number: int) -> None:
+        try:
+            counting.groups.run(changes[number])
+        except LostRace as error:
+            raised[number] = error
 
-    threads = [threading.Thread(target=open_study, args=(uid,)) for uid in uids]
+    threads = [
+        threading.Thread(target=run, args=(number,)) for number in range(len(changes))
+    ]
     threads[0].start()
     assert counting.first_waits.wait(60)
     for thread in threads[1:]:
         thread.start()
-    while len(counting.groups._waiting) < len(uids) - 1:
+    while len(counting.groups._waiting) < len(changes) - 1:
         time.sleep(0.01)
     counting.may_go_on.set()
     for thread in threads:
         thread.join(60)
-    assert sorted(done) == uids
+        assert not thread.is_alive()
     assert counting.transactions == 2
+    return raised
+
+
+def opening(uid: str) -> Callable[[Writing], object]:
+    return lambda rows: rows.open_study(uid, "CR", NOW)
+
+
+def fail(rows: Writing) -> None:
+    rows.open_study("1.2.9", "CR", NOW)
+    raise LostRace("somebody was faster")
+
+
+def test_those_who_come_while_another_writes_share_the_next_transaction(
+    ledger: Ledger,
+) -> None:
+    uids = [f"1.2.{number}" for number in range(9)]
+    raised = run_together(Counting(ledger), [opening(uid) for uid in uids])
+    assert raised == [None] * len(uids)
     with ledger.reading() as rows:
         assert all(rows.study(uid) is not None for uid in uids)
 
 
-def test_a_change_that_fails_is_undone_alone(ledger: Ledger) -> None:
+def test_a_change_that_fails_beside_others_is_undone_alone(ledger: Ledger) -> None:
+    changes = [opening("1.2.1"), opening("1.2.2"), fail, opening("1.2.3")]
+    raised = run_together(Counting(ledger), changes)
+    assert [str(error) for error in raised if error] == ["somebody was faster"]
+    assert isinstance(raised[2], LostRace)
+    with ledger.reading() as rows:
+        kept = [rows.study(f"1.2.{number}") is not None for number in (1, 2, 3, 9)]
+    assert kept == [True, True, True, False]
+
+
+def test_a_change_that_fails_with_nobody_beside_it_is_undone(ledger: Ledger) -> None:
     groups = GroupCommit(ledger.writing)
-
-    def fail(rows: Writing) -> None:
-        rows.open_study("1.2.9", "CR", NOW)
-        raise LostRace("somebody was faster")
-
     with pytest.raises(LostRace, match="faster"):
         groups.run(fail)
     assert groups.run(lambda rows: rows.open_study("1.2.8", "CR", NOW)).id

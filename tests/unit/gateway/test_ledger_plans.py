@@ -73,7 +73,7 @@ def _receive(rows: Writing) -> None:
     rows.touch_study(study.id, at(1))
     rows.instance(new_instance().sop_instance_uid)
     rows.is_own_result(new_instance().sop_instance_uid)
-    rows.recent_retrieval(STUDY_UID, NOW)
+    rows.recent_retrievals(STUDY_UID, NOW)
     rows.is_quarantined(new_instance().sop_instance_uid, "0" * 64)
 
 

@@ -186,6 +186,18 @@ def test_a_retrieval_is_open_until_it_is_closed(
         assert rows.open_retrieval(PRIOR_UID, at(1)) is None
 
 
+def test_recent_retrievals_are_those_of_the_study_newest_first(
+    ledger: Ledger, study: StudyRecord
+) -> None:
+    with ledger.writing() as rows:
+        rows.begin_retrieval(STUDY_UID, study.id, "pacs", NOW, at(900))
+        first = rows.begin_retrieval(PRIOR_UID, study.id, "pacs", NOW, at(600))
+        second = rows.begin_retrieval(PRIOR_UID, study.id, "other", at(1), at(700))
+        replaced = replace(first, closed=True)
+        assert rows.recent_retrievals(PRIOR_UID, at(599)) == [second, replaced]
+        assert rows.recent_retrievals(PRIOR_UID, at(650)) == [second]
+
+
 def test_a_retrieval_expires(ledger: Ledger, study: StudyRecord) -> None:
     with ledger.writing() as rows:
         rows.begin_retrieval(PRIOR_UID, study.id, "pacs", NOW, at(600))
