@@ -80,6 +80,14 @@ def pytest_configure() -> None:
 
 def pytest_collection_finish() -> None:
     """Keep what is loaded out of every look for garbage, as `serve` does."""
+    _forget_the_old()
+
+
+def _forget_the_old() -> None:
+    """Throw garbage away; what is left, libraries most of all, is not looked at again.
+
+    A whole look takes a second in the end, and some of our peers take one themselves.
+    """
     gc.collect()
     gc.freeze()
 
@@ -144,9 +152,10 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Drop the databases of a module, whose fixtures have ended by now."""
+    """Tidy up after a module, whose fixtures have ended by now."""
     if nextitem is None or nextitem.path != item.path:
         drop_databases()
+        _forget_the_old()
 
 
 _SECONDS: defaultdict[str, float] = defaultdict(float)
