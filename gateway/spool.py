@@ -26,8 +26,6 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _PREFIX = 2
 """Hexadecimal digits of a name that choose its folder: 256 folders a shelf."""
 
-_FOLDERS = frozenset(f"{number:0{_PREFIX}x}" for number in range(16**_PREFIX))
-
 YOUNG = timedelta(hours=1)
 """A file on its way in that was not written to for so long is not on its way."""
 
@@ -148,8 +146,7 @@ class Spool:
         self._incoming = root / "incoming"
         with _disk_failures():
             self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for shelf in Shelf:
-                _make_folders(root / shelf)
+            self._folders = {path for shelf in Shelf for path in _folders(root / shelf)}
             _fsync_folder(root)
             _fsync_folder(root.parent)
 
@@ -270,24 +267,29 @@ class Spool:
         return self._shelve(part, shelf, secrets.token_hex(16))
 
     def _shelve(self, part: Path, shelf: Shelf, name: str) -> str:
-        """Move a synced file to its place and sync the folder."""
+        """Move a synced file to its place and sync its folder; a new one is made."""
         place = self._root / shelf / name[:_PREFIX] / name
+        is_new = place.parent not in self._folders
+        if is_new:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
         part.rename(place)
         pass_failpoint(f"{shelf}:after-rename")
         # Where this fails the file stays, for a name by hash may be known already;
         # `reconcile` removes it where it is not.
         _fsync_folder(place.parent)
+        if is_new:  # the journal has it by now: this costs hardly anything
+            _fsync_folder(place.parent.parent)
+            self._folders.add(place.parent)
         pass_failpoint(f"{shelf}:after-folder-fsync")
         return place.relative_to(self._root).as_posix()
 
 
-def _make_folders(shelf: Path) -> None:
-    """Make the folders of a shelf, durable before any file lies in them."""
+def _folders(shelf: Path) -> list[Path]:
+    """Make a shelf, and return the folders in it, which are durable then."""
     shelf.mkdir(mode=0o700, exist_ok=True)
-    for name in _FOLDERS.difference(path.name for path in shelf.iterdir()):
-        (shelf / name).mkdir(mode=0o700, exist_ok=True)
-    # Also where they exist: another process may have made them and not synced yet.
-    _fsync_folder(shelf)
+    found = list(shelf.iterdir())
+    _fsync_folder(shelf)  # another process may have made some and not synced yet
+    return found
 
 
 @contextmanager

@@ -128,24 +128,32 @@ def test_the_file_is_synced_before_it_is_renamed_and_the_folder_after(
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(Path, "rename", rename)
     spool.begin().commit(Shelf.INSTANCES)
-    assert calls == ["fsync file", "rename", "fsync folder"]
+    assert calls == ["fsync file", "rename", "fsync folder", "fsync folder"]
 
 
-def test_every_folder_is_there_and_synced_before_a_file_lies_in_it(
+def test_a_folder_is_synced_when_a_file_first_lies_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: dict[str, int] = {}
+    synced: list[str] = []
     real_fsync = os.fsync
 
     def fsync(descriptor: int) -> None:
-        folder = Path(f"/proc/self/fd/{descriptor}").resolve()
-        synced[folder.name] = len(list(folder.iterdir()))
+        synced.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
         real_fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    Spool(tmp_path / "spool", reserve_bytes=0)
-    assert [synced[shelf] for shelf in Shelf] == [256, 256, 256]
-    assert synced["spool"] == 1 + len(Shelf)
+    spool = Spool(tmp_path / "spool", reserve_bytes=0)
+    assert synced == [*Shelf, "spool", tmp_path.name]
+    folder = hashlib.sha256(b"result").hexdigest()[:2]
+    for is_new in (True, False):
+        synced.clear()
+        spool.keep(Shelf.RESULTS, b"result")
+        assert synced[1:] == [folder, *([Shelf.RESULTS] if is_new else [])]
+    synced.clear()
+    again = Spool(tmp_path / "spool", reserve_bytes=0)
+    assert synced == [*Shelf, "spool", tmp_path.name]
+    again.keep(Shelf.RESULTS, b"result")
+    assert synced[-1] == folder
 
 
 @pytest.mark.parametrize(
