@@ -146,7 +146,9 @@ class Spool:
         self._incoming = root / "incoming"
         with _disk_failures():
             self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._folders = {path for shelf in Shelf for path in _folders(root / shelf)}
+            self._folders = {
+                folder for shelf in Shelf for folder in _open_shelf(root / shelf)
+            }
             _fsync_folder(root)
             _fsync_folder(root.parent)
 
@@ -284,7 +286,7 @@ class Spool:
         return place.relative_to(self._root).as_posix()
 
 
-def _folders(shelf: Path) -> list[Path]:
+def _open_shelf(shelf: Path) -> list[Path]:
     """Make a shelf, and return the folders in it, which are durable then."""
     shelf.mkdir(mode=0o700, exist_ok=True)
     found = list(shelf.iterdir())

@@ -47,7 +47,7 @@ class AccountWriting(Reading):
         values = {"name": name, "role": role, "disabled": False, **more}
         added = insert(tables.accounts).values(created_at=now, changed_at=now, **values)
         try:
-            with self._connection.begin_nested():
+            with self._refusable():
                 row = self._connection.execute(added.returning(tables.accounts))
                 return AccountRecord(**row.mappings().one())
         except IntegrityError as error:

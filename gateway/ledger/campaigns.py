@@ -147,7 +147,7 @@ class CampaignWriting(CampaignReading):
             **throttle,
         )
         try:
-            with self._connection.begin_nested():
+            with self._refusable():
                 row = self._connection.execute(added.returning(campaigns))
                 campaign = CampaignRecord(**row.mappings().one())
         except IntegrityError as error:

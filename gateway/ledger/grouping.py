@@ -26,8 +26,8 @@ _GROUP_CAP = 64
 """Changes in one transaction; other writers wait for it."""
 
 
-class _Undone(Exception):  # noqa: N818 - no error of the transaction's
-    """The only change of a transaction failed, and ends it."""
+class _Undone(Exception):  # noqa: N818 - no error of the database
+    """A change failed; its savepoint, or its transaction if it is alone, is undone."""
 
 
 class GroupCommit:

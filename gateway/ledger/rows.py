@@ -1,5 +1,6 @@
 """An open transaction, and how its rows become records."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,11 +22,20 @@ def selected(
 
 
 class Rows:
-    """What the questions of the ledger are asked with."""
+    """What the ledger is asked and changed with."""
 
     def __init__(self, connection: Connection, patients: Patients) -> None:
         self._connection = connection
         self._patients = patients
+
+    def _refusable(self) -> AbstractContextManager[object]:
+        """Open a block for one statement that a constraint may refuse.
+
+        The transaction goes on after it: SQLite undoes the statement alone, and
+        PostgreSQL, where it would end the transaction, what came after a savepoint.
+        """
+        is_sqlite = self._connection.dialect.name == "sqlite"
+        return nullcontext() if is_sqlite else self._connection.begin_nested()
 
     def _first(
         self, record: type[Record], query: Select[*tuple[object, ...]]

@@ -252,8 +252,8 @@ class StudyWriting(Reading):
         """Remember that studies of this group may have work."""
         key = asdict(group)
         if self._connection.execute(_ENLISTED, key).first() is None:
-            # Somebody else may just have done so; a savepoint, for PostgreSQL.
-            with suppress(IntegrityError), self._connection.begin_nested():
+            # Somebody else may just have done so.
+            with suppress(IntegrityError), self._refusable():
                 self._connection.execute(insert(schema.work_groups).values(**key))
 
     def _set_as_read(self, study: StudyRecord, values: Mapping[str, object]) -> None:

@@ -1,7 +1,7 @@
 """Changes to the ledger; each belongs to the transaction that `Ledger` opened."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
@@ -76,14 +76,6 @@ class Writing(
     def savepoint(self) -> AbstractContextManager[object]:
         """Open a block whose changes alone are undone where it raises."""
         return self._connection.begin_nested()
-
-    def _refusable(self) -> AbstractContextManager[object]:
-        """Open a block for a statement that a constraint may refuse.
-
-        On PostgreSQL that would end the transaction; SQLite undoes the statement.
-        """
-        is_sqlite = self._connection.dialect.name == "sqlite"
-        return nullcontext() if is_sqlite else self.savepoint()
 
     def add_instance(self, new: NewInstance, revision: int) -> InstanceRecord:
         """Record an instance whose file is durable.

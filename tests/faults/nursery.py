@@ -6,7 +6,6 @@ gateway that is forked writes its port there and holds the pipe until it ends, h
 it ends. The engine has given answers; everything else is what `serve` runs.
 """
 
-import gc
 import json
 import logging
 import multiprocessing
@@ -199,8 +198,6 @@ def _serve_requests(control: socket.socket) -> None:
     decoder = _shared_decoder()
     _warm_encoders()
     demand_declared()
-    gc.collect()
-    gc.freeze()  # as `serve` does; a look through it all would copy it, too
     alive: set[int] = set()
     while True:
         line, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, 1)

@@ -65,8 +65,9 @@ def test_a_training_taken_up_after_its_first_stage_ends_the_same(
     tmp_path: Path,
 ) -> None:
     whole = _train(tmp_path / "whole")
+    whole_work = tmp_path / "whole" / "work"
     (tmp_path / "resumed" / "work").mkdir(parents=True)
-    shutil.copy(tmp_path / "whole/work/detection.pt", tmp_path / "resumed/work")
+    shutil.copy(whole_work / "detection.pt", tmp_path / "resumed" / "work")
     resumed = _train(tmp_path / "resumed")
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
